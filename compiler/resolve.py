@@ -1,0 +1,161 @@
+"""Pass 2: lay task.yaml over the presets that it names, so that nothing is implicit and every value has an origin.
+
+Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < the same four in the workspace's own
+conf/ < task.yaml < command line. A node keeps the span of the file that it came from: that is its origin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import reduce
+
+from compiler.parse import Node, ParseError, overlay, parse
+from compiler.workspace import Preset, Workspace
+from stages.base import Diagnostic, Span
+
+COMMAND_LINE = "<command line>"
+HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[0-9a-f]{40}))?")
+_KEY_PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
+
+# The key that names a preset, for each group, in the order that they are laid over one another.
+_GROUPS = (("task_type", "task_type"), ("method", "training.method"), ("base_model", "training.base_model"))
+
+
+def resolve(task: Node, overrides: list[str], workspace: Workspace) -> Node:
+    """The merged tree. Raises ParseError when an override or a preset cannot be read or found."""
+    if not isinstance(task.value, dict):
+        found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
+        raise ParseError([found])
+    written = task
+    for override in _unlike(overrides):
+        written = overlay(written, _override(override))
+    return reduce(overlay, [*_presets(written, workspace), written])
+
+
+def model_slug(written: str) -> str:
+    """A base model's name as part of stage names: letters, digits, `_` and `-`."""
+    last = written.split("@")[0].removesuffix(".gguf").rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9_]+", "-", last).strip("-").lower() or "model"
+
+
+def did_you_mean(wrong: str, known: list[str]) -> str | None:
+    by_words = {_sorted_words(name): name for name in known}
+    close = get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)
+    close = close or [by_words[words] for words in get_close_matches(_sorted_words(wrong.lower()), list(by_words), n=1)]
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def _sorted_words(name: str) -> str:
+    """`f1_marco` is near `macro_f1`, when the words are in one order."""
+    return "_".join(sorted(name.split("_")))
+
+
+def _unlike(overrides: list[str]) -> list[str]:
+    """Overrides have no order (they are kept sorted), so of two for one key neither could win."""
+    keys = [override.partition("=")[0] for override in overrides]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        span = Span(COMMAND_LINE, 1, 1, len(twice[0]))
+        raise ParseError([Diagnostic("T201", f"`{twice[0]}` is set twice", span, help="keep one of them")])
+    return overrides
+
+
+def _override(text: str) -> Node:
+    """`training.lora.r=8` as a tree of one leaf."""
+    path, equals, value = text.partition("=")
+    span = Span(COMMAND_LINE, 1, 1, max(1, len(path)))
+    if not equals or not _KEY_PATH.fullmatch(path):
+        found = Diagnostic("T201", f"`{text}` is not an override", span, help="write it like training.lora.r=8")
+        raise ParseError([found])
+    leaf = parse(value, COMMAND_LINE) if value.strip() else Node(None, span)
+    node = Node(leaf.value, span, span)
+    for part in reversed(path.split(".")):
+        node = Node({part: node}, span, span)
+    return node
+
+
+def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:
+    """The layers below task.yaml, lowest first."""
+    groups = [(layer.get("defaults")) for layer in workspace.presets("")]
+    defaults = [_mapping(preset) for preset in groups if preset]
+    known = reduce(overlay, [*defaults, written])
+    chosen = [(group, _named(known, key)) for group, key in _GROUPS]
+    found = [problem for group, node in chosen if node for problem in _missing(group, node, workspace)]
+    if found:
+        raise ParseError(found)
+    depth = max(len(workspace.presets(group)) for group, _ in _GROUPS)
+    for level in range(depth):
+        yield from defaults[level : level + 1]
+        for group, node in chosen:
+            if node is not None:
+                yield from _layer(group, str(node.value), workspace, level)
+    for group, node in chosen:
+        if group == "base_model" and node is not None:
+            yield from _unnamed_model(node, workspace)
+
+
+def _named(known: Node, key: str) -> Node | None:
+    node = known.get(key)
+    return node if node is not None and isinstance(node.value, str) else None
+
+
+def _layer(group: str, name: str, workspace: Workspace, level: int) -> Iterator[Node]:
+    layers = workspace.presets(group)
+    preset: Preset | None = layers[level].get(name) if level < len(layers) else None
+    if preset is not None:
+        yield _mapping(preset)
+
+
+def _mapping(preset: Preset) -> Node:
+    node = parse(preset.text, preset.file)
+    if not isinstance(node.value, dict):
+        found = Diagnostic("T013", "a preset is a mapping of keys to values", node.span, help="write it like task.yaml")
+        raise ParseError([found])
+    return node
+
+
+def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnostic]:
+    known = sorted({name for layer in workspace.presets(group) for name in layer})
+    name = str(node.value)
+    if name in known:
+        return
+    if group == "method":
+        help = did_you_mean(name, known) or "choose one of these"
+        yield Diagnostic("T023", f"unknown method `{name}`", node.span, (_listed("methods", known),), help)
+        return
+    if group == "task_type":
+        help = did_you_mean(name, known) or "choose one of these, or write conf/task_type/NAME.yaml"
+        yield Diagnostic("T020", f"unknown task type `{name}`", node.span, (_listed("task types", known),), help)
+        return
+    hub = HUB_ID.fullmatch(name)
+    if name.endswith(".gguf") or workspace.glob(f"{name.rstrip('/')}/config.json") or (hub and hub["revision"]):
+        return
+    if hub:
+        help = f"pin a commit of it: {name}@<40 hexadecimal digits>"
+        note = "a branch or tag can move, and then the same task.yaml would build another model"
+        yield Diagnostic("T022", f"`{name}` names no revision", node.span, (note,), help)
+        return
+    help = did_you_mean(name, known) or "name a preset, HUB/ID@COMMIT, a .gguf file or a transformers folder"
+    yield Diagnostic("T021", f"unknown base model `{name}`", node.span, (_listed("presets", known),), help)
+
+
+def _unnamed_model(node: Node, workspace: Workspace) -> Iterator[Node]:
+    """The base_model section for a model that is named by its place instead of by a preset."""
+    name = str(node.value)
+    if any(name in layer for layer in workspace.presets("base_model")):
+        return
+    hub = HUB_ID.fullmatch(name)
+    if name.endswith(".gguf"):
+        files = {"source": "gguf", "path": name}
+    elif hub and hub["revision"]:
+        files = {"source": "hub", "repo": hub["repo"], "revision": hub["revision"]}
+    else:
+        files = {"source": "folder", "path": name.rstrip("/")}
+    section = {key: Node(value, node.span, node.key) for key, value in files.items()}
+    yield Node({"base_model": Node(section, node.span, node.key)}, node.span)
+
+
+def _listed(what: str, known: list[str]) -> str:
+    return f"{what}: {', '.join(known)}"

@@ -1,0 +1,60 @@
+"""The contract's schema as the user wrote it -> the JSON Schema that everything else uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def is_shorthand(schema: dict[str, Any]) -> bool:
+    """Whether this is {field: {type, enum}}: every value describes a field, and no key is JSON Schema's own.
+
+    A field may well be called `type`: `{type: {type: string}}` is shorthand, `{type: object}` is not.
+    """
+    plain = all(isinstance(spec, dict) for spec in schema.values())
+    return bool(schema) and plain and not ({"properties", "$ref", "$defs", "items", "not"} & set(schema))
+
+
+def expand(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Shorthand to JSON Schema: an object in which every field is required and no other is allowed."""
+    if schema is None or not is_shorthand(schema):
+        return schema
+    return {"type": "object", "properties": schema, "required": list(schema), "additionalProperties": False}
+
+
+def canonical(schema: Any) -> Any:
+    """A schema with its keys sorted, but for `properties`: their order is the order in which answers are written."""
+    if isinstance(schema, list):
+        return [canonical(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _named(part) if key == "properties" else canonical(part) for key, part in sorted(schema.items())}
+
+
+def _named(properties: Any) -> Any:
+    fields = properties.items() if isinstance(properties, dict) else ()
+    return {name: canonical(part) for name, part in fields} or properties
+
+
+def order(schema: Any) -> list[str]:
+    """The names of all properties as they stand in a canonical schema, outer ones before inner ones."""
+    if isinstance(schema, list):
+        return [name for part in schema for name in order(part)]
+    if not isinstance(schema, dict):
+        return []
+    properties = schema.get("properties")
+    inner = [name for part in schema.values() for name in order(part)]
+    return [*properties, *inner] if isinstance(properties, dict) else inner
+
+
+def references(schema: Any) -> Iterator[str]:
+    """Every `$ref` in a schema."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("$ref"), str):
+                yield part["$ref"]
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)

@@ -1,0 +1,180 @@
+"""The schema of task.yaml, after presets: every key, typed, with what it means. Unknown keys are refused.
+
+A key without a default here gets its value from a preset in conf/ or must be written by the user.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class OutputFormat(Section):
+    """The contract of what comes out."""
+
+    type: Literal["json", "label", "text"] = Field(
+        description="json: a JSON value that fits `schema`; label: one of its enum; text: anything."
+    )
+    schema_: dict[str, Any] | None = Field(
+        default=None,
+        alias="schema",
+        description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}}, in which every field is required.",
+    )
+
+
+class Source(Section):
+    """One file, or one pattern of files, that rows come from."""
+
+    path: str = Field(min_length=1, description="A file below the workspace; `*` matches within a folder.")
+    format: Literal["auto", "jsonl", "csv", "parquet"] = Field(
+        default="auto", description="auto: by the file's ending."
+    )
+    map: dict[str, str] = Field(
+        default_factory=dict, description="New name of a column: {text: utterance} reads `utterance` as `text`."
+    )
+    role: Literal["train", "dev", "test"] | None = Field(default=None, description="Puts all its rows into this split.")
+
+
+class Data(Section):
+    """Where rows come from."""
+
+    sources: list[Source] = Field(
+        min_length=1, description="Files to read; default: everything in data/raw/ that tunec can read."
+    )
+    output: str | None = Field(
+        default=None,
+        description="The column with the answer; default: the first of output, label, answer, or the schema's own fields.",
+    )
+
+
+class Splits(Section):
+    """How rows are parted. An official split column is respected; shares apply to what it leaves open."""
+
+    dev: Share = Field(
+        default=0.1, description="Share of the rows that go to dev; unused when the data names dev rows."
+    )
+    test: Share = Field(
+        default=0.1, description="Share of the rows that go to test; unused when the data names test rows."
+    )
+    stratify: bool = Field(
+        default=True, description="Keep the shares of labels alike in all splits, where rows have a label."
+    )
+    seed: int = Field(default=0, ge=0, description="Another seed parts the rows otherwise.")
+
+
+class Lora(Section):
+    """The low-rank adapter."""
+
+    r: int = Field(ge=1, le=1024, description="Rank.")
+    alpha: int = Field(ge=1, description="The update is scaled by alpha / r.")
+    dropout: float = Field(ge=0, lt=1, description="Dropout on the adapter's input while training.")
+    target_modules: str = Field(description="all-linear, or names of modules, comma-separated: q_proj,v_proj.")
+
+
+class Training(Section):
+    """How the adapter is trained."""
+
+    base_model: str = Field(
+        min_length=1, description="A preset of conf/base_model/, HUB/ID@COMMIT, a .gguf file or a transformers folder."
+    )
+    method: Literal["sft"] = Field(description="sft: supervised, loss on the answers only.")
+    adapter: Literal["lora"] = Field(description="lora: low-rank adapter, merged after training.")
+    prompt: Literal["contract", "system", "none"] = Field(
+        description="What stands before the input, in training and in serving: contract (system prompt and the schema in "
+        "words), system (the system prompt alone) or none.",
+    )
+    lora: Lora
+    epochs: float = Field(gt=0, le=100, description="Passes over the train split.")
+    learning_rate: float = Field(gt=0, lt=1, description="Peak rate, reached after the warm-up.")
+    batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.")
+    warmup_ratio: float = Field(ge=0, lt=1, description="Share of the steps in which the rate climbs.")
+    weight_decay: float = Field(ge=0, lt=1, description="Pull of the adapter's weights towards zero.")
+    scheduler: Literal["cosine", "linear", "constant"] = Field(description="How the rate falls after the warm-up.")
+    max_length: int = Field(ge=16, description="Tokens of prompt and answer together; a longer row stops the build.")
+    shared_prefix: Literal["auto", "on", "off"] = Field(
+        description="Run the tokens that all prompts begin with once a step."
+    )
+    seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
+
+
+class BaseModelFiles(Section):
+    """Where the base model's files are; usually a preset of conf/base_model/."""
+
+    source: Literal["package", "gguf", "folder", "hub"] = Field(
+        description="What holds the files: an installed package, a GGUF file, a folder or the Hub."
+    )
+    package: str | None = Field(default=None, description="Import name of the installed package that holds `file`.")
+    file: str | None = Field(default=None, description="The GGUF file's path inside the package.")
+    path: str | None = Field(default=None, description="A .gguf file or transformers folder below the workspace.")
+    repo: str | None = Field(default=None, description="Hub id, such as HuggingFaceTB/SmolLM2-135M-Instruct.")
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$", description="A full commit of the repo.")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What the one file must hash to.")
+    license: str | None = Field(default=None, description="SPDX name in lower case.")
+    context_length: int | None = Field(default=None, ge=1, description="Tokens.")
+    parameters: int | None = Field(default=None, ge=1, description="How many weights.")
+
+
+class Quantization(Section):
+    """What the trained model is shrunk to."""
+
+    formats: list[str] = Field(description="llama.cpp's names, such as q8_0, q5_k_m, q4_k_m; f16 is always built.")
+    max_drop: float = Field(
+        ge=0, le=1, description="How much of the primary metric on dev a smaller file may lose against f16."
+    )
+
+
+class Evaluation(Section):
+    """How models are asked and judged."""
+
+    metrics: list[str] = Field(default_factory=list, description="Metrics beside the primary one.")
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Of intervals (two-sided) and of gates (one-sided)."
+    )
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples behind an interval.")
+    max_new_tokens: int = Field(default=128, ge=1, description="An answer is cut after this many tokens.")
+    sequences: int = Field(default=8, ge=1, le=64, description="Rows that llama.cpp decodes together.")
+
+
+class SuccessCriteria(Section):
+    """What a model must reach to be shipped."""
+
+    primary_metric: str = Field(min_length=1, description="The metric that selects and decides.")
+    threshold: float = Field(description="The least value of the primary metric on the test split.")
+    gates: dict[str, float | bool] = Field(
+        default_factory=dict, description="Bounds of further gates; false switches one off."
+    )
+
+
+class Task(Section):
+    """One narrow job for a small language model."""
+
+    task_name: Name = Field(description="Lower case letters, digits, - and _; names the artifacts.")
+    version: str | None = Field(default=None, description="Written into the package, for people.")
+    task_type: str = Field(description="A preset of conf/task_type/: it brings metrics and gates.")
+    domain: str | None = Field(default=None, description="The field of work; stands in the package, for people.")
+    language: str | None = Field(default=None, description="BCP 47, such as en or zh-TW.")
+    goal: str | None = Field(default=None, description="What the model is for; opens the model card.")
+    non_goals: str | None = Field(default=None, description="What it is not for; stands in the model card.")
+    system_prompt: str | None = Field(default=None, description="What the model is told before every input.")
+    input_template: str = Field(
+        min_length=1, description="The user's message, with {field} placeholders or simple Jinja."
+    )
+    output_format: OutputFormat
+    data: Data
+    splits: Splits = Field(default_factory=Splits)
+    baselines: dict[str, Any] = Field(description="Which baselines run: NAME: true, false or its options.")
+    base_model: BaseModelFiles = Field(description="Filled in from training.base_model.")
+    training: Training
+    quantization: Quantization
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    success_criteria: SuccessCriteria

@@ -1,0 +1,208 @@
+"""Pass 3: nodes -> Task. Types and ranges by pydantic, in our words and with spans; then the cross-field checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from compiler.checks import CHECKS
+from compiler.parse import Node, ParseError
+from compiler.resolve import did_you_mean
+from compiler.task import Task
+from compiler.workspace import Workspace
+from stages.base import Diagnostic, Span
+
+_KINDS = {
+    "string_type": "a text",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+# A key that names a preset, and the keys that nobody can expect to be written when that one is wrong.
+_BROUGHT = {
+    "task_type": ("baselines", "success_criteria.primary_metric"),
+    "training.method": ("training.", "quantization"),
+    "training.base_model": ("base_model",),
+}
+
+
+def validate(merged: Node, workspace: Workspace) -> tuple[Task, list[Diagnostic]]:
+    """The typed task and its warnings. Raises ParseError with every error that was found."""
+    try:
+        task = Task(**merged.plain())
+    except ValidationError as error:
+        raise ParseError(sorted((_worded(path, dict(e), merged) for path, e in _causes(error)), key=_place)) from None
+    found = [problem for check in CHECKS for problem in check(task, merged, workspace)]
+    if any(problem.severity == "error" for problem in found):
+        raise ParseError(found)
+    return task, found
+
+
+def _causes(error: ValidationError) -> list[tuple[list[Any], Any]]:
+    """(path, pydantic's error): one a place, without those that only follow from another."""
+    # A union (only `gates` has one) reports a value once for each of its members, whose name ends the path.
+    known = {tuple(e["loc"][:3] if e["loc"][1:2] == ("gates",) else e["loc"]): e for e in reversed(error.errors())}
+    wrong = {_spelled(path) for path in known}
+    idle = tuple(key for name, brought in _BROUGHT.items() if {name, name.split(".")[0]} & wrong for key in brought)
+    return [
+        (list(path), e) for path, e in known.items() if e["type"] != "missing" or not _spelled(path).startswith(idle)
+    ]
+
+
+def _spelled(path: Sequence[Any]) -> str:
+    return ".".join(map(str, path))
+
+
+def _place(found: Diagnostic) -> tuple[str, int, int, str]:
+    span = found.span or Span("", 0, 0)
+    return span.file, span.line, span.column, found.message
+
+
+def _worded(path: list[Any], error: dict[str, Any], merged: Node) -> Diagnostic:
+    """A pydantic error as a diagnostic of ours."""
+    kind, context, name = error["type"], error.get("ctx", {}), str(path[-1]) if path else ""
+    node, parent = _at(merged, path), _at(merged, path[:-1]) or merged
+    span = node.span if node else (parent.key or Span(parent.span.file, 1))
+    if kind == "extra_forbidden":
+        return _unknown_key(name, path, node, merged)
+    if kind == "missing":
+        span = span if span.file == merged.span.file else merged.span  # a preset is no place to add it
+        return Diagnostic("T012", f"`{_spelled(path)}` is missing", span, help=_about(path))
+    if kind in _KINDS:
+        got = "nothing" if node is None or node.value is None else _said(node.value)
+        return Diagnostic("T013", f"`{name}`: expected {_KINDS[kind]}, got {got}", span, help=_about(path))
+    if kind in _BOUNDS:
+        got = _said(node.value if node else None)
+        return Diagnostic("T014", f"`{name}` {_BOUNDS[kind].format(**context)}, got {got}", span, help=_about(path))
+    if kind == "literal_error":
+        return _not_one_of(name, node, span, path)
+    if kind == "string_pattern_mismatch":
+        return Diagnostic("T016", f"`{name}` is not of the form that is needed here", span, help=_about(path))
+    return Diagnostic("T013", f"`{name}`: {error['msg']}", span, help=_about(path))
+
+
+def _unknown_key(name: str, path: list[Any], node: Node | None, merged: Node) -> Diagnostic:
+    span = (node.key or node.span) if node else merged.span
+    known = sorted(_keys(_section(path[:-1])))
+    note = f"keys here: {', '.join(known)}"
+    elsewhere = [p for p in _every_key() if p.split(".")[-1] == name]
+    help = did_you_mean(name, known) or (
+        f"did you mean `{elsewhere[0]}`?" if elsewhere else "remove it: no key is without effect"
+    )
+    return Diagnostic("T011", f"unknown key `{name}`", span, (note,), help)
+
+
+def _not_one_of(name: str, node: Node | None, span: Span, path: list[Any]) -> Diagnostic:
+    field = _field(path)
+    options = [str(o) for o in _options(field.annotation)] if field else []
+    said = str(node.value) if node else ""
+    help = did_you_mean(said, options) or _about(path)
+    return Diagnostic(
+        "T015",
+        f"`{name}` cannot be {_said(node.value if node else None)}",
+        span,
+        (f"it is one of {', '.join(options)}",),
+        help,
+    )
+
+
+def _options(annotation: Any) -> list[Any]:
+    found: list[Any] = []
+    for part in get_args(annotation):
+        found += [part] if isinstance(part, str) else _options(part)
+    return found
+
+
+def _said(value: Any) -> str:
+    """A wrong value as a person would name it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f"the text '{value if len(value) <= 40 else value[:40] + '…'}'"
+        case int() | float():
+            return f"the number {value}"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return "nothing"
+
+
+def _at(node: Node, path: list[Any]) -> Node | None:
+    for part in path:
+        if (isinstance(node.value, dict) and part in node.value) or (isinstance(node.value, list) and isinstance(part, int) and part < len(node.value)):
+            node = node.value[part]
+        else:
+            return None
+    return node
+
+
+def _section(path: list[Any]) -> type[BaseModel] | None:
+    """The schema class of the section at a path."""
+    section: type[BaseModel] | None = Task
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = _by_key(section).get(str(part)) if section else None
+        section = next(iter(_models(field.annotation)), None) if field else None
+    return section
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
+def _keys(section: type[BaseModel] | None) -> list[str]:
+    return list(_by_key(section)) if section else []
+
+
+def _field(path: list[Any]) -> FieldInfo | None:
+    section = _section(path[:-1])
+    return _by_key(section).get(str(path[-1])) if section and path else None
+
+
+def _about(path: list[Any]) -> str:
+    """What a key is for; of a section, what its class says."""
+    field, section = _field(path), _section(path)
+    if field and field.description:
+        return field.description
+    return (
+        (section.__doc__ or "").splitlines()[0]
+        if section
+        else f"add `{path[-1]}:`"
+        if path
+        else "see docs/task-yaml.md"
+    )
+
+
+def _every_key(section: type[BaseModel] = Task, prefix: str = "") -> list[str]:
+    found = []
+    for key, field in _by_key(section).items():
+        found.append(prefix + key)
+        for model in _models(field.annotation):
+            found += _every_key(model, f"{prefix}{key}.")
+    return found

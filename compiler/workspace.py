@@ -1,0 +1,57 @@
+"""What the compiler may ask of the place that it compiles for. The face answers from the disk, a test from a dict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A YAML file of a config group: conf/GROUP/NAME.yaml. `file` is how diagnostics name it."""
+
+    file: str
+    text: str
+
+
+class Workspace(Protocol):
+    def glob(self, pattern: str) -> list[str]:
+        """The files below the workspace that a pattern matches, as sorted relative paths; `*` stays within a folder."""
+        ...
+
+    def escapes(self, path: str) -> bool:
+        """Whether a relative path leads out of the workspace through a link."""
+        ...
+
+    def presets(self, group: str) -> list[dict[str, Preset]]:
+        """The presets of a group by name, one layer each: tunec's own first, then the workspace's."""
+        ...
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A workspace that exists in memory only, for tests and for `--dry-run` of things not on disk."""
+
+    files: frozenset[str] = frozenset()
+    groups: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
+
+    def escapes(self, path: str) -> bool:
+        return False
+
+    def presets(self, group: str) -> list[dict[str, Preset]]:
+        return [dict(self.groups.get(group, {}))]
+
+
+def literal(pattern: str) -> str:
+    """A pattern in which `*` alone is special: `rows[1].jsonl` is a file's name."""
+    return re.sub(r"[?[]", lambda found: f"[{found[0]}]", pattern)
+
+
+def _matches(path: list[str], pattern: list[str]) -> bool:
+    return len(path) == len(pattern) and all(map(fnmatchcase, path, pattern))

@@ -1,0 +1,50 @@
+"""Add a LoRA adapter to a model's weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+SPECIAL = (
+    "use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "target_parameters", "layer_replication",
+    "trainable_token_indices",
+)  # fmt: skip
+
+
+def add(model: Any, adapter: Path) -> Any:
+    """The model with scale * B A added to every weight that the adapter holds, in place.
+
+    model: a transformers model in float32. adapter: PEFT folder. Plain LoRA only needs its two matrices; what else PEFT
+    knows (DoRA, biases, full modules, patterns) PEFT merges itself. The difference is PEFT's import: 8 s on two cores.
+    Source: Hu et al. 2021 (LoRA), section 4.1; scale alpha / r, or alpha / sqrt(r) for rsLoRA.
+    """
+    from safetensors.torch import load_file
+
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    weights = dict(model.named_parameters())
+    targets = {name: f"{_module(name)}.weight" for name in sorted(tensors) if ".lora_A." in name}
+    if not _plain(config) or len(tensors) != 2 * len(targets) or not weights.keys() >= set(targets.values()):
+        return _with_peft(model, adapter)
+    scale = config["lora_alpha"] / (config["r"] ** 0.5 if config.get("use_rslora") else config["r"])
+    for name, target in targets.items():
+        delta = scale * (tensors[name.replace(".lora_A.", ".lora_B.")].float() @ tensors[name].float())
+        weights[target].data += delta.T if config.get("fan_in_fan_out") else delta
+    return model
+
+
+def _module(name: str) -> str:
+    """base_model.model.model.layers.0.mlp.up_proj.lora_A.weight -> model.layers.0.mlp.up_proj"""
+    return name.removeprefix("base_model.model.").partition(".lora_A.")[0]
+
+
+def _plain(config: dict[str, Any]) -> bool:
+    plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none"
+    return plain and not any(map(config.get, SPECIAL))
+
+
+def _with_peft(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, adapter).merge_and_unload()

@@ -1,0 +1,282 @@
+"""What a stage is, before any stage does anything.
+
+The compiler reads the whole catalog through this module, so it needs the standard library and pydantic only.
+A stage is one module of this folder with typed `Inputs`, `Params` and `Outputs`, a function `run`, and one constant:
+
+    STAGE = Stage(name="splits", summary="...", run=run, inputs=Inputs, params=Params, outputs=Outputs)
+
+Every field says where its value comes from:
+
+    @dataclass(frozen=True)
+    class Inputs:
+        rows: Annotated[Path, Read("data.accepted")]       # the output `accepted` of the stage `data`
+
+    class Params(BaseModel):
+        seed: Annotated[int, Key("splits.seed")]           # a key of task.yaml, resolved
+
+    @dataclass(frozen=True)
+    class Outputs:
+        train: Annotated[Path, Write("train.jsonl")]       # build/STAGE/train.jsonl
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+Axis = Literal["task", "model", "baseline", "variant", "quantization", "candidate"]
+Severity = Literal["error", "warning"]
+READ = "reads"  # the key in a section of params.yaml that names the instances a stage reads; no parameter of its own
+
+
+# ---------------------------------------------------------------- diagnostics
+
+
+@dataclass(frozen=True)
+class Span:
+    """A place in a text file. Lines and columns count from 1; `length` is in characters."""
+
+    file: str
+    line: int
+    column: int = 1
+    length: int = 1
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing that is wrong, why, and how to mend it. The same shape for the compiler and for the stages."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    severity: Severity = "error"
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. It ends a command with exit code 1 and never with a traceback."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics))
+        self.diagnostics = diagnostics
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[Diagnostic, ...]]:
+        return type(self), self.diagnostics
+
+
+def fail(
+    code: str, message: str, *, help: str, notes: tuple[str, ...] = (), file: str | None = None, line: int = 1
+) -> UserError:
+    """The one-line way for a stage to refuse: `raise fail("T302", "...", help="...")`."""
+    span = Span(file, line) if file else None
+    return UserError(Diagnostic(code, message, span, notes, help))
+
+
+# ---------------------------------------------------------------- where a field's value comes from
+
+
+@dataclass(frozen=True)
+class At:
+    """Which instance of a stage this is: its place on each axis that the stage is repeated over."""
+
+    model: str | None = None
+    baseline: str | None = None
+    variant: str | None = None
+    quantization: str | None = None
+    candidate: str | None = None
+
+
+def always(at: At) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Read:
+    """An input: `output` is "STAGE.FIELD". A field of type dict[str, Path] takes every instance, by name.
+
+    `when` says for which instances this is read; the first Read of a field that applies is taken, and none gives None.
+    """
+
+    output: str
+    when: Callable[[At], bool] = always
+
+
+@dataclass(frozen=True)
+class File:
+    """An input that the user brings: the workspace path (or list of paths) at this key of the task, if it is set."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """An output: `path` below build/STAGE/. Metrics and plots are shown by DVC's own commands."""
+
+    path: str
+    kind: Literal["file", "folder", "metrics", "plot"] = "file"
+    x: str | None = None
+    y: str | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    """A parameter that comes from this key of the resolved task, such as "training.lora.r".
+
+    A coordinate in braces stands for the instance's own: "baselines.{baseline}".
+    """
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """A parameter that is the instance's own place on this axis, such as the quantization."""
+
+    axis: Axis
+
+
+class Params(BaseModel):
+    """Base of every stage's parameters: frozen, and nothing unknown gets in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of node in the graph.
+
+    per: the axis that it is repeated over; "task" means once.
+    libraries: the distributions it computes with. Their versions are part of the stage's fingerprint.
+    """
+
+    name: str
+    summary: str
+    run: Callable[..., None]
+    inputs: type
+    params: type[Params]
+    outputs: type
+    per: Axis = "task"
+    libraries: tuple[str, ...] = ()
+
+    def reads(self) -> Mapping[str, tuple[Read | File, ...]]:
+        return {name: _markers(hint, (Read, File)) for name, hint in _hints(self.inputs).items()}
+
+    def many(self, name: str) -> bool:
+        """Whether this input takes all instances of what it reads, as a dict from instance name to path."""
+        hint = _hints(self.inputs)[name]
+        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        return get_origin(bare) in (dict, Mapping)
+
+    def writes(self) -> Mapping[str, Write]:
+        return {name: _markers(hint, (Write,))[0] for name, hint in _hints(self.outputs).items()}
+
+    def bind(self, lookup: Callable[[str], Any], at: At) -> dict[str, Any]:
+        """The parameters of the instance `at`, each from the key that its field names."""
+        return _bind(self.params, lookup, at)
+
+
+M = TypeVar("M")
+
+
+def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[str, Any]:
+    """A field that is itself Params and has no marker is a group: its own fields say where they come from."""
+    bound: dict[str, Any] = {}
+    for name, hint in _hints(params).items():
+        if isinstance(hint, type) and issubclass(hint, Params):
+            bound[name] = _bind(hint, lookup, at)
+            continue
+        marker = _markers(hint, (Key, Coordinate))[0]
+        place = vars(at)
+        if isinstance(marker, Key):
+            bound[name] = lookup(marker.path.format(**place))
+        elif isinstance(marker, Coordinate):
+            bound[name] = place[marker.axis]
+    return bound
+
+
+@cache
+def _hints(of: type) -> dict[str, Any]:
+    hints = get_type_hints(of, include_extras=True)
+    names = of.model_fields if issubclass(of, BaseModel) else [f.name for f in fields(of)]  # type: ignore[arg-type]
+    return {name: hints[name] for name in names}
+
+
+def _markers(hint: Any, kinds: tuple[type[M], ...]) -> tuple[M, ...]:
+    found = tuple(m for m in get_args(hint)[1:] if isinstance(m, kinds)) if get_origin(hint) is Annotated else ()
+    if not found:
+        raise TypeError(f"{hint} says nothing of where its value comes from; annotate it with one of {kinds}")
+    return found
+
+
+# ---------------------------------------------------------------- members: one file each, found by scanning
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure over judged rows that a bootstrap can resample.
+
+    counts: N judged rows -> float array (N, K), K counts a row. value: summed counts (..., K) -> metric (...).
+    fits: the contract types that it makes sense for. All our metrics are better when higher.
+    """
+
+    name: str
+    summary: str
+    fits: tuple[str, ...]
+    counts: Callable[[Sequence[Any]], Any]
+    value: Callable[[Any], Any]
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Something that answers without being trained by us. `answer` is a generator of stages.answers.Answer.
+
+    needs_model: it asks the base model. needs_train: it looks at the train split. allowed: why these options are refused, or None; `fields` are the contract's.
+    """
+
+    name: str
+    summary: str
+    answer: Callable[..., Iterator[Any]]
+    needs_model: bool = False
+    needs_train: bool = False
+    allowed: Callable[[Any, Sequence[str]], str | None] = lambda options, fields: None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound on the evidence. `judge(evidence, bound)` gives a stages.evidence.Outcome."""
+
+    name: str
+    summary: str
+    judge: Callable[[Any, float], Any]
+
+
+# The names of llama.cpp's quantizations that `quantization.formats` takes, smallest effect first.
+QUANTIZATIONS = ["q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0", "iq4_nl", "iq4_xs", "q3_k_l", "q3_k_m", "q3_k_s", "iq3_m", "iq3_s", "q2_k"]
+
+
+def members(package: str, constant: str, kind: type[M]) -> dict[str, M]:
+    """Every `constant` of type `kind` in the modules of a package, by its `name`, in alphabetical order.
+
+    Dropping a module into the folder is all it takes to register it. Two members of one name are an error.
+    """
+    folder = importlib.import_module(package)
+    found: dict[str, tuple[M, str]] = {}
+    for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"{package}.{info.name}")
+        member = getattr(module, constant, None)
+        if not isinstance(member, kind):
+            continue
+        name: str = member.name  # type: ignore[attr-defined]
+        if name in found:
+            raise RuntimeError(f"two {constant}s are named {name!r}: {found[name][1]} and {module.__file__}")
+        found[name] = (member, str(module.__file__))
+    return {name: member for name, (member, _) in sorted(found.items())}

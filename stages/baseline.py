@@ -1,0 +1,78 @@
+"""What does not need our training: its answers to the test split, once and for all.
+
+Only the test split: dev is there to choose among candidates, and a baseline is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from stages.base import At, Baseline, Coordinate, Key, Params, Read, Stage, Write, members
+from stages.baselines._ask import Question
+from stages.chat import Prompting
+from stages.contract import Contract
+from stages.predicting import Decoding, timed, write_answers
+from stages.rows import read_rows, write_json
+
+
+def _kind(name: str) -> Baseline:
+    return members("stages.baselines", "BASELINE", Baseline)[name]
+
+
+def _needs_train(at: At) -> bool:
+    return _kind(str(at.baseline)).needs_train
+
+
+def _needs_model(at: At) -> bool:
+    return _kind(str(at.baseline)).needs_model
+
+
+@dataclass(frozen=True)
+class Inputs:
+    rows: Annotated[Path, Read("splits.test")]
+    train: Annotated[Path | None, Read("splits.train", when=_needs_train)] = None
+    model: Annotated[Path | None, Read("model.base", when=_needs_model)] = None
+
+
+class BaselineParams(Params):
+    baseline: Annotated[str, Coordinate("baseline")]
+    options: Annotated[Any, Key("baselines.{baseline}")]
+    prompting: Prompting
+    contract: Contract
+    decoding: Decoding
+
+
+@dataclass(frozen=True)
+class Outputs:
+    predictions: Annotated[Path, Write("predictions.jsonl")]
+    speed: Annotated[Path, Write("speed.json")]
+
+
+def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
+    """Answer every test row; nothing is learned from them. out.predictions: JSONL of answers in the order of the rows."""
+    question = Question(
+        rows=list(read_rows(inputs.rows)),
+        train=lambda: read_rows(inputs.train) if inputs.train else iter(()),
+        contract=params.contract,
+        prompting=params.prompting,
+        decoding=params.decoding,
+        model=inputs.model,
+        options=params.options,
+    )
+    answered = timed(lambda: _kind(params.baseline).answer(question))
+    write_answers(out.predictions, answered.answers)
+    write_json(out.speed, answered.speed)
+
+
+STAGE = Stage(
+    name="baseline",
+    summary="Answers the test split without our training",
+    run=run,
+    inputs=Inputs,
+    params=BaselineParams,
+    outputs=Outputs,
+    per="baseline",
+    libraries=("llama-cpp-python", "jinja2"),
+)

@@ -1,0 +1,17 @@
+"""The base model with the very prompt that the tuned model gets: what training adds to the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.answers import Answer
+from stages.base import Baseline
+from stages.baselines._ask import Question, ask_base_model
+from stages.baselines.majority import allowed
+
+
+def answer(question: Question) -> Iterator[Answer]:
+    return ask_base_model(question, question.prompting)
+
+
+BASELINE = Baseline("base", "the base model, prompted as the tuned one", answer, needs_model=True, allowed=allowed)

@@ -1,0 +1,25 @@
+"""The answer that is most frequent in the train split, whatever the input: what a model must beat to be worth anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from stages.answers import Answer
+from stages.base import Baseline
+from stages.baselines._ask import Question
+
+
+def answer(question: Question) -> Iterator[Answer]:
+    """Ties go to the text that sorts first."""
+    seen = Counter(question.contract.write(row.output) for row in question.train())
+    text = min(seen, key=lambda said: (-seen[said], said))
+    for row in question.rows:
+        yield Answer(row.id, text, text, 0, "stop")
+
+
+def allowed(options: object, fields: object) -> str | None:
+    return None if options is True else "it takes no options; write true or false"
+
+
+BASELINE = Baseline("majority", "the most frequent answer", answer, needs_train=True, allowed=allowed)

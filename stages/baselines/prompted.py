@@ -1,0 +1,19 @@
+"""The base model with the whole contract in the prompt: what one has without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.answers import Answer
+from stages.base import Baseline
+from stages.baselines._ask import Question, ask_base_model
+from stages.baselines.majority import allowed
+
+
+def answer(question: Question) -> Iterator[Answer]:
+    return ask_base_model(question, question.prompting.model_copy(update={"mode": "contract"}))
+
+
+BASELINE = Baseline(
+    "prompted", "the base model with the contract in its prompt", answer, needs_model=True, allowed=allowed
+)

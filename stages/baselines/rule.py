@@ -1,0 +1,52 @@
+"""Regular expressions from task.yaml: FIELD: PATTERN for an object, LABEL: PATTERN for a label.
+
+The first match in the user's message counts; of a pattern with a group, the first group. A field with no match is left
+out; of labels, the first (as the schema's enum has them) whose pattern matches is the answer, and the majority's where
+none does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stages.answers import Answer
+from stages.base import Baseline
+from stages.baselines import majority
+from stages.baselines._ask import Question
+from stages.chat import user_message
+
+
+def answer(question: Question) -> Iterator[Answer]:
+    rules = {name: re.compile(pattern) for name, pattern in question.options.items()}
+    fallback = next(iter(majority.answer(question))).text if question.contract.type == "label" else ""
+    for row in question.rows:
+        message = user_message(question.prompting.input_template, row.input)
+        if question.contract.type == "label":
+            labels = (label for label in question.contract.labels if label in rules and rules[label].search(message))
+            text = next(labels, fallback)
+        else:
+            text = question.contract.write(_fields(rules, message))
+        yield Answer(row.id, text, text, 0, "stop")
+
+
+def allowed(options: Any, fields: Sequence[str]) -> str | None:
+    if not isinstance(options, Mapping) or not options:
+        return "it needs a mapping of field (or label) to regular expression"
+    for name, pattern in options.items():
+        if fields and name not in fields:
+            return f"`{name}` is no field or label of the contract; there are {', '.join(fields)}"
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            return f"the pattern of `{name}` is no regular expression: {error}"
+    return None
+
+
+def _fields(rules: Mapping[str, re.Pattern[str]], message: str) -> dict[str, str]:
+    matches = {name: rule.search(message) for name, rule in rules.items()}
+    return {name: match[1 if match.re.groups else 0] for name, match in matches.items() if match}
+
+
+BASELINE = Baseline("rule", "regular expressions", answer, needs_train=True, allowed=allowed)

@@ -1,0 +1,210 @@
+"""Sources -> accepted rows, and rejected ones with their reasons. Rows read = accepted + rejected + duplicates, always."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+from stages.base import File, Key, Params, Span, Stage, Write, fail
+from stages.chat import PLACEHOLDER, is_jinja
+from stages.contract import Contract
+from stages.progress import tell
+from stages.readers import Record, read, strict_json
+from stages.rows import Row, dumps, read_jsonl, row_id, write_json
+
+SPLIT_COLUMN = "split"
+SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
+    ("dev", "validation", "valid", "val", "eval"), "dev"
+)
+# A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
+_KEEP_FIRST = ("test", "dev", "train", None)
+ANSWER_COLUMNS = ("output", "label", "answer")
+_UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
+
+
+class Source(Params):
+    """A source as task.yaml names it, and the files that its path matches."""
+
+    path: str
+    format: str
+    map: dict[str, str]
+    role: str | None
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    files: Annotated[tuple[Path, ...], File("data.files")]
+
+
+class DataParams(Params):
+    sources: Annotated[tuple[Source, ...], Key("data.sources")]
+    output: Annotated[str | None, Key("data.output")]
+    input_template: Annotated[str, Key("input_template")]
+    contract: Contract
+
+
+@dataclass(frozen=True)
+class Outputs:
+    accepted: Annotated[Path, Write("accepted.jsonl")]
+    rejected: Annotated[Path, Write("rejected.jsonl")]
+    report: Annotated[Path, Write("report.json", "metrics")]
+
+
+class Rejected(Exception):
+    """This record cannot be a row; the message says why."""
+
+
+def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
+    """Read every source, check every row against the contract, drop exact duplicates.
+
+    out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
+    out.rejected: JSONL of {file, line, reason, raw}. out.report: counts.
+    Raises T301 when no row is left, with the most frequent reasons.
+    """
+    read_count, reasons = 0, Counter[str]()
+    first: dict[str, Span] = {}
+    spool = out.accepted.with_suffix(".spool")
+    kept: dict[str, tuple[int, int]] = {}  # id -> rank of its split, offset in the spool: two numbers a row in memory
+    with spool.open("w+", encoding="utf-8", newline="\n") as rows, out.rejected.open("w", encoding="utf-8") as rejected:
+        for file, record, row in _records(params):
+            read_count += 1
+            if isinstance(row, str):
+                reasons[row] += 1
+                first.setdefault(row, Span(file, record.line))
+                rejected.write(dumps({"file": file, "line": record.line, "reason": row, "raw": record.raw}) + "\n")
+            else:
+                _keep(row, rows, kept)
+            if read_count % 1000 == 0:
+                tell(read_count, None, f"{len(kept)} rows kept")
+        _write_sorted(rows, kept, out.accepted)
+    spool.unlink()
+    if not kept:
+        raise _nothing_left(params, reasons, first)
+    duplicates = read_count - len(kept) - reasons.total()
+    counts = {"read": read_count, "accepted": len(kept), "duplicates": duplicates, "rejected": reasons.total()}
+    by_split = Counter(str(item["split"]) for item in read_jsonl(out.accepted))
+    write_json(out.report, {**counts, "reasons": dict(reasons.most_common(20)), "official_splits": dict(by_split)})
+
+
+def _records(params: DataParams) -> Iterator[tuple[str, Record, Row | str]]:
+    """Every record of every file, with the row it became or the reason why it did not."""
+    wanted = _input_fields(params.input_template)
+    for source in params.sources:
+        for file in source.files:
+            for record in read(Path(file), source.format):
+                if record.fields is None:
+                    yield file, record, str(record.reason)
+                    continue
+                try:
+                    yield file, record, to_row(_renamed(record.fields, source.map), source.role, params, wanted)
+                except Rejected as reason:
+                    yield file, record, str(reason)
+
+
+def to_row(fields: dict[str, Any], role: str | None, params: DataParams, wanted: tuple[str, ...]) -> Row:
+    """A record as a canonical row: the fields that the template reads, and the answer. Raises Rejected."""
+    missing = [name for name in wanted if fields.get(name) is None]
+    if missing:
+        raise Rejected(f"the input field {missing[0]} is missing")
+    given = {name: fields[name] for name in wanted}
+    if all(_is_empty(value) for value in given.values()):
+        raise Rejected("every input field is empty")
+    answer = _answer(fields, params)
+    if broken := params.contract.errors(answer):
+        raise Rejected("; ".join(broken))
+    split = role or _official_split(fields)
+    return Row(row_id(given, answer), given, answer, split)
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, str):
+        return all(unicodedata.category(char) in _UNSEEN for char in value)
+    return value in ([], {})
+
+
+def _answer(fields: dict[str, Any], params: DataParams) -> Any:
+    column = params.output or next((name for name in ANSWER_COLUMNS if name in fields), None)
+    contract = params.contract
+    if column is None and contract.type == "json" and contract.fields:
+        return {name: fields[name] for name in contract.fields if name in fields}
+    if column is None or column not in fields:
+        raise Rejected(f"the answer is missing: no column {params.output or ', '.join(ANSWER_COLUMNS)}")
+    answer = fields[column]
+    if contract.type == "json" and isinstance(answer, str) and contract.errors(answer):
+        try:
+            return strict_json(answer)  # JSON in a text column; a text that fits the contract as it stands is meant so
+        except (ValueError, RecursionError):
+            return answer
+    return answer
+
+
+def _official_split(fields: dict[str, Any]) -> str | None:
+    named = fields.get(SPLIT_COLUMN)
+    if named in (None, ""):
+        return None
+    split = SPLITS.get(str(named).strip().lower())
+    if split is None:
+        raise Rejected(f"the split is none of {', '.join(sorted(SPLITS))}")
+    return split
+
+
+def _input_fields(template: str) -> tuple[str, ...]:
+    if is_jinja(template):
+        from stages.templating import check
+
+        return tuple(sorted(check(template)[0]))
+    return tuple(sorted(set(re.findall(PLACEHOLDER, template))))
+
+
+def _renamed(fields: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """`names` is new name -> column in the file."""
+    kept = {column: value for column, value in fields.items() if column not in names.values()}
+    return kept | {new: fields[column] for new, column in names.items() if column in fields}
+
+
+def _keep(row: Row, spool: TextIO, kept: dict[str, tuple[int, int]]) -> None:
+    rank = _KEEP_FIRST.index(row.split)
+    if row.id in kept and kept[row.id][0] <= rank:
+        return
+    kept[row.id] = (rank, spool.tell())
+    fields = {"id": row.id, "input": row.input, "output": row.output, "split": row.split}
+    spool.write(
+        dumps(fields, sort_keys=True) + "\n"
+    )  # of two rows that differ in key order only, either may come first
+
+
+def _write_sorted(spool: TextIO, kept: dict[str, tuple[int, int]], accepted: Path) -> None:
+    with accepted.open("w", encoding="utf-8", newline="\n") as out:
+        for _, (_, offset) in sorted(kept.items()):
+            spool.seek(offset)
+            out.write(spool.readline())
+
+
+def _nothing_left(params: DataParams, reasons: Counter[str], first: dict[str, Span]) -> Exception:
+    if not reasons:
+        file = next((file for source in params.sources for file in source.files), "data/raw/")
+        return fail("T301", "the sources hold no rows", help="put rows into the file", file=file)
+    common = reasons.most_common(5)
+    places = {why: f"{first[why].file}:{first[why].line}" for why, _ in common}
+    notes = tuple(f"{many} of them: {why} (first at {places[why]})" for why, many in common)
+    span, help = first[common[0][0]], "mend the rows, or the contract in output_format"
+    return fail(
+        "T301", f"none of {reasons.total()} rows is left", notes=notes, help=help, file=span.file, line=span.line
+    )
+
+
+STAGE = Stage(
+    name="data",
+    summary="Reads the sources, checks every row against the contract, drops exact duplicates",
+    run=run,
+    inputs=Inputs,
+    params=DataParams,
+    outputs=Outputs,
+    libraries=("jsonschema", "pyarrow"),
+)

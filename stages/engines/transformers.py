@@ -1,0 +1,175 @@
+"""The engine of weights that are no GGUF, or not yet: transformers in float32 on the CPU.
+
+It knows no grammar, so the free answer is the answer.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stages import progress
+from stages.answers import Answer
+from stages.base import fail
+from stages.base_model import Located
+from stages.chat import ChatTemplate, Prompt
+
+# Tokens that end a turn by their name, as llama.cpp takes them to (llama-vocab.cpp), whatever the config says of them.
+ENDINGS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|end_of_text|>"}
+
+LEAST_BATCH = 32  # a step's cost is mostly its start, whatever the rows; llama.cpp is happy with fewer
+
+
+@dataclass
+class _Row:
+    """One prompt on its way. tokens: its ids; answer: the ids so far."""
+
+    index: int
+    tokens: list[int]
+    limit: int
+    answer: list[int] = field(default_factory=list)
+    finish: Literal["stop", "length"] | None = None
+
+
+class Transformers:
+    """A transformers folder or a GGUF, with or without a LoRA adapter on top."""
+
+    def __init__(self, weights: Path, adapter: Path | None = None, *, share_prefix: bool = True) -> None:
+        from stages.weights import load
+
+        self._model, self._tokenizer = load(Located(weights, gguf=weights.suffix == ".gguf"))
+        if adapter is not None:
+            from stages.adapter import add
+
+            self._model = add(self._model, adapter)
+        self._model.eval()
+        self._ends = self._ending_tokens()
+        # A sliding window counts the padding between a shared prefix and the rest of a row, so it cannot share one.
+        self._share_prefix = share_prefix and getattr(self._model.config, "sliding_window", None) is None
+
+    def close(self) -> None:
+        """Give back the weights. Nothing can be asked afterwards."""
+        del self._model
+
+    def chat_template(self) -> ChatTemplate:
+        from stages.weights import chat_template
+
+        return chat_template(self._tokenizer)
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """The prompt's token ids, as in training."""
+        from stages.weights import encode
+
+        return encode(self._tokenizer, prompt)
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        grammar: str | None = None,
+        hopeless: Callable[[str], bool] = lambda text: False,
+        sequences: int = 8,
+    ) -> Iterator[Answer]:
+        """See stages.answers.Engine; `grammar` is not applied. Raises T353 when a prompt exceeds the context."""
+        import torch
+
+        rows = [self._row(index, prompt, max_new_tokens) for index, prompt in enumerate(prompts)]
+        by_length = sorted(rows, key=lambda row: len(row.tokens))
+        done = 0
+        with torch.inference_mode():
+            prefix = self._read_prefix(rows)
+            size = max(sequences, LEAST_BATCH)
+            for begin in range(0, len(rows), size):
+                for _ in self._generate(by_length[begin : begin + size], prefix, hopeless):
+                    done += 1
+                    progress.tell(done, len(rows), "rows answered")
+        for row, prompt in zip(rows, prompts, strict=True):
+            text = self._text(row)
+            yield Answer(prompt.id, text, text, len(row.answer), row.finish or "length")
+
+    def _row(self, index: int, prompt: Prompt, max_new_tokens: int) -> _Row:
+        tokens = self.encode(prompt)
+        context = int(getattr(self._model.config, "max_position_embeddings", 2**31))
+        if not 0 < len(tokens) < context:
+            raise fail(
+                "T353",
+                f"row {prompt.id}: its prompt has {len(tokens)} tokens, and the model reads {context}",
+                help="shorten the input or input_template, or choose a base model with a longer context",
+            )
+        return _Row(index, tokens, min(max_new_tokens, context - len(tokens)))
+
+    def _read_prefix(self, rows: Sequence[_Row]) -> tuple[int, Any]:
+        """How many tokens all rows begin with alike, and their keys and values, for a batch of one."""
+        import torch
+        from transformers import DynamicCache
+
+        from stages.engines._prefix import shared_prefix
+
+        length = shared_prefix([row.tokens for row in rows]) if self._share_prefix else 0
+        cache = DynamicCache(config=self._model.config)
+        if length:
+            self._model(
+                torch.tensor([rows[0].tokens[:length]]), past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+        return length, cache
+
+    def _generate(
+        self, rows: Sequence[_Row], prefix: tuple[int, Any], hopeless: Callable[[str], bool]
+    ) -> Iterator[_Row]:
+        """Answer some rows together, padded on the left, after the prefix; gives each when it is finished."""
+        import torch
+
+        length, cache = prefix[0], copy.deepcopy(prefix[1])
+        if length:
+            cache.batch_repeat_interleave(len(rows))
+        rests = [row.tokens[length:] for row in rows]
+        most = max(map(len, rests))
+        ids = torch.tensor([[0] * (most - len(rest)) + rest for rest in rests])
+        mask = torch.tensor([[1] * length + [0] * (most - len(rest)) + [1] * len(rest) for rest in rests])
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, length:]
+        active = list(rows)
+        while active:
+            out = self._model(
+                ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            for row, token in zip(active, out.logits[:, -1].argmax(-1).tolist(), strict=True):
+                self._take(row, token, hopeless)
+            yield from (row for row in active if row.finish)
+            kept = [place for place, row in enumerate(active) if not row.finish]
+            if len(kept) < len(active):
+                cache.batch_select_indices(torch.tensor(kept, dtype=torch.long))
+            active = [active[place] for place in kept]
+            ids = torch.tensor([[row.answer[-1]] for row in active])
+            mask = torch.cat([mask[kept], torch.ones(len(kept), 1, dtype=mask.dtype)], dim=1)
+            positions = positions[kept, -1:] + 1
+
+    def _take(self, row: _Row, token: int, hopeless: Callable[[str], bool]) -> None:
+        if token in self._ends:
+            row.finish = "stop"
+            return
+        row.answer.append(token)
+        if len(row.answer) >= row.limit or hopeless(self._text(row).rstrip("\ufffd")):
+            row.finish = "length"
+
+    def _text(self, row: _Row) -> str:
+        return str(self._tokenizer.decode(row.answer, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _ending_tokens(self) -> frozenset[int]:
+        """What ends an answer: by the configs, by the tokenizer, and by name."""
+        found: set[int] = {id for token, id in self._tokenizer.get_added_vocab().items() if token in ENDINGS}
+        configs = (self._model.config, getattr(self._model, "generation_config", None), self._tokenizer)
+        for said in (getattr(config, "eos_token_id", None) for config in configs):
+            found.update(said if isinstance(said, list) else [] if said is None else [said])
+        return frozenset(found)

@@ -1,0 +1,72 @@
+"""The test figures held against success_criteria: ship, do not ship, or not enough rows to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from stages.base import Gate, Key, Params, Read, Stage, Write, members
+from stages.evidence import Evidence, Outcome, Scores
+from stages.rows import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Inputs:
+    scores: Annotated[Path, Read("score.scores")]
+
+
+class GateParams(Params):
+    primary: Annotated[str, Key("success_criteria.primary_metric")]
+    threshold: Annotated[float, Key("success_criteria.threshold")]
+    gates: Annotated[dict[str, float | bool], Key("success_criteria.gates")]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    verdict: Annotated[Path, Write("verdict.json", "metrics")]
+
+
+def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
+    """out.verdict: {verdict, chosen, gates: [{gate, status, figure, bound, reason}]}. A failed gate is no error."""
+    evidence = read_evidence(read_json(inputs.scores), params.primary)
+    known = members("stages.gates", "GATE", Gate)
+    bounds = {"threshold": params.threshold, **params.gates}
+    # `bound is False` would miss 0.0, which is a bound: only a switch turns a gate off.
+    wanted = {name: float(bound) for name, bound in bounds.items() if not isinstance(bound, bool)}
+    outcomes = [known[name].judge(evidence, bound) for name, bound in sorted(wanted.items())]
+    report = {"verdict": verdict(outcomes), "chosen": evidence.chosen.name, "gates": [asdict(o) for o in outcomes]}
+    write_json(out.verdict, report)
+
+
+def verdict(outcomes: Sequence[Outcome]) -> str:
+    """ship only when every gate passes; one that fails outweighs one that cannot tell."""
+    statuses = {outcome.status for outcome in outcomes}
+    if "fail" in statuses:
+        return "do_not_ship"
+    return "not_enough_evidence" if "not_enough_evidence" in statuses else "ship"
+
+
+def read_evidence(scores: dict[str, Any], primary: str) -> Evidence:
+    """The score stage's report as what gates look at."""
+    chosen = scores["chosen"]
+    systems = {name: Scores(name, _kind(name, chosen), figures) for name, figures in scores["systems"].items()}
+    others = {name: system for name, system in systems.items() if name != chosen}
+    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"])
+
+
+def _kind(name: str, chosen: str) -> Any:
+    if name in ("tuned", "f16"):
+        return name
+    return "quantized" if name == chosen else "baseline"
+
+
+STAGE = Stage(
+    name="gate",
+    summary="Holds the test figures against success_criteria",
+    run=run,
+    inputs=Inputs,
+    params=GateParams,
+    outputs=Outputs,
+)

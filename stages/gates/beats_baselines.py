@@ -1,0 +1,22 @@
+"""The chosen model is better than every baseline by a margin, pair by pair on the same rows."""
+
+from __future__ import annotations
+
+from stages.base import Gate
+from stages.evidence import Evidence, Outcome, against
+
+
+def judge(evidence: Evidence, bound: float) -> Outcome:
+    """The narrowest lead decides. With no baseline there is nothing to beat, and so nothing is shown."""
+    leads = {name: lead for name, lead in evidence.ahead.items() if evidence.others[name].kind == "baseline"}
+    if not leads:
+        return Outcome("beats_baselines", "not_enough_evidence", None, bound, "no baseline was run")
+    name, lead = min(leads.items(), key=lambda item: (item[1]["value"], item[0]))
+    what = f"the lead in {evidence.primary} over {name}"
+    if lead["value"] <= 0 <= bound:  # as good as a baseline is not better, whatever the rows
+        reason = f"{what} is {lead['value']:.3f}: it is no better"
+        return Outcome("beats_baselines", "fail", lead["value"], bound, reason)
+    return against("beats_baselines", what, lead["value"], lead["bound"], bound, evidence.rows)
+
+
+GATE = Gate("beats_baselines", "better than every baseline", judge)

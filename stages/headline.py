@@ -1,0 +1,63 @@
+"""The verdict in words: what it is, why, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TITLES = {"ship": "Ship", "do_not_ship": "Do not ship", "not_enough_evidence": "Not enough evidence"}
+# The first gate of this order that failed says what to do; a gate that is not here gets the general advice.
+AFTER_FAILING = {
+    "beats_baselines": "A baseline does as well without training: use it, or bring rows that it gets wrong.",
+    "schema_validity": "See in the flip list how answers break the contract; cut answers want a larger "
+    "evaluation.max_new_tokens.",
+    "threshold": "Bring more or better training rows, or another base model; a build runs only what that touches.",
+}
+MEND = "Mend what the gate measures, or set its bound in success_criteria.gates to what the job needs."
+
+
+@dataclass(frozen=True)
+class Headline:
+    verdict: str
+    title: str
+    why: str
+    next: str
+
+
+def headline(report: Mapping[str, Any]) -> Headline:
+    """`report` is the table of the stage `report`."""
+    say = {"ship": _ship, "do_not_ship": _do_not_ship, "not_enough_evidence": _unsure}[report["verdict"]]
+    why, next = say(report)
+    return Headline(report["verdict"], TITLES[report["verdict"]], why, next)
+
+
+def metric_name(name: str) -> str:
+    """slot_f1 -> slot F1."""
+    known = {"free_validity": "unconstrained validity"}
+    return known.get(name) or " ".join("F1" if word == "f1" else word for word in name.split("_"))
+
+
+def _ship(report: Mapping[str, Any]) -> tuple[str, str]:
+    chosen = next(system for system in report["systems"] if system["chosen"])
+    value = chosen["test"][report["primary"]]["value"]
+    where = f"{metric_name(report['primary'])} of {value:.3f} on {report['rows']['test']:,} test rows"
+    gates = len(report["gates"])
+    return (
+        f"{chosen['label']} reaches a {where} and passes {'its one gate' if gates == 1 else f'all {gates} gates'}.",
+        "`tunec release` tags and packs these very bytes.",
+    )
+
+
+def _do_not_ship(report: Mapping[str, Any]) -> tuple[str, str]:
+    failed = {gate["gate"]: gate["reason"] for gate in report["gates"] if gate["status"] == "fail"}
+    count = f"{len(failed)} of {len(report['gates'])} gates {'fails' if len(failed) == 1 else 'fail'}"
+    return f"{count}: {'; '.join(failed.values())}.", next((t for g, t in AFTER_FAILING.items() if g in failed), MEND)
+
+
+def _unsure(report: Mapping[str, Any]) -> tuple[str, str]:
+    open_ = [gate["reason"] for gate in report["gates"] if gate["status"] == "not_enough_evidence"]
+    return (
+        f"No gate fails, but {report['rows']['test']:,} test rows do not settle it: {'; '.join(open_)}.",
+        "Bring more test rows (four times as many halve an interval), or switch on a baseline if none was run.",
+    )

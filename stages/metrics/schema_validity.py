@@ -1,0 +1,20 @@
+"""Share of rows whose delivered answer fits the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.base import Metric
+from stages.judging import Judged
+from stages.metrics.exact_match import value
+
+
+def counts(judged: Sequence[Judged]) -> Any:
+    """(N, 2): fits or not, and one a row."""
+    import numpy as np
+
+    return np.array([(j.valid, 1) for j in judged], dtype=float)
+
+
+METRIC = Metric("schema_validity", "share of answers that fit the contract", ("json", "label"), counts, value)

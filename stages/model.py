@@ -1,0 +1,76 @@
+"""The base model, pinned: where it comes from and the sha256 of every file. Its weights stay where they are.
+
+Training needs weights that transformers can read, and reading them out of a GGUF takes half a minute. So the model of a
+GGUF is unpacked here, once; every other source is a transformers folder already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from stages.base import File, Params, Stage, Write, fail
+from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.progress import tell
+from stages.rows import write_json
+
+
+@dataclass(frozen=True)
+class Inputs:
+    files: Annotated[Path | None, File("base_model.path")] = None
+
+
+class ModelParams(Params):
+    model: BaseModel
+
+
+@dataclass(frozen=True)
+class Outputs:
+    base: Annotated[Path, Write("base", "folder")]
+
+
+def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
+    """Find the model (a Hub model is fetched at its pinned commit) and write down what it is.
+
+    out.base: manifest.json {model: the spec, files: [{name, bytes, sha256}]}, without any path of this machine; of a
+    GGUF also the weights in float32 as a transformers folder.
+    Raises T330 to T332 when it is not to be had, T335 when a file is not the one that was pinned.
+    """
+    located = find(params.model, fetch=True)
+    files = describe(located)
+    pinned = params.model.sha256
+    if pinned and [file["sha256"] for file in files] != [pinned]:
+        notes = (f"pinned: {pinned}", *(f"{file['name']}: {file['sha256']}" for file in files))
+        help = "install the version that the preset names, or pin the new file's sha256 if you trust it"
+        raise fail("T335", f"base model {params.model.name!r} is not the file that was pinned", notes=notes, help=help)
+    out.base.mkdir()
+    if located.gguf:
+        _unpack(located.path, out.base)
+    write_json(out.base / MANIFEST, {"model": params.model.model_dump(exclude_none=True), "files": files})
+
+
+def _unpack(gguf: Path, folder: Path) -> None:
+    """A GGUF's weights and tokenizer as a transformers folder. Its header is checked before anything reads the rest."""
+    from stages import gguf_header, weights
+    from stages.base_model import Located
+
+    tell(0, 2, "reading the GGUF")
+    gguf_header.read(gguf)
+    model, tokenizer = weights.load(Located(gguf, gguf=True))
+    tell(1, 2, "unpacking it")
+    model.config._name_or_path = ""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+STAGE = Stage(
+    name="model",
+    summary="Pins the base model: revision, licence and the sha256 of every file; unpacks a GGUF for training",
+    run=run,
+    inputs=Inputs,
+    params=ModelParams,
+    outputs=Outputs,
+    per="model",
+    libraries=("huggingface_hub", "transformers"),
+)

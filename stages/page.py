@@ -1,0 +1,153 @@
+"""The report's page: what the template is given, and how it writes numbers and foreign text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stages.drawing import Curve, Mark, curve, forest, read_curve
+from stages.flips import Step
+from stages.headline import headline, metric_name
+from stages.wording import tame
+
+TEMPLATE = "report.html.jinja"
+MOST_MARKS = 24  # systems in one plot
+LAST_COLUMNS = ("schema_validity", "free_validity")
+SPLITS = ("dev", "test")
+
+
+def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, Path]) -> str:
+    """One HTML document. `report` is the table of the stage `report`, `curves` goes from variant to CSV file."""
+    from markupsafe import Markup
+
+    read = {name: read_curve(path) for name, path in curves.items()}
+    plots = {"forest": _forest(report), "curve": _curve(read, report["variant"])}
+    drawn = {name: [Markup(svg) for svg in both] for name, both in plots.items()}  # noqa: S704 our own drawing
+    return str(
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            headline=headline(report),
+            chosen=next(system for system in report["systems"] if system["chosen"]),
+            best=best_baseline(report["systems"]),
+            groups=groups(report["systems"]),
+            metrics=columns(report["systems"], report["primary"]),
+            steps=steps,
+            plots=drawn,
+            words=in_words(report, read[report["variant"]]),
+            dev_loss=read[report["variant"]].dev,
+            variants=len(curves),
+        )
+    )
+
+
+def groups(systems: Sequence[Mapping[str, Any]]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
+    """Baselines under None, then each variant's systems; in the order given."""
+    found: dict[str | None, list[Mapping[str, Any]]] = {}
+    for system in systems:
+        found.setdefault(system["variant"], []).append(system)
+    return list(found.items())
+
+
+def columns(systems: Sequence[Mapping[str, Any]], primary: str) -> list[str]:
+    """Every metric that some system has: the primary one first, exact match next, validity last."""
+    names = {name for system in systems for part in SPLITS for name in system[part] or ()}
+    others = sorted(names - {primary, *LAST_COLUMNS}, key=lambda name: (name != "exact_match", name))
+    return [name for name in (primary, *others, *LAST_COLUMNS) if name in names]
+
+
+def best_baseline(systems: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The baseline that the chosen file leads by least."""
+    beside = [system for system in systems if system["kind"] == "baseline" and system["ahead"]]
+    return min(beside, key=lambda system: (system["ahead"]["value"], system["name"]), default=None)
+
+
+def _forest(report: Mapping[str, Any]) -> list[str]:
+    systems, primary = report["systems"], report["primary"]
+    if len(systems) > MOST_MARKS:
+        systems = [system for system in systems if system["variant"] in (None, report["variant"])]
+    several = len({system["variant"] for system in systems} - {None}) > 1
+    marks = []
+    for system in systems:
+        dev, test = ((system[part] or {}).get(primary) for part in SPLITS)
+        marks.append(Mark(tame(system["name" if several else "label"]), dev, test, system["chosen"]))
+    return [forest(marks, report["threshold"], narrow=narrow) for narrow in (False, True)]
+
+
+def _curve(curves: Mapping[str, Curve], chosen: str) -> list[str]:
+    """Nothing when the chosen variant took fewer than two steps."""
+    drawable = {name: of for name, of in curves.items() if len(of.steps) > 1}
+    return [curve(drawable, chosen, narrow=narrow) for narrow in (False, True)] if chosen in drawable else []
+
+
+def in_words(report: Mapping[str, Any], curve: Curve) -> dict[str, str]:
+    """The plots for those who cannot see them; the tables hold every figure."""
+    primary = report["primary"]
+    figures = [
+        (system["label"], part, (system[part] or {}).get(primary)) for system in report["systems"] for part in SPLITS
+    ]
+    told = [f"{name} {part} {f['value']:.3f} ({f['low']:.2f} to {f['high']:.2f})" for name, part, f in figures if f]
+    loss = f"from {curve.loss[0]:.3f} to {curve.loss[-1]:.3f}" if curve.loss else "not recorded"
+    return {
+        "forest": f"{metric_name(primary)} with intervals; threshold {report['threshold']:g}. {'; '.join(told)}.",
+        "curve": f"Training loss over {curve.steps[-1] if curve.steps else 0:.0f} steps, {loss}.",
+    }
+
+
+# ---------------------------------------------------------------- the template's means
+
+
+@cache
+def _environment() -> Any:
+    """Everything is escaped, and what could turn text around or hide it is made visible."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    env = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "metric": metric_name,
+        "figure": lambda value: signed(value, "{:.3f}"),
+        "count": "{:,}".format,
+        "size": size,
+        "speed": speed,
+        "signed": signed,
+        "bound": "{:g}".format,
+        "capitalised": lambda text: text[:1].upper() + text[1:],
+    }
+    return env
+
+
+def shown(value: Any) -> Any:
+    """Foreign text without control characters and lone surrogates; markup of our own as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return tame(value).encode("utf-8", "replace").decode()
+
+
+def signed(value: float, form: str = "{:+.3f}") -> str:
+    """With a minus as long as the plus."""
+    return form.format(value).replace("-", "−")
+
+
+def size(count: int) -> str:
+    """145 MB; decimal units, as shops and hubs have them."""
+    for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= step:
+            return f"{count / step:.2f} {unit}" if unit == "GB" else f"{count / step:,.0f} {unit}"
+    return f"{count} B"
+
+
+def speed(rows_per_second: float) -> str:
+    """Three figures are more than a measurement on a busy machine is worth; a rule's speed is not worth telling."""
+    if rows_per_second > 10_000:
+        return "> 10,000"
+    return f"{rows_per_second:,.0f}" if rows_per_second >= 100 else f"{rows_per_second:.1f}"

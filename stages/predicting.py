@@ -1,0 +1,74 @@
+"""Ask weights for the answers to rows: templates in, engine out. Used by predict, baseline and test alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+from stages.answers import Answer, Engine
+from stages.base import Key, Params
+from stages.chat import Prompting, user_message
+from stages.contract import Contract
+from stages.rows import Row, read_jsonl, write_jsonl
+
+
+class Decoding(Params):
+    """How an engine decodes. Always greedy, so that the same bytes give the same answers."""
+
+    max_new_tokens: Annotated[int, Key("evaluation.max_new_tokens")]
+    sequences: Annotated[int, Key("evaluation.sequences")]
+
+
+def open_engine(weights: Path, adapter: Path | None = None) -> Engine:
+    """llama.cpp for a GGUF file; transformers for a folder, or for anything with an adapter on top."""
+    if adapter is None and weights.suffix == ".gguf":
+        from stages.engines.llama_cpp import LlamaCpp
+
+        return LlamaCpp(weights)
+    from stages.engines.transformers import Transformers
+
+    return Transformers(weights, adapter)
+
+
+def ask(
+    engine: Engine, rows: Sequence[Row], prompting: Prompting, contract: Contract, decoding: Decoding
+) -> Iterator[Answer]:
+    """Answers in the order of the rows. Under the contract's grammar where the engine knows grammars (llama.cpp)."""
+    template, system = engine.chat_template(), prompting.system(contract)
+    return engine.answer(
+        [template.prompt(row.id, system, user_message(prompting.input_template, row.input)) for row in rows],
+        max_new_tokens=decoding.max_new_tokens,
+        grammar=contract.grammar(),
+        hopeless=contract.hopeless,
+        sequences=decoding.sequences,
+    )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A system's answers to a split, and how long it took; loading is not counted."""
+
+    answers: list[Answer]
+    seconds: float
+
+    @property
+    def speed(self) -> dict[str, float]:
+        """A measurement, so it differs from run to run: it is kept apart from everything that decides."""
+        seconds, tokens = max(self.seconds, 1e-9), sum(answer.tokens for answer in self.answers)
+        return {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
+
+
+def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:
+    started = perf_counter()
+    return Answered(list(answers()), perf_counter() - started)
+
+
+def write_answers(path: Path, answers: Iterable[Answer]) -> None:
+    write_jsonl(path, map(asdict, answers))
+
+
+def read_answers(path: Path) -> Iterator[Answer]:
+    return (Answer(**item) for item in read_jsonl(path))

@@ -1,0 +1,144 @@
+"""Everything that a build measured, as one page for people and as one table for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from stages.base import Key, Params, Read, Stage, Write
+from stages.flips import read_flips
+from stages.page import page
+from stages.rows import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Dicts from label to path: `VARIANT` for curves, `VARIANT-CANDIDATE` for speeds, `BASELINE[-MODEL]` for baselines.
+
+    The report of `data` is not among them: a duplicate row in a source draws nothing anew.
+    """
+
+    dev: Annotated[Path, Read("select.scores")]
+    choice: Annotated[Path, Read("select.choice")]
+    test: Annotated[Path, Read("score.scores")]
+    flips: Annotated[Path, Read("score.flips")]
+    verdict: Annotated[Path, Read("gate.verdict")]
+    splits: Annotated[Path, Read("splits.report")]
+    curves: Annotated[dict[str, Path], Read("train.curve")]
+    speeds: Annotated[dict[str, Path], Read("predict.speed")]
+    baseline_speeds: Annotated[dict[str, Path], Read("baseline.speed")]
+    test_speed: Annotated[Path, Read("test.speed")]
+
+
+class ReportParams(Params):
+    """Keys that are the same for every variant of a sweep; what differs is in the variants' names."""
+
+    task_name: Annotated[str, Key("task_name")]
+    version: Annotated[str | None, Key("version")]
+    goal: Annotated[str | None, Key("goal")]
+    non_goals: Annotated[str | None, Key("non_goals")]
+    primary: Annotated[str, Key("success_criteria.primary_metric")]
+    threshold: Annotated[float, Key("success_criteria.threshold")]
+    confidence: Annotated[float, Key("evaluation.confidence")]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    page: Annotated[Path, Write("report.html")]
+    table: Annotated[Path, Write("report.json")]
+
+
+def run(inputs: Inputs, params: ReportParams, out: Outputs) -> None:
+    """out.table: what `table` gives. out.page: one HTML file with no script and nothing outside itself.
+
+    The same inputs give the same bytes: no time, path or machine is named, and speeds are read from files.
+    """
+    report = table(inputs, params)
+    write_json(out.table, report)
+    out.page.write_text(page(report, read_flips(inputs.flips), inputs.curves), encoding="utf-8")
+
+
+def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
+    """The task's own words, verdict and gates, sizes of the splits, and the systems as `systems` lists them."""
+    names = ("dev", "choice", "test", "verdict", "splits", "test_speed")
+    read = {name: read_json(getattr(inputs, name)) for name in names}
+    speeds = {label: read_json(path) for label, path in {**inputs.speeds, **inputs.baseline_speeds}.items()}
+    choice = read["choice"]
+    return {
+        **params.model_dump(),
+        "verdict": read["verdict"]["verdict"],
+        "gates": read["verdict"]["gates"],
+        "rows": {name: read["splits"][name] for name in ("train", "dev", "test")},
+        "chosen": choice["chosen"],
+        "variant": choice["variant"],
+        "reason": choice["reason"],
+        "served_rows_per_second": read["test_speed"]["chosen"]["rows_per_second"],
+        "systems": systems(read["dev"], read["test"], choice, speeds, params.primary, list(inputs.curves)),
+    }
+
+
+def systems(
+    dev: Mapping[str, Any],
+    test: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    speeds: Mapping[str, Mapping[str, float]],
+    primary: str,
+    variants: list[str],
+) -> list[dict[str, Any]]:
+    """Baselines from weak to strong, then the chosen variant's files from large to small, then the other variants'.
+
+    Each is {name, label, kind, variant, dev, test, ahead, rows_per_second, bytes, chosen}; null where there is none.
+    `ahead` is the chosen file's lead over it on test. `rows_per_second` is measured on dev.
+    """
+    tested = _by_name(test["systems"], choice, dev["systems"])
+    ahead = _by_name(test["ahead"], choice, dev["systems"])
+    found = [
+        {
+            "name": name,
+            **_what(name, variants),
+            "dev": dev["systems"].get(name),
+            "test": tested.get(name),
+            "ahead": ahead.get(name),
+            "rows_per_second": speeds.get(name, {}).get("rows_per_second"),
+            "bytes": choice["bytes"].get(name),
+            "chosen": name == choice["chosen"],
+        }
+        for name in {**dev["systems"], **tested}
+    ]
+    return sorted(found, key=lambda system: _order(system, choice["variant"], primary))
+
+
+def _by_name(of: Mapping[str, Any], choice: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """On test the chosen variant's files go by their candidate alone; here by the same name as on dev."""
+    whole = {name: f"{choice['variant']}-{name}" for name in of}
+    return {whole[name] if whole[name] in known else name: value for name, value in of.items()}
+
+
+def _what(name: str, variants: list[str]) -> dict[str, str | None]:
+    """A system's kind, its variant, and what it is called beside others of that variant."""
+    variant = max((v for v in variants if name.startswith(f"{v}-")), key=len, default=None)
+    if variant is None:
+        return {"kind": "baseline", "variant": None, "label": name}
+    candidate = name.removeprefix(f"{variant}-")
+    return {"kind": candidate if candidate in ("tuned", "f16") else "quantized", "variant": variant, "label": candidate}
+
+
+def _order(system: Mapping[str, Any], chosen: str, primary: str) -> tuple[Any, ...]:
+    if system["kind"] == "baseline":
+        figures = system["test"] or system["dev"]
+        return (0, figures[primary]["value"], "", 0, 0, system["name"])
+    step = ("tuned", "f16", "quantized").index(system["kind"])
+    return (1, system["variant"] != chosen, system["variant"], step, -(system["bytes"] or 0), system["name"])
+
+
+STAGE = Stage(
+    name="report",
+    summary="Draws the page and the table of a build",
+    run=run,
+    inputs=Inputs,
+    params=ReportParams,
+    outputs=Outputs,
+    libraries=("jinja2", "matplotlib"),
+)

@@ -1,0 +1,78 @@
+"""Rows on disk: JSONL, streamed, byte-identical for the same meaning.
+
+A canonical row, as every stage after `data` reads it:
+
+    {"id": "5f1c0d9a3b7e", "input": {"text": "For 2 at 7pm"}, "output": {"people": "2", "time": "7pm"}, "split": null}
+
+`id` is a hash of input and output, so it does not depend on the file, the line or the order a row came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example. `split` is the official split that the source names, if it names one."""
+
+    id: str
+    input: dict[str, Any]
+    output: Any
+    split: str | None = None
+
+
+def dumps(value: Any, *, sort_keys: bool = False) -> str:
+    """Strict JSON on one line, in the order given or sorted; NaN and infinity raise ValueError."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys)
+
+
+def row_id(input: dict[str, Any], output: Any) -> str:
+    """48 bits of SHA-256 over input and output, key order aside; in hexadecimal, 12 characters."""
+    text = json.dumps([input, output], ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """The objects of a JSONL file that tunec itself wrote, one at a time."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def write_jsonl(path: Path, objects: Iterable[Any]) -> int:
+    """Write one object a line; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as out:
+        for count, item in enumerate(objects, start=1):
+            out.write(dumps(item) + "\n")
+    return count
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    return (Row(**item) for item in read_jsonl(path))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    return write_jsonl(path, map(asdict, rows))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A report for people and for DVC: indented, sorted keys, one newline at the end."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

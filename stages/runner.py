@@ -1,0 +1,177 @@
+"""Runs one stage as DVC asks for it: finds its inputs and parameters, gives it a place to write, and keeps the promises
+that every stage makes. Outputs appear whole or not at all; the user's mistake is a diagnostic (exit 1), ours is not
+(exit 70); a stage ends when the build that started it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages import progress
+from stages.base import READ, Diagnostic, Stage, UserError, fail, members
+from stages.wording import render
+
+EVENTS = "TUNEC_EVENTS"  # the file that a build reads how far its stages are from
+USER_ERROR, BUG = 1, 70
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def main(name: str) -> int:
+    """Run the instance `name` of the workspace that is the working folder; returns the exit code."""
+    threading.Thread(target=_die_with_parents, daemon=True).start()
+    tell = _events(name)
+    progress.listen(_throttled(lambda done, total, note: tell({"done": done, "total": total, "note": note})))
+    tell({"event": "start"})
+    began = time.monotonic()
+    try:
+        run(name)
+    except UserError as error:
+        return _refused(tell, *error.diagnostics)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _bug(name, tell)
+        help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
+        return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
+    except MemoryError:
+        help = "close other programs, or choose a smaller base model, batch or max_length"
+        return _refused(tell, Diagnostic("T381", "the memory is full", help=help))
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        return _bug(name, tell)
+    tell({"event": "ended", "seconds": time.monotonic() - began})
+    return 0
+
+
+def run(name: str) -> None:
+    """Run an instance; raises what the stage raises. Its outputs are moved into place once all are written."""
+    meta = _section(Path("dvc.yaml"), "stages").get(name, {}).get("meta")
+    if not isinstance(meta, dict) or "stage" not in meta:
+        known = "see the stages in dvc.yaml"
+        raise fail("T382", f"there is no stage {name!r} in dvc.yaml", notes=(known,), help="run `tunec compile`")
+    stage = members("stages", "STAGE", Stage)[meta["stage"]]
+    inputs = stage.inputs(**{field: _paths(given) for field, given in meta["inputs"].items()})
+    given = _section(Path("params.yaml")).get(name) or {}
+    params = stage.params(**{key: value for key, value in given.items() if key != READ})
+    aside = Path("build", ".tmp", name)
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        written = {field: aside / write.path for field, write in stage.writes().items()}
+        for path in written.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        stage.run(inputs, params, stage.outputs(**written))
+        _into_place(written, Path("build", name), aside)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _into_place(written: Mapping[str, Path], home: Path, aside: Path) -> None:
+    missing = [field for field, path in written.items() if not path.exists()]
+    if missing:
+        raise RuntimeError(f"the stage did not write {', '.join(missing)}")
+    for path in written.values():
+        target = home / path.relative_to(aside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        os.replace(path, target)
+
+
+def _paths(given: Any) -> Any:
+    """The plan's paths as Path objects: one, a tuple, or a dict by label."""
+    if isinstance(given, dict):
+        return {label: Path(path) for label, path in given.items()}
+    return tuple(map(Path, given)) if isinstance(given, list) else Path(given)
+
+
+def _section(file: Path, key: str | None = None) -> dict[str, Any]:
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or {}
+    except FileNotFoundError:
+        raise fail("T383", f"{file} is not here", help="run `tunec compile` in the folder of task.yaml") from None
+    return dict(content.get(key, {}) if key else content)
+
+
+# ---------------------------------------------------------------- telling
+
+
+def _events(name: str) -> Callable[[Mapping[str, Any]], None]:
+    """Where events go: a build's event file, or lines on standard error for a bare `dvc repro`."""
+    file = os.environ.get(EVENTS)
+
+    def to_file(event: Mapping[str, Any]) -> None:
+        line = json.dumps({"stage": name, "pid": os.getpid(), **event}, ensure_ascii=False) + "\n"
+        with open(str(file), "a", encoding="utf-8") as out:
+            out.write(line)
+
+    def to_stderr(event: Mapping[str, Any]) -> None:
+        if "done" in event:
+            of = f"/{event['total']}" if event["total"] else ""
+            print(f"  {name}: {event['done']}{of} {event['note']}", file=sys.stderr, flush=True)
+
+    return to_file if file else to_stderr
+
+
+def _throttled(tell: progress.Listener) -> progress.Listener:
+    """At most one event in a while; the last one of a count always."""
+    pause = 0.2 if os.environ.get(EVENTS) else 10.0
+    last = time.monotonic()
+
+    def listener(done: int, total: int | None, note: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= pause:
+            last = time.monotonic()
+            tell(done, total, note)
+
+    return listener
+
+
+def _refused(tell: Callable[[Mapping[str, Any]], None], *found: Diagnostic) -> int:
+    tell({"event": "refused", "diagnostics": [asdict(d) for d in found]})
+    print("\n".join(render(d) for d in found), file=sys.stderr)
+    return USER_ERROR
+
+
+def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:
+    """Our mistake: the traceback goes into a file, for the report that we ask for."""
+    log = Path("build", "logs", f"{name}.traceback.txt")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(traceback.format_exc(), encoding="utf-8")
+    kind, error = sys.exc_info()[:2]
+    message = f"tunec has a bug: {kind.__name__ if kind else 'Error'}: {error}"
+    found = Diagnostic("T999", message[:500], help=f"please report it with {log}, which holds the traceback")
+    tell({"event": "refused", "diagnostics": [asdict(found)]})
+    print(render(found), file=sys.stderr)
+    return BUG
+
+
+# ---------------------------------------------------------------- ending
+
+
+def _die_with_parents() -> None:
+    """End this process and its children when the shell or the `dvc repro` above it is gone.
+
+    kill -9 of a build leaves its stage running, which would then write into a build that nobody waits for.
+    """
+    import psutil
+
+    me = psutil.Process()
+    above = me.parents()[:2]
+    while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in above):
+        time.sleep(1)
+    for child in me.children(recursive=True):
+        child.kill()
+    os._exit(143)

@@ -1,0 +1,91 @@
+"""Every candidate scored on dev, and the one to ship: the smallest file that keeps up with its f16."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from stages.base import Key, Params, Read, Stage, Write
+from stages.contract import Contract
+from stages.rows import read_rows, write_json
+from stages.scoring import Yardstick, figures, judged
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Dicts from label to path: `MODEL-rR-CANDIDATE` for predictions, `MODEL-rR` for f16, adapters; the same order."""
+
+    rows: Annotated[Path, Read("splits.dev")]
+    predictions: Annotated[dict[str, Path], Read("predict.predictions")]
+    quantized: Annotated[dict[str, Path], Read("quantize.gguf")]
+    f16: Annotated[dict[str, Path], Read("export.f16")]
+    adapters: Annotated[dict[str, Path], Read("train.adapter")]
+
+
+class SelectParams(Params):
+    yardstick: Yardstick
+    max_drop: Annotated[float, Key("quantization.max_drop")]
+    contract: Contract
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The chosen file, what it was made of, and why it was chosen."""
+
+    scores: Annotated[Path, Write("scores.json", "metrics")]
+    choice: Annotated[Path, Write("choice.json")]
+    gguf: Annotated[Path, Write("model.gguf")]
+    f16: Annotated[Path, Write("f16.gguf")]
+    adapter: Annotated[Path, Write("adapter", "folder")]
+
+
+def run(inputs: Inputs, params: SelectParams, out: Outputs) -> None:
+    """Score everything on dev, choose, and set the chosen bytes apart for the stages after.
+
+    The variant whose f16 scores best is taken; of its files, the smallest whose primary metric is at most
+    `max_drop` below the f16's. The test split has no part in it.
+    """
+    rows = list(read_rows(inputs.rows))
+    systems = judged(rows, inputs.predictions, params.contract)
+    scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
+    files = {**{f"{variant}-f16": path for variant, path in inputs.f16.items()}, **inputs.quantized}
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    primary = {name: scores[name][params.yardstick.primary]["value"] for name in files}
+    variant = max(sorted(inputs.f16), key=lambda name: primary[f"{name}-f16"])
+    chosen = choose({n: primary[n] for n in files if n.startswith(variant)}, sizes, f"{variant}-f16", params.max_drop)
+    write_json(out.scores, {"rows": len(rows), "systems": scores})
+    write_json(out.choice, _choice(chosen, variant, sizes, primary, params))
+    shutil.copyfile(files[chosen], out.gguf)
+    shutil.copyfile(inputs.f16[variant], out.f16)
+    shutil.copytree(inputs.adapters[variant], out.adapter)
+
+
+def choose(primary: Mapping[str, float], sizes: Mapping[str, int], f16: str, max_drop: float) -> str:
+    """The smallest file that loses at most `max_drop` of the primary metric against f16; ties by name."""
+    near = [name for name, value in primary.items() if value >= primary[f16] - max_drop]
+    return min(near, key=lambda name: (sizes[name], name))
+
+
+def _choice(
+    chosen: str, variant: str, sizes: Mapping[str, int], primary: Mapping[str, float], params: SelectParams
+) -> dict[str, Any]:
+    metric = params.yardstick.primary
+    drop = primary[f"{variant}-f16"] - primary[chosen]
+    place = f"{abs(drop):.3f} {'below' if drop > 0 else 'above'} it" if round(drop, 3) else "equal to it"
+    reason = f"the smallest file whose {metric} on dev is at most {params.max_drop:g} below the f16's: {place}"
+    candidate = chosen.removeprefix(f"{variant}-")
+    return {"chosen": chosen, "variant": variant, "candidate": candidate, "reason": reason, "bytes": dict(sizes)}
+
+
+STAGE = Stage(
+    name="select",
+    summary="Scores every candidate on dev and chooses the smallest that keeps up with its f16",
+    run=run,
+    inputs=Inputs,
+    params=SelectParams,
+    outputs=Outputs,
+    libraries=("numpy", "jsonschema"),
+)

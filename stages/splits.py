@@ -1,0 +1,100 @@
+"""Accepted rows -> train, dev and test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from stages.base import Key, Params, Read, Stage, Write, fail
+from stages.contract import Contract
+from stages.rows import Row, read_rows, write_json, write_rows
+
+NAMES = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    rows: Annotated[Path, Read("data.accepted")]
+
+
+class SplitParams(Params):
+    dev: Annotated[float, Key("splits.dev")]
+    test: Annotated[float, Key("splits.test")]
+    stratify: Annotated[bool, Key("splits.stratify")]
+    seed: Annotated[int, Key("splits.seed")]
+    contract: Contract
+
+
+@dataclass(frozen=True)
+class Outputs:
+    train: Annotated[Path, Write("train.jsonl")]
+    dev: Annotated[Path, Write("dev.jsonl")]
+    test: Annotated[Path, Write("test.jsonl")]
+    report: Annotated[Path, Write("report.json", "metrics")]
+
+
+def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
+    """Put each row into one split: the official one where the data names it, otherwise by a seeded hash.
+
+    A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are drawn label
+    by label. out.*: JSONL, sizes sum to the accepted rows. Raises T303 when a split is empty.
+    """
+    place = dict(_places(read_rows(inputs.rows), params))
+    counts = {
+        name: write_rows(getattr(out, name), (row for row in read_rows(inputs.rows) if place[row.id] == name))
+        for name in NAMES
+    }
+    empty = [name for name, count in counts.items() if not count]
+    if empty:
+        notes = (f"rows: {counts}",)
+        help = "bring more rows, raise splits.dev or splits.test, or name the split in a column `split`"
+        raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
+    write_json(out.report, {**counts, "share_dev": params.dev, "share_test": params.test, "seed": params.seed})
+
+
+def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
+    """(row id, split) for every row; only ids and labels are held in memory."""
+    named: dict[str, str] = {}
+    pools: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.split in ("dev", "test"):
+            named[row.id] = str(row.split)
+        else:
+            pools[_stratum(row, params)].append(row.id)
+    yield from named.items()
+    taken = set(named.values())
+    shares = {"test": 0.0 if "test" in taken else params.test, "dev": 0.0 if "dev" in taken else params.dev}
+    for ids in pools.values():
+        yield from _draw(sorted(ids, key=lambda id: _order(id, params.seed)), shares)
+
+
+def _draw(ids: list[str], shares: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """The first of the shuffled ids go to test, the next to dev, the rest to train; shares are rounded."""
+    start = 0
+    for name, share in shares.items():
+        stop = start + round(share * len(ids))
+        yield from ((id, name) for id in ids[start:stop])
+        start = stop
+    yield from ((id, "train") for id in ids[start:])
+
+
+def _order(id: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{id}".encode()).hexdigest()
+
+
+def _stratum(row: Row, params: SplitParams) -> str:
+    return params.contract.write(row.output) if params.stratify and params.contract.type == "label" else ""
+
+
+STAGE = Stage(
+    name="splits",
+    summary="Parts the rows into train, dev and test, seeded and stratified by label",
+    run=run,
+    inputs=Inputs,
+    params=SplitParams,
+    outputs=Outputs,
+)

@@ -1,0 +1,94 @@
+"""From rows to what is trained on: the prompt as context, and the answer with its stop token as the only target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages import weights
+from stages.base import Diagnostic, UserError, fail
+from stages.chat import Piece, Prompt, Prompting, user_message
+from stages.contract import Contract
+from stages.engines._prefix import shared_prefix
+from stages.modelfile import stop_text
+from stages.rows import Row
+
+NAMED = 5  # row ids that a diagnostic names
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row as token ids. Loss counts on `answer` alone, which ends with the token that ends a turn."""
+
+    id: str
+    prompt: list[int]
+    answer: list[int]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+    @property
+    def tokens(self) -> list[int]:
+        return self.prompt + self.answer
+
+    @property
+    def labels(self) -> list[int]:
+        """The tokens, with -100 wherever nothing is learned."""
+        return [-100] * len(self.prompt) + self.answer
+
+
+def examples(
+    rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int
+) -> list[Example]:
+    """Every row, tokenized exactly as it will be asked when served; special tokens in a row's texts stay text.
+
+    The answer's tokens follow the prompt's as they do in generation: the two are tokenized apart.
+    Raises T340 when rows are longer than `max_length` tokens (nothing is truncated), T341 when an answer has no token,
+    T342 when nothing ends an answer.
+    """
+    template, system = weights.chat_template(tokenizer), prompting.system(contract)
+    stop = stop_tokens(tokenizer)
+    found = []
+    for row in rows:
+        prompt = template.prompt(row.id, system, user_message(prompting.input_template, row.input))
+        said = weights.encode(tokenizer, Prompt(row.id, (Piece(contract.write(row.output), plain=True),)))
+        found.append(Example(row.id, weights.encode(tokenizer, prompt), [*said, *stop] if said else []))
+    _check(found, max_length)
+    return found
+
+
+def stop_tokens(tokenizer: Any) -> list[int]:
+    """What ends an answer: the special token that the chat template writes after one, else the tokenizer's own end."""
+    text = stop_text(weights.chat_template(tokenizer)) or tokenizer.eos_token
+    if not text:
+        help = "choose a base model whose chat template or tokenizer names an end of turn"
+        raise fail("T342", "the base model has no token that ends an answer", help=help)
+    return weights.encode(tokenizer, Prompt("", (Piece(text),)))
+
+
+def common_prefix(found: Sequence[Example]) -> int:
+    """How many tokens all prompts begin with alike. Each keeps one of its own, which foretells the answer's first."""
+    return shared_prefix([example.prompt for example in found])
+
+
+def _check(found: Sequence[Example], max_length: int) -> None:
+    problems = []
+    if long := [example.id for example in found if len(example) > max_length]:
+        help = f"set training.max_length to {max(map(len, found))}, or shorten the prompt or these rows"
+        message = f"longer than training.max_length ({max_length} tokens): {_rows(long)}"
+        problems.append(Diagnostic("T340", message, notes=_named(long), help=help))
+    if silent := [example.id for example in found if not example.answer]:
+        help = "correct these rows or drop them: an empty answer teaches nothing"
+        problems.append(Diagnostic("T341", f"no token in the answer: {_rows(silent)}", notes=_named(silent), help=help))
+    if problems:
+        raise UserError(*problems)
+
+
+def _rows(ids: Sequence[str]) -> str:
+    return "1 row" if len(ids) == 1 else f"{len(ids)} rows"
+
+
+def _named(ids: Sequence[str]) -> tuple[str, ...]:
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return (f"row ids: {', '.join(ids[:NAMED])}{more}; find them in build/splits/",)

@@ -1,0 +1,79 @@
+"""The chosen model and its parents answer the test split, once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from stages.base import Params, Read, Stage, Write
+from stages.base_model import of_variant, trainable
+from stages.chat import Prompting
+from stages.contract import Contract
+from stages.predicting import Decoding, ask, open_engine, timed, write_answers
+from stages.rows import Row, read_json, read_rows, write_json
+
+
+@dataclass(frozen=True)
+class Inputs:
+    rows: Annotated[Path, Read("splits.test")]
+    gguf: Annotated[Path, Read("select.gguf")]
+    f16: Annotated[Path, Read("select.f16")]
+    adapter: Annotated[Path, Read("select.adapter")]
+    choice: Annotated[Path, Read("select.choice")]
+    models: Annotated[dict[str, Path], Read("model.base")]
+
+
+class TestParams(Params):
+    prompting: Prompting
+    contract: Contract
+    decoding: Decoding
+
+
+@dataclass(frozen=True)
+class Outputs:
+    tuned: Annotated[Path, Write("tuned.jsonl")]
+    f16: Annotated[Path, Write("f16.jsonl")]
+    chosen: Annotated[Path, Write("chosen.jsonl")]
+    speed: Annotated[Path, Write("speed.json")]
+
+
+def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
+    """Answer every test row with the tuned weights, the f16 file and the chosen file.
+
+    The chosen file answers one row at a time, as it will be served; its parents answer several together.
+    out.*: JSONL of answers in the order of the rows.
+    """
+    rows = list(read_rows(inputs.rows))
+    served = params.decoding.model_copy(update={"sequences": 1})
+    base = of_variant(read_json(inputs.choice)["variant"], inputs.models)
+    chain = [
+        ("tuned", trainable(base).path, inputs.adapter, params.decoding),
+        ("f16", inputs.f16, None, params.decoding),
+        ("chosen", inputs.gguf, None, served),
+    ]
+    speeds = {}
+    for name, weights, adapter, decoding in chain:
+        speeds[name] = _answer(weights, adapter, rows, params, decoding, getattr(out, name))
+    write_json(out.speed, speeds)
+
+
+def _answer(
+    weights: Path, adapter: Path | None, rows: list[Row], params: TestParams, decoding: Decoding, out: Path
+) -> dict[str, float]:
+    with closing(open_engine(weights, adapter)) as engine:
+        answered = timed(lambda: ask(engine, rows, params.prompting, params.contract, decoding))
+    write_answers(out, answered.answers)
+    return answered.speed
+
+
+STAGE = Stage(
+    name="test",
+    summary="The chosen file and its parents answer the test split",
+    run=run,
+    inputs=Inputs,
+    params=TestParams,
+    outputs=Outputs,
+    libraries=("llama-cpp-python", "torch", "transformers", "peft", "jinja2"),
+)

@@ -1,0 +1,114 @@
+"""Weights and tokenizer of a base model in transformers, from a GGUF file or a transformers folder."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stages.base import fail
+from stages.base_model import Located
+from stages.chat import ChatTemplate, Prompt
+
+
+def load(located: Located) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer; float32 on the CPU, bfloat16 on a GPU that computes in it.
+
+    Raises T323 without a chat template, T334 when the folder wants to run code of its own.
+    Source: bfloat16 on a CPU without its instructions is ten times slower than float32 (design, measured facts).
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    _quiet()
+    if not located.gguf:
+        _refuse_code(located.path)
+    how: dict[str, Any] = {"trust_remote_code": False}
+    folder = located.path.parent if located.gguf else located.path
+    if located.gguf:
+        how["gguf_file"] = located.path.name
+    with _parsed_once():
+        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+        chat_template(tokenizer)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        safe = {} if located.gguf else {"use_safetensors": True}
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=_dtype(), **how, **safe)
+    model = _as_if_from_a_folder(model) if located.gguf else model
+    return model.to("cuda" if model.dtype is not torch.float32 else "cpu"), tokenizer
+
+
+def chat_template(tokenizer: Any) -> ChatTemplate:
+    """The tokenizer's own chat template. Raises T323 when it has none."""
+    if not isinstance(tokenizer.chat_template, str) or not tokenizer.chat_template:
+        help = "choose the instruct model of the family"
+        raise fail("T323", "the base model has no chat template", help=help)
+    special = sorted({token.content for token in tokenizer.added_tokens_decoder.values() if token.special})
+    return ChatTemplate(tokenizer.chat_template, tuple(special), tokenizer.bos_token or "", tokenizer.eos_token or "")
+
+
+def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """Token ids of a prompt. Special tokens count as such only where the template wrote them; no BOS is added."""
+    found: list[int] = []
+    for piece in prompt.pieces:
+        found += tokenizer.encode(piece.text, add_special_tokens=False, split_special_tokens=piece.plain)
+    return found
+
+
+def _dtype() -> Any:
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def _refuse_code(folder: Path) -> None:
+    """A config with `auto_map` names Python files that transformers would run."""
+    for name in ("config.json", "tokenizer_config.json"):
+        file = folder / name
+        if file.is_file() and "auto_map" in json.loads(file.read_text(encoding="utf-8")):
+            help = "choose a model that transformers knows without code of its own"
+            raise fail("T334", f"the base model's {name} wants to run code (`auto_map`)", help=help)
+
+
+def _as_if_from_a_folder(model: Any) -> Any:
+    """The same weights in a fresh model: one that was read from a GGUF refuses to be saved."""
+    from transformers.initialization import no_init_weights
+
+    config = model.config
+    for attribute in ("quantization_config", "_pre_quantization_dtype"):
+        if hasattr(config, attribute):
+            delattr(config, attribute)
+    with no_init_weights():
+        fresh = type(model)(config).to(model.dtype)
+    fresh.load_state_dict(model.state_dict())
+    fresh.tie_weights()
+    fresh.generation_config = model.generation_config
+    return fresh
+
+
+@contextmanager
+def _parsed_once() -> Iterator[None]:
+    """transformers parses a GGUF's header, vocabulary and all, for the config, the tokenizer and the weights, and makes
+    the table of tensor names once a module: 22 s for 135M parameters on two cores, 11 s with both remembered."""
+    import gguf
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    reader, names, bar = gguf.GGUFReader, gguf.get_tensor_name_map, reading.tqdm
+    gguf.GGUFReader, gguf.get_tensor_name_map = functools.cache(reader), functools.cache(names)
+    reading.tqdm = lambda items, **_: items  # a bar that no setting turns off
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map, reading.tqdm = reader, names, bar
+
+
+def _quiet() -> None:
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)

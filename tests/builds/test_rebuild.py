@@ -1,0 +1,120 @@
+"""Which stages an edit runs, with the real DVC: exactly those that it must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.builds.conftest import Workspace, rows
+
+pytestmark = pytest.mark.slow
+
+V = "tiny-r16"
+TRAINED = {f"train-{V}", f"export-{V}", f"quantize-{V}-q8_0"}
+PREDICTED = {f"predict-{V}-tuned", f"predict-{V}-f16", f"predict-{V}-q8_0"}
+JUDGED = {"select", "test", "score", "gate", "package", "report"}
+
+
+def duplicate_a_row(w: Workspace) -> None:
+    source = w.root / "data/raw/rows.jsonl"
+    lines = source.read_text().splitlines(True)
+    source.write_text("".join([lines[7], *lines, lines[3]]))
+
+
+def reverse_the_rows(w: Workspace) -> None:
+    source = w.root / "data/raw/rows.jsonl"
+    source.write_text("".join(reversed(source.read_text().splitlines(True))))
+
+
+def reorder_the_keys(w: Workspace) -> None:
+    w.edit("task_name: tiny-slots\ntask_type: extraction\n", "task_type: extraction\ntask_name: tiny-slots\n")
+
+
+def add_a_row(w: Workspace) -> None:
+    *_, new = rows(41)
+    with (w.root / "data/raw/rows.jsonl").open("a") as source:
+        source.write(json.dumps(new) + "\n")
+
+
+def change(before: str, after: str) -> Callable[[Workspace], None]:
+    return lambda w: w.edit(before, after)
+
+
+EDITS = [
+    ("nothing", lambda w: None, set()),
+    ("a comment", change("task_name:", "# a comment\ntask_name:"), set()),
+    ("the order of keys", reorder_the_keys, set()),
+    ("white space", change("[q8_0]", "[ q8_0 ]"), set()),
+    ("a duplicate row", duplicate_a_row, {"data"}),
+    ("the order of rows", reverse_the_rows, {"data"}),
+    ("the threshold", change("threshold: 0.5", "threshold: 0.6"), {"gate", "package", "report"}),
+    ("the bootstrap", change("resamples: 100", "resamples: 200"), {"select", "score", "gate", "package", "report"}),
+    ("the goal", change("A task for tests.", "Another task."), {"package", "report"}),
+    (
+        "one more quantization",
+        change("[q8_0]", "[q8_0, q4_0]"),
+        {f"quantize-{V}-q4_0", f"predict-{V}-q4_0", "select", "test", "score", "gate", "package", "report"},
+    ),
+    ("the learning rate", change("learning_rate: 1e-3", "learning_rate: 2e-3"), TRAINED | PREDICTED | JUDGED),
+    ("a baseline", change("majority: true", "majority: false"), {"score", "gate", "package", "report"}),
+]
+
+
+@pytest.mark.parametrize(("edit", "runs"), [(e, r) for _, e, r in EDITS], ids=[name for name, _, _ in EDITS])
+def test_an_edit_runs_just_what_depends_on_it(
+    workspace: Workspace, edit: Callable[[Workspace], None], runs: set[str]
+) -> None:
+    edit(workspace)
+    ran = workspace.repro()
+    # What reads unchanged bytes may stay cached; nothing else may run, and what is named first must.
+    assert ran <= runs
+    assert not runs or ran
+    assert workspace.repro() == set()
+
+
+def test_a_new_row_goes_all_the_way(workspace: Workspace) -> None:
+    add_a_row(workspace)
+    assert workspace.repro() >= {"data", "splits"}
+
+
+def test_tunec_build_and_dvc_repro_agree(workspace: Workspace) -> None:
+    """After either has run, the other finds nothing to do."""
+    done = workspace.tunec("build", code=2)
+    assert "stages unchanged" in done.stdout
+    workspace.edit("threshold: 0.5", "threshold: 0.55")
+    workspace.tunec("build", code=2)
+    assert workspace.repro() == set()
+
+
+def test_a_bare_repro_after_an_edit_of_the_task_says_to_compile(workspace: Workspace) -> None:
+    workspace.edit("threshold: 0.5", "threshold: 0.6")
+    done = workspace.dvc("repro", code=None)
+    assert done.returncode != 0
+    assert "T404" in done.stderr
+    assert "tunec compile" in done.stderr
+
+
+def test_the_plan_names_what_runs_and_why(workspace: Workspace) -> None:
+    workspace.edit("threshold: 0.5", "threshold: 0.6")
+    steps = {step["name"]: step for step in json.loads(workspace.tunec("plan", "--json").stdout)}
+    assert {name for name, step in steps.items() if step["runs"]} == {"gate", "package", "report"}
+    assert steps["gate"]["reasons"] == ["threshold 0.5 -> 0.6 (task.yaml:34)"]
+    assert steps["package"]["reasons"] == ["after gate"]
+
+
+def test_the_same_task_builds_the_same_bytes(workspace: Workspace, built: object) -> None:
+    """From nothing, in another folder: every artifact but the measurements of speed."""
+    import shutil
+
+    from tests.builds.conftest import make
+
+    again = make(workspace.root.parent / "again")
+    again.tunec("build", code=2)
+    for file in sorted((workspace.root / "build").rglob("*")):
+        relative = file.relative_to(workspace.root)
+        measured = file.name == "speed.json" or relative.parts[1] in ("logs", "report", ".tmp")
+        if file.is_file() and not measured and file.name != ".gitignore":
+            assert (again.root / relative).read_bytes() == file.read_bytes(), relative
+    shutil.rmtree(again.root)

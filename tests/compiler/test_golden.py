@@ -1,0 +1,63 @@
+"""Golden folders. accepts/CASE: task.yaml, and the dvc.yaml and params.yaml that it compiles to. rejects/CODE-name:
+task.yaml, and what `tunec check` says of it.
+
+files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler import compile_task
+from tests.compiling import ROOT, compiled, refused, shown
+from tunec.workspace import Disk
+
+HERE = Path(__file__).parent
+ACCEPTS = sorted((HERE / "accepts").iterdir())
+REJECTS = sorted((HERE / "rejects").iterdir())
+Golden = Callable[[Path, str], None]
+
+
+@pytest.mark.parametrize("case", ACCEPTS, ids=lambda case: case.name)
+def test_a_task_compiles_to_these_bytes(case: Path, golden: Golden) -> None:
+    found = compiled(_text(case), *_lines(case, "files.txt"), overrides=_lines(case, "overrides.txt"))
+    assert not found.warnings
+    golden(case / "dvc.yaml", found.dvc_yaml)
+    golden(case / "params.yaml", found.params_yaml)
+
+
+def test_the_example_in_the_root_is_compiled_fresh() -> None:
+    found = compile_task((ROOT / "task.yaml").read_text(encoding="utf-8"), Disk(ROOT))
+    for name, text in (("dvc.yaml", found.dvc_yaml), ("params.yaml", found.params_yaml)):
+        assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name} is stale: run `tunec compile`"
+
+
+@pytest.mark.parametrize("case", REJECTS, ids=lambda case: case.name)
+def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golden) -> None:
+    text = _text(case)
+    found = refused(text, *_lines(case, "files.txt"), overrides=_lines(case, "overrides.txt"))
+    assert case.name.split("-")[0] in {diagnostic.code for diagnostic in found}
+    assert all(diagnostic.span and diagnostic.help for diagnostic in found)
+    golden(case / "stderr.txt", shown(found, text))
+
+
+def test_every_code_of_the_compiler_has_a_case() -> None:
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "compiler").glob("*.py"))
+    raised = set(re.findall(r'"(T\d{3})"', sources))
+    cases = {case.name.split("-")[0] for case in REJECTS}
+    assert raised - {"T002"} == cases, (
+        "a code without a case, or a case without a code"
+    )  # T002 is a file of 1 MB, see test_yaml
+
+
+def _text(case: Path) -> str:
+    return (case / "task.yaml").read_text(encoding="utf-8")
+
+
+def _lines(case: Path, name: str) -> list[str]:
+    file = case / name
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []

@@ -1,0 +1,70 @@
+"""Imports run one way: tunec -> compiler -> stages/base.py. And no ML library is imported to look at a task."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compiling import ROOT
+
+HEAVY = {
+    "torch",
+    "transformers",
+    "dvc",
+    "datasets",
+    "trl",
+    "peft",
+    "llama_cpp",
+    "numpy",
+    "sklearn",
+    "pyarrow",
+    "huggingface_hub",
+}
+OPEN_TO_THE_COMPILER = {"stages.base", "stages.templating"}  # the second holds the input template's grammar
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, inside functions as well."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", files("stages"), ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_stages_import_neither_the_compiler_nor_the_face(file: Path) -> None:
+    assert not {name for name in imports(file) if name.split(".")[0] in ("compiler", "tunec")}
+
+
+@pytest.mark.parametrize("file", files("compiler"), ids=lambda file: file.name)
+def test_the_compiler_imports_the_contracts_of_stages_only(file: Path) -> None:
+    named = set(imports(file))
+    assert {name for name in named if name.split(".")[0] == "stages"} <= OPEN_TO_THE_COMPILER
+    assert not {name for name in named if name.split(".")[0] in {"tunec"} | HEAVY}
+
+
+def test_no_relative_import_hides_where_a_name_comes_from() -> None:
+    for file in [*files("compiler"), *files("stages"), *files("tunec")]:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level], file
+
+
+def test_checking_a_task_loads_no_ml_library() -> None:
+    code = (
+        "import sys; from pathlib import Path; from tunec.checking import check_file;"
+        "check_file(Path('task.yaml'), 'text');"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "compiler" in loaded and not loaded & HEAVY

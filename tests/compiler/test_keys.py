@@ -1,0 +1,163 @@
+"""No inert key: whatever task.yaml can say changes what is built."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from compiler.task import Task
+from tests.compiling import ROWS, compiled
+
+MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
+FILES = (ROWS, "data/raw/more.jsonl", MODEL, OTHER_MODEL)
+COMMITS = ("0" * 40, "1" * 40)
+TEXT = {
+    "task_name": "slots",
+    "task_type": "extraction",
+    "input_template": "{text}",
+    "output_format": {"type": "json", "schema": {"people": {"type": "string"}}},
+    "data": {"sources": [{"path": ROWS}]},
+    "training": {"base_model": MODEL},
+    "evaluation": {"metrics": ["exact_match"]},
+    "success_criteria": {"primary_metric": "exact_match", "threshold": 0.7},
+}
+# Key -> another value than the one above, or than the preset's. Where a key means something only beside another one,
+# both stand here: (what is changed beforehand, the other value).
+OTHER: dict[str, Any] = {
+    "task_name": "another",
+    "version": "v2",
+    "task_type": "structured",
+    "domain": "travel",
+    "language": "zh-TW",
+    "goal": "Name the slots.",
+    "non_goals": "Dates.",
+    "system_prompt": "Be brief.",
+    "input_template": "Message: {text}",
+    "output_format.type": (
+        {"output_format.schema": {"enum": ["a"]}, "evaluation.metrics": [], "baselines.rule": False},
+        "label",
+    ),
+    "output_format.schema": {"time": {"type": "string"}},
+    "data.sources.path": "data/raw/more.jsonl",
+    "data.sources.format": "csv",
+    "data.sources.map": {"text": "utterance"},
+    "data.sources.role": "test",
+    "data.output": "slots",
+    "splits.dev": 0.2,
+    "splits.test": 0.2,
+    "splits.stratify": False,
+    "splits.seed": 1,
+    "baselines": {"majority": False},
+    "base_model.source": (
+        {"training.base_model": "smollm2-135m", "base_model.repo": "a/b", "base_model.revision": COMMITS[0]},
+        "hub",
+    ),
+    "base_model.package": ({"training.base_model": "smollm2-135m"}, "llm_other"),
+    "base_model.file": ({"training.base_model": "smollm2-135m"}, "other.gguf"),
+    "base_model.path": OTHER_MODEL,
+    "base_model.repo": ({"training.base_model": f"a/b@{COMMITS[0]}"}, "a/c"),
+    "base_model.revision": ({"training.base_model": f"a/b@{COMMITS[0]}"}, COMMITS[1]),
+    "base_model.sha256": "0" * 64,
+    "base_model.license": "mit",
+    "base_model.context_length": 4096,
+    "base_model.parameters": 1000,
+    "training.base_model": OTHER_MODEL,
+    "training.prompt": "none",
+    "training.lora.r": 8,
+    "training.lora.alpha": 64,
+    "training.lora.dropout": 0.1,
+    "training.lora.target_modules": "q_proj",
+    "training.epochs": 1,
+    "training.learning_rate": 1e-5,
+    "training.batch_size": 2,
+    "training.warmup_ratio": 0.5,
+    "training.weight_decay": 0.5,
+    "training.scheduler": "linear",
+    "training.max_length": 64,
+    "training.shared_prefix": "off",
+    "training.seed": 1,
+    "quantization.formats": ["q8_0"],
+    "quantization.max_drop": 0.5,
+    "evaluation.metrics": ["slot_f1"],
+    "evaluation.confidence": 0.9,
+    "evaluation.resamples": 500,
+    "evaluation.max_new_tokens": 16,
+    "evaluation.sequences": 2,
+    "success_criteria.primary_metric": "slot_f1",
+    "success_criteria.threshold": 0.8,
+    "success_criteria.gates": {"schema_validity": 0.5},
+}
+# Keys that have one value only, for now.
+SINGLE = {"training.method": "sft", "training.adapter": "lora"}
+
+
+def leaves(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key that holds no section, dotted, with its type."""
+    for name, field in section.model_fields.items():
+        path = prefix + (field.alias or name)
+        inner = [part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if inner:
+            yield from leaves(inner[0], f"{path}.")
+        else:
+            yield path, field.annotation
+
+
+def parts(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of."""
+    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_origin(annotation):
+        for argument in typing.get_args(annotation):
+            yield from parts(argument)
+    else:
+        yield annotation
+
+
+def with_value(task: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    first, _, rest = path.partition(".")
+    if first == "sources":
+        return {**task, "sources": [{**task["sources"][0], rest: value}]}
+    return {**task, first: with_value(task.get(first, {}), rest, value) if rest else value}
+
+
+def built(task: dict[str, Any]) -> tuple[str, str]:
+    found = compiled(yaml.safe_dump(task, allow_unicode=True, sort_keys=False).replace("1.0e-05", "1e-5"), *FILES)
+    return found.dvc_yaml, found.params_yaml
+
+
+@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in SINGLE])
+def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
+    given = OTHER[key]
+    before, other = given if isinstance(given, tuple) else ({}, given)
+    task = TEXT
+    for path, value in before.items():
+        task = with_value(task, path, value)
+    assert built(with_value(task, key, other)) != built(task)
+
+
+def test_the_tables_hold_every_key_and_no_other() -> None:
+    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys()
+
+
+def test_a_key_with_a_single_value_has_no_other() -> None:
+    assert {
+        key: args for key, kind in leaves() if len(args := typing.get_args(kind)) == 1 and args[0] in SINGLE.values()
+    } == {key: (value,) for key, value in SINGLE.items()}
+
+
+def test_every_key_says_what_it_means() -> None:
+    undescribed = [path for path, about in described() if not about]
+    assert not undescribed
+
+
+def described(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    for name, field in section.model_fields.items():
+        path = prefix + (field.alias or name)
+        inner = [part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        yield path, field.description or (inner[0].__doc__ if inner else None)
+        for model in inner:
+            yield from described(model, f"{path}.")

@@ -1,0 +1,76 @@
+"""Tasks compiled in memory, for every test that needs a task and no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from compiler import Compiled, compile_task
+from compiler.parse import ParseError
+from compiler.workspace import Memory, Preset
+from stages.base import Diagnostic, Span
+from stages.wording import render
+
+ROOT = Path(__file__).parent.parent
+ROWS = "data/raw/rows.jsonl"
+MINIMAL = """\
+task_name: slots
+task_type: extraction
+input_template: "{text}"
+output_format:
+  type: json
+  schema:
+    people: {type: string}
+    time: {type: string}
+training:
+  base_model: smollm2-135m
+success_criteria:
+  threshold: 0.7
+"""
+
+
+@cache
+def shipped() -> Mapping[str, Mapping[str, Preset]]:
+    """tunec's own presets by group; the group "" holds defaults.yaml."""
+    groups: dict[str, dict[str, Preset]] = {}
+    for file in sorted((ROOT / "conf").rglob("*.yaml")):
+        group = file.parent.relative_to(ROOT / "conf").as_posix().removeprefix(".")
+        preset = Preset(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8"))
+        groups.setdefault(group, {})[file.stem] = preset
+    return groups
+
+
+def workspace(*files: str) -> Memory:
+    """A workspace of tunec's presets and these files; with none named, of one file of rows."""
+    return Memory(frozenset(files or (ROWS,)), shipped())
+
+
+def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None) -> Compiled:
+    return compile_task(text, workspace(*files), overrides=overrides)
+
+
+def refused(text: str, *files: str, overrides: list[str] | None = None) -> list[Diagnostic]:
+    """The diagnostics of a task that must not compile."""
+    try:
+        compiled(text, *files, overrides=overrides)
+    except ParseError as error:
+        return error.diagnostics
+    raise AssertionError("the task compiles")
+
+
+def shown(found: list[Diagnostic], text: str) -> str:
+    """Diagnostics as `tunec check` prints them."""
+    presets = {preset.file: preset.text for group in shipped().values() for preset in group.values()}
+
+    def line_of(span: Span) -> str | None:
+        lines = {**presets, "task.yaml": text.removeprefix("\ufeff")}.get(span.file, "").splitlines()
+        return lines[span.line - 1] if span.line <= len(lines) else None
+
+    return "\n\n".join(render(diagnostic, line_of) for diagnostic in found) + "\n"
+
+
+def params(of: Compiled, stage: str) -> dict[str, Any]:
+    """The parameters of one instance, as its stage gets them."""
+    return dict(of.plan[stage].params)

@@ -1,0 +1,80 @@
+"""The stages `data` and `splits`, run on files that a test gives, with the parameters that a task compiles to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stages import data, splits
+from tests.compiling import compiled, params
+
+LABELS = """\
+task_name: intents
+task_type: classification
+input_template: "{text}"
+output_format: {type: label, schema: {enum: [account, refund, shipping]}}
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the data stage made of its sources. `accepted` is the file's bytes."""
+
+    accepted: bytes
+    rejected: list[dict[str, Any]]
+    report: dict[str, Any]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.accepted.splitlines()]
+
+    @property
+    def lines(self) -> dict[int, str]:
+        """Line -> why it was rejected."""
+        return {item["line"]: item["reason"] for item in self.rejected}
+
+
+@cache
+def _params(task: str, files: tuple[str, ...], stage: str) -> dict[str, Any]:
+    return params(compiled(task, *files), stage)
+
+
+def read(files: Mapping[str, bytes], task: str = LABELS) -> Read:
+    """Run the data stage in a folder with these files (path -> content). Raises what it raises."""
+    found = _params(task, tuple(files), "data")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name, content in files.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(content)
+        out = data.Outputs(Path("accepted.jsonl"), Path("rejected.jsonl"), Path("report.json"))
+        data.run(data.Inputs(tuple(map(Path, files))), data.DataParams(**found), out)
+        rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
+        return Read(out.accepted.read_bytes(), rejected, json.loads(out.report.read_text(encoding="utf-8")))
+
+
+def read_jsonl(rows: Iterable[Any], task: str = LABELS) -> Read:
+    return read({"data/raw/rows.jsonl": jsonl(rows)}, task)
+
+
+def jsonl(rows: Iterable[Any]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def split(accepted: bytes, task: str = LABELS) -> dict[str, list[dict[str, Any]]]:
+    """Run the splits stage on the data stage's output: split -> its rows."""
+    found = _params(task, (), "splits")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "accepted.jsonl").write_bytes(accepted)
+        names = {name: home / f"{name}.jsonl" for name in splits.NAMES}
+        out = splits.Outputs(**names, report=home / "report.json")
+        splits.run(splits.Inputs(home / "accepted.jsonl"), splits.SplitParams(**found), out)
+        return {name: list(map(json.loads, path.read_bytes().splitlines())) for name, path in names.items()}

@@ -1,0 +1,158 @@
+"""Files with one defect each: what the data stage says of them, line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.base import Diagnostic, UserError
+from tests.data.building import LABELS, Read, read
+
+BAD = Path(__file__).parent / "bad"
+MANIFEST: list[dict[str, Any]] = json.loads((BAD / "manifest.json").read_text(encoding="utf-8"))
+
+# File -> (rows accepted, line -> how its reason begins).
+READ: dict[str, tuple[int, dict[int, str]]] = {
+    "00_good_control.jsonl": (40, {}),
+    "01_truncated_last_line.jsonl": (39, {40: "not JSON: Unterminated string"}),
+    "03_utf8_bom.jsonl": (40, {}),
+    "08_invalid_utf8_bytes.jsonl": (6, {4: "not UTF-8 at byte 21"}),
+    "09_nul_bytes.jsonl": (7, {4: "not JSON: Invalid control character", 5: "not JSON: Expecting value"}),
+    "14_one_megabyte_row.jsonl": (6, {4: "longer than 1,000,000 bytes"}),
+    "15_mixed_line_endings.jsonl": (6, {5: "not JSON: Extra data"}),
+    "17_nested_arrays_10k.jsonl": (4, {3: "not JSON: nested more than 100 deep"}),
+    "19_csv_embedded_newlines.csv": (4, {}),
+    "21_csv_formula_injection.csv": (4, {}),
+    "24_pii_rows.jsonl": (12, {}),
+    "25_prompt_injection_and_template_tokens.jsonl": (10, {}),
+}
+# File -> (code, message, line, some of the notes).
+REFUSED: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
+    "04_utf16le_bom.jsonl": ("T302", "04_utf16le_bom.jsonl is UTF-16, and UTF-8 is read", 1, ()),
+    "06_big5_zhtw.jsonl": (
+        "T301",
+        "none of 16 rows is left",
+        5,
+        ("12 of them: not UTF-8 at byte 23", "4 of them: not UTF-8 at byte 22"),
+    ),
+    "18_nested_objects_100k.json": ("T302", "no reader for 18_nested_objects_100k.json", 1, ()),
+    "22_csv_semicolon_latin1.csv": ("T302", "22_csv_semicolon_latin1.csv is not UTF-8", 1, ()),
+    "26_missing_and_null_fields.jsonl": (
+        "T301",
+        "none of 13 rows is left",
+        10,
+        (
+            "4 of them: not a JSON object",
+            "3 of them: the input field text is missing",
+            "2 of them: every input field is empty",
+        ),
+    ),
+    "28_not_json_dialects.jsonl": ("T301", "none of 10 rows is left", 1, ("1 of them: not JSON: NaN is not JSON",)),
+    "30_empty.jsonl": ("T301", "the sources hold no rows", 1, ()),
+    "31_only_blank_lines.jsonl": ("T301", "none of 3 rows is left", 1, ("3 of them: an empty line",)),
+    "32_header_only.csv": ("T301", "the sources hold no rows", 1, ()),
+}
+
+
+def read_bad(name: str, task: str = LABELS, *extra: bytes) -> Read:
+    """The data stage on a broken file, with more lines at its end."""
+    path = f"data/raw/{name}"
+    return read(
+        {path: b"\n".join([(BAD / name).read_bytes(), *extra])}, f"{task}data: {{sources: [{{path: {path}}}]}}\n"
+    )
+
+
+def refusal(name: str, task: str = LABELS) -> Diagnostic:
+    with pytest.raises(UserError) as refused:
+        read_bad(name, task)
+    (found,) = refused.value.diagnostics
+    return found
+
+
+@pytest.mark.parametrize("name", READ)
+def test_bad_lines_are_rejected_by_number_and_the_rest_is_read(name: str) -> None:
+    accepted, reasons = READ[name]
+    found = read_bad(name)
+    assert len(found.rows) == accepted
+    assert found.lines.keys() == reasons.keys()
+    assert all(found.lines[line].startswith(reason) for line, reason in reasons.items())
+    assert found.report["read"] == accepted + len(reasons)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_of_which_nothing_is_left_stops_the_build(name: str) -> None:
+    code, message, line, notes = REFUSED[name]
+    found = refusal(name)
+    assert (found.code, found.message) == (code, message)
+    assert found.span and (found.span.file, found.span.line) == (f"data/raw/{name}", line)
+    assert found.help
+    for note in notes:
+        assert any(said.startswith(note) for said in found.notes), found.notes
+
+
+def test_the_tables_hold_every_file_of_the_manifest() -> None:
+    files = {path.name for path in BAD.iterdir()} - {"README.md", "manifest.json"}
+    assert files == {item["file"] for item in MANIFEST} == READ.keys() | REFUSED.keys()
+
+
+@pytest.mark.parametrize("item", [i for i in MANIFEST if i["file"] in READ], ids=lambda i: i["file"])
+def test_what_the_manifest_expects_is_what_happens(item: dict[str, Any]) -> None:
+    accepted, reasons = READ[item["file"]]
+    if item["file"] not in ("14_one_megabyte_row.jsonl", "15_mixed_line_endings.jsonl", "24_pii_rows.jsonl"):
+        assert accepted == item.get("rows", accepted)
+        assert set(reasons) == set(item.get("bad_lines", ()))
+
+
+def test_among_good_rows_each_bad_line_has_its_own_reason() -> None:
+    found = read_bad("26_missing_and_null_fields.jsonl", LABELS, b'{"text": "a good one", "label": "refund"}')
+    assert len(found.rows) == 1
+    assert set(range(1, 14)) <= found.lines.keys()
+    assert found.lines[2] == "the input field text is missing"
+    assert found.lines[4] == "every input field is empty"
+    assert found.lines[6] == "the answer is none of account, refund, shipping"
+
+
+def test_json_of_other_dialects_is_rejected_line_by_line() -> None:
+    found = read_bad("28_not_json_dialects.jsonl", LABELS, b'{"text": "a good one", "label": "refund"}')
+    assert len(found.rows) == 1 and set(range(1, 11)) <= found.lines.keys()
+    assert "surrogates" in found.lines[8]
+
+
+def test_objects_nested_a_hundred_thousand_deep_are_rejected_and_crash_nothing() -> None:
+    task = LABELS + "data: {sources: [{path: data/raw/18_nested_objects_100k.json, format: jsonl}]}\n"
+    with pytest.raises(UserError) as refused:
+        read({"data/raw/18_nested_objects_100k.json": (BAD / "18_nested_objects_100k.json").read_bytes()}, task)
+    assert "nested more than 100 deep" in refused.value.diagnostics[0].notes[0]
+
+
+def test_control_tokens_templates_and_markup_in_rows_stay_text() -> None:
+    name = "25_prompt_injection_and_template_tokens.jsonl"
+    assert sorted(row["input"]["text"] for row in read_bad(name).rows) == sorted(texts(name))
+
+
+def test_spreadsheet_formulas_are_kept_as_they_are() -> None:
+    found = {row["input"]["text"] for row in read_bad("21_csv_formula_injection.csv").rows}
+    assert {"+1+1", "@SUM(1)", "-2+3"} < found
+
+
+def test_a_line_break_inside_a_csv_cell_is_text_and_no_row() -> None:
+    found = {row["input"]["text"] for row in read_bad("19_csv_embedded_newlines.csv").rows}
+    assert {"Line one\nline two, with comma", 'He said "refund" \r\n again', "中文\n\n第二段", "plain"} == found
+
+
+def test_no_replacement_character_reaches_the_accepted_rows() -> None:
+    assert "\ufffd" not in read_bad("08_invalid_utf8_bytes.jsonl").accepted.decode()
+
+
+def test_personal_data_in_rows_reaches_no_error_message() -> None:
+    found = refusal("24_pii_rows.jsonl", LABELS.replace("account, refund, shipping", "other"))
+    said = " ".join([found.message, *found.notes, str(found.help)])
+    words = {word for text in texts("24_pii_rows.jsonl") for word in text.split()}
+    assert not {word for word in words if word in said and (sum(map(str.isdigit, word)) > 2 or "@" in word)}
+
+
+def texts(name: str) -> list[str]:
+    return [json.loads(line)["text"] for line in (BAD / name).read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,124 @@
+"""From test figures to a verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import gate
+from stages.base import Gate, members
+from stages.select import choose
+
+GATES = members("stages.gates", "GATE", Gate)
+
+
+def figure(value: float, bound: float | None = None) -> dict[str, float]:
+    lower = value if bound is None else bound
+    return {"value": value, "low": lower, "high": 1.0, "bound": lower}
+
+
+def scores(
+    value: float = 0.9, bound: float = 0.85, valid: float = 1.0, ahead: dict[str, dict[str, float]] | None = None
+) -> dict[str, Any]:
+    """A score report: the chosen q4, its chain, and baselines that it is ahead of."""
+    leads = {"majority": figure(0.5, 0.4), "prompted": figure(0.2, 0.1)} if ahead is None else ahead
+    systems = {name: {"slot_f1": figure(0.5), "schema_validity": figure(1.0)} for name in ["tuned", "f16", *leads]}
+    systems["q4"] = {"slot_f1": figure(value, bound), "schema_validity": figure(valid)}
+    return {
+        "rows": 200,
+        "chosen": "q4",
+        "systems": systems,
+        "ahead": {"tuned": figure(-0.1), "f16": figure(-0.1), **leads},
+    }
+
+
+def judged(report: dict[str, Any], folder: Path, threshold: float = 0.8, **gates: float | bool) -> dict[str, Any]:
+    (folder / "scores.json").write_text(json.dumps(report), encoding="utf-8")
+    params = gate.GateParams(primary="slot_f1", threshold=threshold, gates=gates)
+    gate.run(gate.Inputs(folder / "scores.json"), params, gate.Outputs(folder / "verdict.json"))
+    return dict(json.loads((folder / "verdict.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "status"),
+    [
+        (0.9, 0.85, "pass"),
+        (0.9, 0.8, "pass"),
+        (0.9, 0.79, "not_enough_evidence"),
+        (0.8, 0.7, "not_enough_evidence"),
+        (0.79, 0.7, "fail"),
+    ],
+)
+def test_a_threshold_is_passed_by_what_is_surely_reached(
+    value: float, bound: float, status: str, tmp_path: Path
+) -> None:
+    (found,) = judged(scores(value, bound), tmp_path)["gates"]
+    assert (found["gate"], found["status"], found["figure"], found["bound"]) == ("threshold", status, value, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("valid", "bound", "status"), [(1.0, 0.99, "pass"), (0.99, 0.99, "pass"), (0.98, 0.99, "fail"), (0.0, 0.0, "pass")]
+)
+def test_validity_is_judged_by_its_value(valid: float, bound: float, status: str, tmp_path: Path) -> None:
+    found = judged(scores(valid=valid), tmp_path, schema_validity=bound)["gates"]
+    assert {item["gate"]: item["status"] for item in found}["schema_validity"] == status
+
+
+@pytest.mark.parametrize(
+    ("ahead", "bound", "status"),
+    [
+        ({"rule": figure(0.3, 0.2)}, 0.0, "pass"),
+        ({"rule": figure(0.3, 0.2), "base": figure(0.1, -0.01)}, 0.0, "not_enough_evidence"),
+        ({"rule": figure(0.3, 0.2), "base": figure(-0.1, -0.2)}, 0.0, "fail"),
+        ({"base": figure(0.0, 0.0)}, 0.0, "fail"),
+        ({"base": figure(0.1, 0.05)}, 0.2, "fail"),
+        ({"base": figure(0.05, 0.05)}, 0.05, "pass"),
+        ({"larger": figure(-0.02, -0.04)}, -0.05, "pass"),
+        ({}, 0.0, "not_enough_evidence"),
+    ],
+)
+def test_the_narrowest_lead_over_a_baseline_decides(ahead: Any, bound: float, status: str, tmp_path: Path) -> None:
+    found = judged(scores(ahead=ahead), tmp_path, beats_baselines=bound)["gates"]
+    assert {item["gate"]: item["status"] for item in found}["beats_baselines"] == status
+
+
+@pytest.mark.parametrize(
+    ("report", "verdict"),
+    [
+        (scores(), "ship"),
+        (scores(value=0.9, bound=0.7), "not_enough_evidence"),
+        (scores(valid=0.5), "do_not_ship"),
+        (scores(value=0.9, bound=0.7, valid=0.5), "do_not_ship"),
+        (scores(value=0.1, bound=0.0), "do_not_ship"),
+    ],
+)
+def test_one_failed_gate_outweighs_all_others(report: dict[str, Any], verdict: str, tmp_path: Path) -> None:
+    found = judged(report, tmp_path, schema_validity=0.99, beats_baselines=0.0)
+    assert found["verdict"] == verdict and found["chosen"] == "q4"
+    assert [item["gate"] for item in found["gates"]] == ["beats_baselines", "schema_validity", "threshold"]
+    assert all(item["reason"] for item in found["gates"])
+
+
+def test_a_gate_that_is_false_is_off_and_one_at_zero_is_not(tmp_path: Path) -> None:
+    names = [item["gate"] for item in judged(scores(), tmp_path, schema_validity=False, beats_baselines=0.0)["gates"]]
+    assert names == ["beats_baselines", "threshold"]
+
+
+def test_every_gate_is_tried_above() -> None:
+    assert set(GATES) == {"threshold", "schema_validity", "beats_baselines"}
+
+
+@pytest.mark.parametrize(
+    ("primary", "chosen"),
+    [
+        ({"f16": 0.80, "q8": 0.80, "q4": 0.79}, "q4"),
+        ({"f16": 0.80, "q8": 0.80, "q4": 0.77}, "q8"),
+        ({"f16": 0.80, "q8": 0.70, "q4": 0.70}, "f16"),
+        ({"f16": 0.80, "q8": 0.81, "q4": 0.85}, "q4"),
+    ],
+)
+def test_the_smallest_file_that_keeps_up_with_its_f16_is_chosen(primary: dict[str, float], chosen: str) -> None:
+    assert choose(primary, {"f16": 300, "q8": 200, "q4": 100}, "f16", max_drop=0.02) == chosen

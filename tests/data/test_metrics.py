@@ -1,0 +1,185 @@
+"""Metrics and their intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.answers import Answer
+from stages.base import Metric, UserError, members
+from stages.contract import Contract
+from stages.judging import Judged, difference, judge, measure
+from stages.metrics import slot_f1
+from stages.metrics.exact_match import same
+from stages.rows import Row
+
+METRICS = members("stages.metrics", "METRIC", Metric)
+LABELS = "abcdefg"
+SETTINGS = settings(max_examples=80, deadline=None)
+pairs = st.lists(st.tuples(st.sampled_from(LABELS[:4]), st.sampled_from(LABELS)), min_size=1, max_size=40)
+
+
+def judged(gold: Any, said: Any, *, valid: bool = True, free: bool = True) -> Judged:
+    return Judged("id", gold, said, str(said), valid, free)
+
+
+def value(name: str, rows: list[Judged]) -> float:
+    metric = METRICS[name]
+    return float(metric.value(np.asarray(metric.counts(rows)).sum(axis=0)))
+
+
+@SETTINGS
+@given(pairs)
+def test_label_metrics_agree_with_scikit_learn(found: list[tuple[str, str]]) -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    gold, said = zip(*found, strict=True)
+    rows = [judged(g, s) for g, s in found]
+    assert value("accuracy", rows) == pytest.approx(accuracy_score(gold, said), abs=1e-9)
+    assert value("macro_f1", rows) == pytest.approx(f1_score(gold, said, average="macro", zero_division=0), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "accuracy", "macro_f1"),
+    [
+        ([("a", "a")], 1.0, 1.0),
+        ([("a", "b")], 0.0, 0.0),
+        ([("a", "a"), ("a", "a")], 1.0, 1.0),
+        ([("a", "a"), ("b", "a")], 0.5, 1 / 3),
+        ([("a", "nonsense")], 0.0, 0.0),
+        ([("a", None)], 0.0, 0.0),
+    ],
+)
+def test_label_metrics_at_their_ends(rows: list[tuple[str, Any]], accuracy: float, macro_f1: float) -> None:
+    found = [judged(gold, said) for gold, said in rows]
+    assert value("accuracy", found) == accuracy
+    assert value("macro_f1", found) == pytest.approx(macro_f1, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "expected"),
+    [
+        ({"time": "7pm", "people": "2"}, {"time": "7pm", "people": "2"}, (2, 2, 2)),
+        ({"time": "7pm", "people": "2"}, {"time": "7pm"}, (1, 1, 2)),
+        ({"time": "7pm"}, {"time": "7PM"}, (0, 1, 1)),
+        ({"time": "7pm"}, {"people": "7pm"}, (0, 1, 1)),
+        ({"dish": ["a", "b"]}, {"dish": ["b", "c"]}, (1, 2, 2)),
+        ({"dish": ["a", "a"]}, {"dish": ["a"]}, (1, 1, 2)),
+        ({"dish": "a"}, {"dish": ["a"]}, (1, 1, 1)),
+        ({"n": 1}, {"n": "1"}, (1, 1, 1)),
+        ({}, {}, (0, 0, 0)),
+        ({}, {"time": "7pm"}, (0, 1, 0)),
+        ({"time": "7pm"}, None, (0, 0, 1)),
+        ({"time": "7pm"}, "7pm", (0, 0, 1)),
+    ],
+)
+def test_slots_are_counted_as_pairs_of_field_and_value(gold: Any, said: Any, expected: tuple[int, int, int]) -> None:
+    assert tuple(slot_f1.counts([judged(gold, said)])[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([({"a": "1", "b": "2"}, {"a": "1", "b": "2"}), ({"a": "1"}, {"a": "2"})], 2 * 2 / 6),
+        ([({}, {})], 1.0),
+        ([({"a": "1"}, {})], 0.0),
+        ([({"a": "1"}, {"a": "1"}), ({}, {"b": "x"})], 2 / 3),
+    ],
+)
+def test_slot_f1_is_micro_averaged(rows: list[tuple[Any, Any]], expected: float) -> None:
+    assert value("slot_f1", [judged(gold, said) for gold, said in rows]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        (1, 1.0, True),
+        (1, True, False),
+        (0, False, False),
+        ([1, [True]], [1, [1]], False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": None}, {}, False),
+        ("1", 1, False),
+        (None, None, True),
+        ([1, 2], [2, 1], False),
+    ],
+)
+def test_answers_are_equal_as_json_has_it(a: Any, b: Any, equal: bool) -> None:
+    assert same(a, b) is equal and same(b, a) is equal
+
+
+def test_validity_is_counted_for_what_is_delivered_and_for_what_is_said_freely() -> None:
+    rows = [judged("a", "a"), judged("a", "a", free=False), judged("a", "x", valid=False, free=False)]
+    assert (value("schema_validity", rows), value("free_validity", rows)) == (
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+    )
+
+
+@SETTINGS
+@given(pairs, st.sampled_from(["accuracy", "macro_f1", "exact_match"]))
+def test_an_interval_is_ordered_and_lies_in_the_metrics_range(found: list[tuple[str, str]], name: str) -> None:
+    figure = measure([judged(g, s) for g, s in found], METRICS[name], confidence=0.95, resamples=200)
+    assert 0 <= figure.low <= figure.bound <= figure.high <= 1
+    assert figure.low <= figure.value + 1e-12 or name == "macro_f1"
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "exact_match"])
+def test_an_interval_contains_the_value_and_is_the_same_every_time(name: str) -> None:
+    chance = np.random.default_rng(0)
+    rows = [judged(g, g if chance.random() < 0.8 else "a") for g in chance.choice(list("abcd"), 300)]
+    first, again = (measure(rows, METRICS[name], confidence=0.95, resamples=1000) for _ in range(2))
+    assert first == again
+    assert first.low < first.value < first.high and 0.02 < first.high - first.low < 0.2
+
+
+def test_the_interval_of_a_share_is_as_wide_as_theory_says() -> None:
+    rows = [judged("a", "a")] * 320 + [judged("a", "b")] * 80
+    figure = measure(rows, METRICS["accuracy"], confidence=0.95, resamples=4000)
+    deviation = (0.8 * 0.2 / 400) ** 0.5
+    assert figure.low == pytest.approx(0.8 - 1.96 * deviation, abs=0.006)
+    assert figure.high == pytest.approx(0.8 + 1.96 * deviation, abs=0.006)
+    assert figure.bound == pytest.approx(0.8 - 1.645 * deviation, abs=0.006)
+
+
+def test_a_lead_is_resampled_in_pairs() -> None:
+    gold = [judged("a", "a")] * 50 + [judged("a", "b")] * 50
+    same_rows = difference(gold, gold, METRICS["accuracy"], confidence=0.95, resamples=500)
+    assert (same_rows.low, same_rows.value, same_rows.high) == (0, 0, 0)
+    better = [judged("a", "a")] * 60 + [judged("a", "b")] * 40
+    lead = difference(better, gold, METRICS["accuracy"], confidence=0.95, resamples=500)
+    assert 0 < lead.low < 0.1 < lead.high and lead.value == pytest.approx(0.1)
+
+
+CONTRACT = Contract(type="json", schema_={"type": "object", "required": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "free", "said", "valid", "free_valid"),
+    [
+        ('{"a": 1}', '{"a": 1}', {"a": 1}, True, True),
+        ('{"a": 1}', "Sure!", {"a": 1}, True, False),
+        ('{"b": 1}', '{"b": 1}', {"b": 1}, False, False),
+        ("Sure!", "Sure!", None, False, False),
+        ("null", '{"a": 1}', None, False, True),
+    ],
+)
+def test_an_answer_is_judged_by_what_was_delivered(
+    text: str, free: str, said: Any, valid: bool, free_valid: bool
+) -> None:
+    (found,) = judge([Row("r", {}, {"a": 1})], [Answer("r", text, free, 1, "stop")], CONTRACT)
+    assert (found.said, found.valid, found.free_valid) == (said, valid, free_valid)
+
+
+def test_a_row_without_an_answer_is_an_error() -> None:
+    with pytest.raises(UserError, match="1 rows have no prediction, lost first"):
+        judge([Row("lost", {}, {})], [], CONTRACT)
+
+
+def test_an_answer_that_is_null_is_valid_where_the_contract_allows_it() -> None:
+    (found,) = judge([Row("r", {}, None)], [Answer("r", "null", "null", 1, "stop")], Contract(type="json", schema_={}))
+    assert found.valid

@@ -1,0 +1,277 @@
+"""The data stage as a whole: every row is accounted for, and what comes out depends on what the rows say alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.base import UserError
+from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
+
+SLOTS = """\
+task_name: slots
+task_type: extraction
+input_template: "{text} {place}"
+output_format:
+  type: json
+  schema:
+    type: object
+    additionalProperties: false
+    properties: {people: {type: string}, time: {type: string}, size: {type: integer}}
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
+GOOD = {"text": "hello", "label": "refund"}
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+records = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": texts | st.none() | st.integers() | st.lists(texts, max_size=2),
+        "label": st.sampled_from(["refund", "account", "other", None, 1]),
+        "split": st.sampled_from(["train", "test", "validation", "TEST ", "", None, "other"]),
+    },
+)
+rows = st.fixed_dictionaries(
+    {"text": st.sampled_from("abcdefgh"), "label": st.sampled_from(["refund", "account"])},
+    optional={"split": st.sampled_from(["train", "dev", "test"])},
+)
+SETTINGS = settings(max_examples=40, deadline=None)
+
+
+def accepted_or_nothing(lines: list[Any]) -> Read | None:
+    try:
+        return read_jsonl(lines)
+    except UserError as refused:
+        assert [d.code for d in refused.diagnostics] == ["T301"]
+        return None
+
+
+@SETTINGS
+@given(st.lists(records | st.integers() | st.none(), max_size=12))
+def test_rows_read_are_rows_accepted_rejected_and_dropped_as_duplicates(lines: list[Any]) -> None:
+    found = accepted_or_nothing([*lines, GOOD])
+    assert found is not None
+    report = found.report
+    assert report["read"] == len(lines) + 1 == report["accepted"] + report["rejected"] + report["duplicates"]
+    assert (report["accepted"], report["rejected"]) == (len(found.rows), len(found.rejected))
+    assert len({row["id"] for row in found.rows}) == len(found.rows)
+
+
+@SETTINGS
+@given(st.lists(rows, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_neither_order_nor_repeated_rows_change_a_byte(lines: list[Any], chance: random.Random) -> None:
+    again = [*lines, *chance.choices(lines, k=3)]
+    chance.shuffle(again)
+    assert read_jsonl(again).accepted == read_jsonl(lines).accepted
+
+
+def test_neither_the_order_of_keys_in_a_row_changes_a_byte() -> None:
+    one = {"text": {"b": 1, "a": [{"d": 1, "c": 2}]}, "output": {"time": "7", "people": "2"}, "place": "x"}
+    two = {"place": "x", "output": {"people": "2", "time": "7"}, "text": {"a": [{"c": 2, "d": 1}], "b": 1}}
+    assert read_jsonl([one, two], SLOTS).accepted == read_jsonl([two, one], SLOTS).accepted
+    assert read_jsonl([one, two], SLOTS).report["duplicates"] == 1
+
+
+def test_a_source_split_over_several_files_gives_the_same_rows() -> None:
+    lines = [{"text": f"row {n}", "label": "refund"} for n in range(20)]
+    task = LABELS + "data: {sources: [{path: data/raw/*}]}\n"
+    parts = {"data/raw/b.jsonl": jsonl(lines[7:]), "data/raw/a.jsonl": jsonl(lines[:7])}
+    assert read(parts, task).accepted == read_jsonl(lines).accepted
+
+
+@SETTINGS
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"text": texts.filter(str.strip), "people": texts.filter(bool), "size": st.integers(0, 9)}
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_csv_parquet_and_jsonl_of_the_same_rows_give_the_same_bytes(lines: list[dict[str, Any]]) -> None:
+    answers = [{"people": line["people"], **({"size": line["size"]} if line["size"] else {})} for line in lines]
+    both = [
+        {"text": line["text"], "place": "here", "output": answer} for line, answer in zip(lines, answers, strict=True)
+    ]
+    outcomes = {name: outcome(name, content) for name, content in written(both).items()}
+    assert outcomes["rows.csv"] == outcomes["rows.jsonl"] == outcomes["rows.parquet"]
+
+
+def outcome(name: str, content: bytes) -> bytes:
+    path = f"data/raw/{name}"
+    try:
+        return read({path: content}, SLOTS + f"data: {{sources: [{{path: {path}}}]}}\n").accepted
+    except UserError as refused:
+        return refused.diagnostics[0].code.encode()
+
+
+def written(lines: list[dict[str, Any]]) -> dict[str, bytes]:
+    """The same rows in each of the formats; CSV holds the answer as JSON text."""
+    text = io.StringIO()
+    out = csv.writer(text, quoting=csv.QUOTE_ALL)
+    out.writerow(["text", "place", "output"])
+    out.writerows([line["text"], line["place"], json.dumps(line["output"], ensure_ascii=False)] for line in lines)
+    binary = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(lines), binary)
+    return {"rows.csv": text.getvalue().encode(), "rows.jsonl": jsonl(lines), "rows.parquet": binary.getvalue()}
+
+
+@pytest.mark.parametrize(
+    ("splits", "kept"),
+    [
+        (["train", "test"], "test"),
+        (["test", "train"], "test"),
+        (["train", "dev"], "dev"),
+        (["dev", "test"], "test"),
+        ([None, "train"], "train"),
+    ],
+)
+def test_a_row_in_two_splits_stays_in_the_one_furthest_from_training(splits: list[str | None], kept: str) -> None:
+    found = read_jsonl([{**GOOD, "split": split} for split in splits])
+    assert [row["split"] for row in found.rows] == [kept]
+    assert found.report["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("validation", "dev"),
+        ("val", "dev"),
+        ("eval", "dev"),
+        (" test ", "test"),
+        ("", None),
+    ],
+)
+def test_the_usual_names_of_splits_are_known(written: str, split: str | None) -> None:
+    assert read_jsonl([{**GOOD, "split": written}]).rows[0]["split"] == split
+
+
+def test_the_role_of_a_source_outweighs_its_split_column() -> None:
+    task = LABELS + "data: {sources: [{path: data/raw/rows.jsonl, role: test}]}\n"
+    assert read_jsonl([{**GOOD, "split": "train"}], task).rows[0]["split"] == "test"
+
+
+# What stands in the row -> the reason why it is rejected, or the answer that is read.
+ANSWERS: list[tuple[Any, Any]] = [
+    ({"output": {"people": "2"}}, {"people": "2"}),
+    ({"output": '{"people": "2"}'}, {"people": "2"}),
+    ({"output": "{people: 2}"}, "the answer is not of type object"),
+    ({"output": '{"size": 2}'}, {"size": 2}),
+    ({"output": {"size": "2"}}, "size is not of type integer"),
+    ({"output": {"party": "2"}}, "the answer has the unknown field party"),
+    ({"output": None}, "the answer is not of type object"),
+    ({"answer": {"time": "7"}}, {"time": "7"}),
+    ({"people": "2", "time": "7"}, {"people": "2", "time": "7"}),
+    ({}, {}),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), ANSWERS)
+def test_an_answer_is_found_in_its_column_or_in_the_schemas_own(fields: dict[str, Any], expected: Any) -> None:
+    found = read_jsonl([{"text": "a", "place": "b", "output": {}}, {"text": "t", "place": "p", **fields}], SLOTS)
+    row = [row for row in found.rows if row["input"] == {"text": "t", "place": "p"}]
+    assert (row[0]["output"] if row else found.lines[2]) == expected
+
+
+def test_a_text_that_fits_the_contract_is_not_taken_for_json() -> None:
+    task = (
+        SLOTS[: SLOTS.index("    type: object")]
+        + "    {type: string, minLength: 1}\n"
+        + SLOTS[SLOTS.index("training:") :]
+    )
+    found = read_jsonl([{"text": "a", "place": "b", "output": "42"}], task)
+    assert found.rows[0]["output"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"text": "a"}, "the input field place is missing"),
+        ({"text": "a", "place": None}, "the input field place is missing"),
+        ({"text": "", "place": " "}, "every input field is empty"),
+        ({"text": "\u200b\ufeff", "place": "\u3000"}, "every input field is empty"),
+        ({"text": [], "place": {}}, "every input field is empty"),
+    ],
+)
+def test_a_row_with_nothing_to_read_is_rejected(fields: dict[str, Any], reason: str) -> None:
+    found = read_jsonl([{"text": "a", "place": "b", "output": {}}, {**fields, "output": {}}], SLOTS)
+    assert found.lines == {2: reason}
+
+
+@pytest.mark.parametrize("value", [0, 7, False, ["a"], {"a": 1}])
+def test_an_input_need_not_be_text(value: Any) -> None:
+    assert read_jsonl([{"text": value, "label": "refund"}]).rows[0]["input"] == {"text": value}
+
+
+def test_columns_are_renamed_and_the_new_name_wins_over_an_old_one() -> None:
+    task = LABELS + "data: {sources: [{path: data/raw/rows.jsonl, map: {text: utterance, label: intent}}]}\n"
+    for row in (
+        {"utterance": "a", "intent": "refund", "text": "x"},
+        {"text": "x", "intent": "refund", "utterance": "a"},
+    ):
+        assert read_jsonl([row], task).rows[0]["input"] == {"text": "a"}
+
+
+def test_one_column_may_serve_as_input_and_as_answer() -> None:
+    task = LABELS + "data: {sources: [{path: data/raw/rows.jsonl, map: {text: word, label: word}}]}\n"
+    assert read_jsonl([{"word": "refund"}], task).rows[0]["output"] == "refund"
+
+
+def test_values_that_json_does_not_have_reject_their_row_and_no_other() -> None:
+    import datetime
+
+    lines = [
+        {"text": "a", "label": "refund", "when": datetime.date(2026, 1, 1)},
+        {"text": "b", "label": "refund", "when": None},
+    ]
+    binary = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(lines), binary)
+    found = read(
+        {"data/raw/rows.parquet": binary.getvalue()}, LABELS + "data: {sources: [{path: data/raw/rows.parquet}]}\n"
+    )
+    assert [row["input"]["text"] for row in found.rows] == ["b"]
+    assert found.lines[1].startswith("not JSON")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.parquet", b"PAR1 not really", "rows.parquet is not Parquet"),
+        ("rows.csv", b'text,label\n"a" b,refund\n', "rows.csv is not CSV"),
+        ("rows.csv", b"text,text\na,b\n", "rows.csv: a column has no name, or two have the same"),
+        ("rows.csv", b"text;label\na;b\n", "rows.csv is not separated by commas"),
+        ("rows.csv", b"text,label\n" + b"a,refund\n" * 5000 + b"\xff,refund\n", "rows.csv is not UTF-8"),
+        ("rows.txt", b"a\n", "no reader for rows.txt"),
+    ],
+)
+def test_a_file_that_is_not_of_its_format_is_refused_by_name(name: str, content: bytes, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        read({f"data/raw/{name}": content}, LABELS + f"data: {{sources: [{{path: data/raw/{name}}}]}}\n")
+    (found,) = refused.value.diagnostics
+    assert found.code == "T302" and found.message.startswith(message) and found.help
+
+
+def test_a_csv_row_with_too_few_or_too_many_cells_is_rejected_with_its_line() -> None:
+    content = b"text,label\na,refund\nb\nc,refund,more\n\nd,refund\n"
+    found = read({"data/raw/rows.csv": content}, LABELS + "data: {sources: [{path: data/raw/rows.csv}]}\n")
+    assert found.lines == {3: "1 cells where the header has 2", 4: "3 cells where the header has 2", 5: "an empty line"}
+    assert len(found.rows) == 2
+
+
+def test_a_cell_of_several_hundred_kilobytes_is_read() -> None:
+    content = b'text,label\n"' + b"a" * 300_000 + b'",refund\n'
+    found = read({"data/raw/rows.csv": content}, LABELS + "data: {sources: [{path: data/raw/rows.csv}]}\n")
+    assert len(found.rows[0]["input"]["text"]) == 300_000

@@ -1,0 +1,100 @@
+"""How rows are parted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.base import UserError
+from tests.data.building import LABELS, read_jsonl, split
+
+SETTINGS = settings(max_examples=30, deadline=None)
+LABEL_NAMES = ("account", "refund", "shipping")
+
+
+def accepted(count: int, named: dict[int, str] | None = None, label: str | None = None) -> bytes:
+    """Rows of three labels, some with an official split."""
+    lines = [
+        {"text": f"row {n}", "label": label or LABEL_NAMES[n % 3], "split": (named or {}).get(n)} for n in range(count)
+    ]
+    return read_jsonl(lines).accepted
+
+
+def ids(rows: list[dict[str, Any]]) -> set[str]:
+    return {row["id"] for row in rows}
+
+
+def with_splits(**values: object) -> str:
+    return LABELS + "splits: {" + ", ".join(f"{key}: {str(value).lower()}" for key, value in values.items()) + "}\n"
+
+
+@SETTINGS
+@given(st.integers(60, 200), st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.integers(0, 9))
+def test_every_row_goes_into_one_split(count: int, dev: float, test: float, seed: int) -> None:
+    parts = split(accepted(count), with_splits(dev=dev, test=test, seed=seed))
+    assert sum(map(len, parts.values())) == count
+    assert len(ids(parts["train"]) | ids(parts["dev"]) | ids(parts["test"])) == count
+
+
+@SETTINGS
+@given(st.integers(60, 200), st.floats(0.1, 0.4), st.floats(0.1, 0.4))
+def test_the_shares_of_labels_are_kept_within_a_row(count: int, dev: float, test: float) -> None:
+    rows = accepted(count)
+    parts = split(rows, with_splits(dev=dev, test=test))
+    whole = Counter(row["output"] for part in parts.values() for row in part)
+    for name, share in (("dev", dev), ("test", test)):
+        found = Counter(row["output"] for row in parts[name])
+        assert all(abs(found[label] - share * many) < 1 for label, many in whole.items())
+
+
+def test_without_stratify_the_shares_hold_for_all_rows_together() -> None:
+    parts = split(accepted(100), with_splits(dev=0.11, test=0.22, stratify=False))
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 67, "dev": 11, "test": 22}
+
+
+def test_the_same_seed_parts_alike_and_another_one_otherwise() -> None:
+    rows = accepted(90)
+    first, again, other = (split(rows, with_splits(seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert ids(first["test"]) != ids(other["test"])
+
+
+def test_an_official_split_is_respected_and_the_shares_part_the_rest() -> None:
+    official = dict.fromkeys(range(20), "test") | dict.fromkeys(range(20, 60), "train")
+    rows = accepted(100, official)
+    parts = split(rows, with_splits(dev=0.25, test=0.9 - 0.25))
+    assert {row["input"]["text"] for row in parts["test"]} == {f"row {n}" for n in range(20)}
+    assert len(parts["dev"]) == 20 and len(parts["train"]) == 60
+
+
+def test_named_dev_rows_leave_the_test_share_to_the_others() -> None:
+    parts = split(accepted(110, dict.fromkeys(range(10), "dev")), with_splits(test=0.2, stratify=False))
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 80, "dev": 10, "test": 20}
+
+
+@SETTINGS
+@given(st.integers(40, 120), st.integers(0, 50))
+def test_a_new_row_moves_no_other_but_those_at_a_boundary(count: int, seed: int) -> None:
+    task = with_splits(dev=0.2, test=0.2, seed=seed)
+    before = split(accepted(count, label="refund"), task)
+    after = split(accepted(count + 1, label="refund"), task)
+    place = {row["id"]: name for name, rows in after.items() for row in rows}
+    moved = [row for name, rows in before.items() for row in rows if place[row["id"]] != name]
+    assert len(moved) <= 3, "the new row and the rounding of two shares push one row each"
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_too_few_rows_for_three_splits_stop_the_build(count: int) -> None:
+    with pytest.raises(UserError) as refused:
+        split(accepted(count))
+    (found,) = refused.value.diagnostics
+    assert found.code == "T303" and found.message.startswith("no row is left for") and found.help
+
+
+def test_a_share_of_zero_leaves_that_split_empty_which_stops_the_build() -> None:
+    with pytest.raises(UserError, match="no row is left for dev"):
+        split(accepted(90), with_splits(dev=0))

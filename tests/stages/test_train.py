@@ -1,0 +1,318 @@
+import csv
+import dataclasses
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from stages import lora, progress, threads, weights
+from stages import model as model_stage
+from stages import train as stage
+from stages.base import UserError
+from stages.base_model import BaseModel, Located
+from stages.prefix import Sharing, answer_loss, batches, shareable
+from stages.rows import Row, read_json, write_rows
+from stages.supervision import common_prefix, examples
+from stages.train import Inputs, Lora, Outputs, TrainParams
+from tests.tiny import tiny_model
+
+SCHEMA = {"type": "object", "properties": {"people": {"type": "string"}, "time": {"type": "string"}}}
+PLAIN = Sharing()
+NAMES = ("two", "five", "11", "nine people", "three adults and 1 child")
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as lines:
+        return [{name: float(value) for name, value in line.items()} for line in csv.DictReader(lines)]
+
+
+def row(n: int) -> Row:
+    people, time = NAMES[n % len(NAMES)], f"{n % 12 + 1} pm"
+    text = f"A table for {people} at {time}, please." if n % 3 else f"{people}, {time}"
+    return Row(f"row{n}", {"text": text}, {"people": people, "time": time})
+
+
+def params(**changed) -> TrainParams:
+    given = {
+        "method": "sft",
+        "adapter": "lora",
+        "lora": {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"},
+        "epochs": 1.0,
+        "learning_rate": 1e-2,
+        "batch_size": 4,
+        "warmup_ratio": 0.1,
+        "weight_decay": 0.0,
+        "scheduler": "cosine",
+        "max_length": 256,
+        "seed": 0,
+        "shared_prefix": "auto",
+        "prompting": {
+            "input_template": "Message: {text}",
+            "system_prompt": "Read the slots of a booking request and answer with JSON.",
+            "mode": "system",
+        },
+        "contract": {"type": "json", "schema_": SCHEMA},
+    }
+    return TrainParams(**(given | changed))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A base model as the `model` stage leaves it."""
+    folder = tiny_model(tmp_path_factory.mktemp("tiny"))
+    out = model_stage.Outputs(tmp_path_factory.mktemp("model") / "base")
+    spec = BaseModel(name="tiny", source="folder", path=str(folder))
+    model_stage.run(model_stage.Inputs(folder), model_stage.ModelParams(model=spec), out)
+    return out.base
+
+
+@pytest.fixture
+def build(base, tmp_path, monkeypatch):
+    """Run the stage on `count` rows; the threads are fixed, for another number of them rounds otherwise."""
+    monkeypatch.setattr(threads, "idle_cores", lambda: 1)
+
+    def build(count=24, name="one", **changed) -> Outputs:
+        folder = tmp_path / name
+        folder.mkdir()
+        write_rows(folder / "train.jsonl", map(row, range(count)))
+        write_rows(folder / "dev.jsonl", map(row, range(100, 107)))
+        out = Outputs(folder / "adapter", folder / "curve.csv", folder / "report.json")
+        stage.run(Inputs(folder / "train.jsonl", folder / "dev.jsonl", base), params(**changed), out)
+        return out
+
+    return build
+
+
+def contents(out: Outputs) -> dict[str, bytes]:
+    files = [out.curve, out.report, *sorted(out.adapter.iterdir())]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def codes(error: UserError) -> list[str]:
+    return [diagnostic.code for diagnostic in error.diagnostics]
+
+
+# ---------------------------------------------------------------- the step
+
+
+def adapted(folder, family):
+    """A tiny model with an adapter whose B is not zero, so that gradients reach A too."""
+    import torch
+
+    model, tokenizer = weights.load(Located(tiny_model(folder, family), gguf=False))
+    torch.manual_seed(1)
+    with stage.silence():
+        model = stage.with_adapter(model, Lora(r=4, alpha=8, dropout=0.0, target_modules="all-linear"))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    found = examples(map(row, range(6)), tokenizer, params().prompting, params().contract, 256)
+    return model, found, tokenizer.pad_token_id
+
+
+def loss_and_gradients(model, ids, labels, sharing=PLAIN):
+    model.zero_grad()
+    loss = answer_loss(model.get_base_model(), ids, labels, sharing)
+    loss.backward()
+    return float(loss.detach()), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(found, expected):
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    assert found[1].keys() == expected[1].keys() and len(expected[1]) == 2 * 2 * 7
+    for name, gradient in expected[1].items():
+        assert float(gradient.abs().max()) > 1e-4, f"{name} has no gradient to compare"
+        assert float((found[1][name] - gradient).abs().max()) <= 1e-5 * max(1.0, float(gradient.abs().max())), name
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, packed):
+    model, found, pad = adapted(tmp_path, "llama")
+    ids, labels = stage.padded(found, pad, "cpu")
+    shared = common_prefix(found)
+    assert shared >= 20
+    assert_same(loss_and_gradients(model, ids, labels, Sharing(shared, packed)), loss_and_gradients(model, ids, labels))
+
+
+def test_a_packed_batch_without_a_prefix_gives_the_plain_step_s_gradients(tmp_path):
+    model, found, pad = adapted(tmp_path, "llama")
+    ids, labels = stage.padded(found, pad, "cpu")
+    assert_same(loss_and_gradients(model, ids, labels, Sharing(0, True)), loss_and_gradients(model, ids, labels))
+
+
+def test_a_batch_that_is_too_long_for_one_sequence_is_run_row_by_row(tmp_path, monkeypatch):
+    model, found, pad = adapted(tmp_path, "llama")
+    ids, labels = stage.padded(found, pad, "cpu")
+    monkeypatch.setattr("stages.prefix._packed", lambda *_: pytest.fail("packed"))
+    monkeypatch.setattr("stages.prefix.PACKED", 50)
+    loss_and_gradients(model, ids, labels, Sharing(common_prefix(found), True))
+
+
+def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypatch):
+    fused, found, pad = adapted(tmp_path / "fused", "llama")
+    monkeypatch.setattr(lora, "fuse", lambda model: 0)
+    peft, _, _ = adapted(tmp_path / "peft", "llama")
+    ids, labels = stage.padded(found, pad, "cpu")
+    assert not any("forward" in vars(m) for name, m in peft.named_modules() if name.endswith("q_proj"))
+    assert_same(loss_and_gradients(fused, ids, labels), loss_and_gradients(peft, ids, labels))
+
+
+def test_a_layer_with_dropout_keeps_peft_s_forward(tmp_path):
+    model, _ = weights.load(Located(tiny_model(tmp_path), gguf=False))
+    with stage.silence():
+        model = stage.with_adapter(model, Lora(r=4, alpha=8, dropout=0.1, target_modules="all-linear"))
+    assert lora.fuse(model) == 0
+
+
+def test_the_plain_step_is_transformers_own_loss(tmp_path):
+    import torch
+
+    model, found, pad = adapted(tmp_path, "llama")
+    model.requires_grad_(False)
+    ids, labels = stage.padded(found, pad, "cpu")
+    real = torch.tensor([[1] * len(e) + [0] * (ids.shape[1] - len(e)) for e in found])
+    expected = model.get_base_model()(input_ids=ids, labels=labels, attention_mask=real).loss
+    learned = sum(len(e.answer) for e in found)
+    assert float(answer_loss(model.get_base_model(), ids, labels, Sharing())) / learned == pytest.approx(
+        float(expected), rel=1e-5
+    )
+
+
+def test_padding_changes_no_row_s_loss(tmp_path):
+    model, found, pad = adapted(tmp_path, "llama")
+    plain, sharing = model.get_base_model().requires_grad_(False), Sharing(common_prefix(found))
+    together = float(answer_loss(plain, *stage.padded(found, pad, "cpu"), sharing))
+    alone = sum(float(answer_loss(plain, *stage.padded([e], pad, "cpu"), sharing)) for e in found)
+    assert together == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_sliding_window_shares_no_prefix(tmp_path):
+    sliding, found, _ = adapted(tmp_path / "mistral", "mistral")
+    plain, _, _ = adapted(tmp_path / "llama", "llama")
+    assert shareable(plain.get_base_model())
+    assert not shareable(sliding.get_base_model())
+    assert stage.what_is_shared(sliding.get_base_model(), found, "auto") == Sharing(0, packed=False)
+    with pytest.raises(UserError) as refused:
+        stage.what_is_shared(sliding.get_base_model(), found, "on")
+    assert codes(refused.value) == ["T343"]
+
+
+def test_a_shared_prefix_is_used_where_it_pays_or_is_asked_for(tmp_path):
+    model, found, _ = adapted(tmp_path, "llama")
+    short = [dataclasses.replace(e, prompt=[1, 2, 3, 10 + n]) for n, e in enumerate(found)]
+    assert [stage.what_is_shared(model, short, wish).tokens for wish in ("auto", "on", "off")] == [0, 3, 0]
+    assert stage.what_is_shared(model, found, "auto").tokens == common_prefix(found)
+
+
+# ---------------------------------------------------------------- the batches
+
+
+def test_every_row_comes_once_an_epoch_in_batches_of_like_length():
+    lengths = [random.Random(3).randrange(10, 200) for _ in range(330)]
+    steps = batches(lengths, size=8, epochs=2, seed=0)
+    assert len(steps) == 2 * 42
+    assert sorted(row for step in steps[:42] for row in step) == list(range(330))
+    assert steps[:42] != steps[42:]
+    padded = sum(max(lengths[row] for row in step) * len(step) for step in steps)
+    assert padded < 1.1 * 2 * sum(lengths)
+
+
+def test_a_part_of_an_epoch_is_some_of_its_batches_and_never_none():
+    assert len(batches([5] * 80, size=8, epochs=0.25, seed=0)) == 3
+    assert len(batches([5] * 8, size=8, epochs=0.01, seed=0)) == 1
+
+
+def test_another_seed_gives_another_order():
+    assert batches([5] * 80, 8, 1, seed=0) == batches([5] * 80, 8, 1, seed=0) != batches([5] * 80, 8, 1, seed=1)
+
+
+# ---------------------------------------------------------------- the stage
+
+
+def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(build):
+    first, second, other = build(name="one"), build(name="two"), build(name="three", seed=1)
+    assert contents(first) == contents(second)
+    assert contents(first)["adapter_model.safetensors"] != contents(other)["adapter_model.safetensors"]
+
+
+def test_the_loss_falls_and_the_report_counts(build):
+    out = build(count=60, epochs=4)
+    curve, report = read_curve(out.curve), read_json(out.report)
+    assert [point["step"] for point in curve] == list(range(1, 61))
+    assert report["train_loss"] < curve[0]["loss"] - 0.5
+    assert report["dev_loss"] < curve[0]["loss"] - 0.5
+    assert (report["rows"], report["dev_rows"], report["steps"]) == (60, 7, 60)
+    assert report["shared_prefix_tokens"] > 20
+    assert 0 < report["learned_tokens_per_epoch"] < report["tokens_per_epoch"]
+
+
+def test_the_adapter_names_no_machine_and_peft_reads_it(build, base, tmp_path):
+    from peft import PeftModel
+
+    from stages.base_model import trainable
+
+    out = build()
+    config = (out.adapter / "adapter_config.json").read_text()
+    assert sorted(f.name for f in out.adapter.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert str(tmp_path.parent) not in config and json.loads(config)["base_model_name_or_path"] is None
+    model, _ = weights.load(trainable(base))
+    with stage.silence():
+        read = PeftModel.from_pretrained(model, out.adapter).state_dict()
+    assert any(float(t.abs().sum()) > 0 for name, t in read.items() if "lora_B" in name)
+
+
+def test_a_run_with_the_shared_prefix_and_one_without_learn_the_same(build):
+    on, off = build(name="on", shared_prefix="on"), build(name="off", shared_prefix="off")
+    assert read_json(on.report)["shared_prefix_tokens"] > 0 == read_json(off.report)["shared_prefix_tokens"]
+    for a, b in zip(read_curve(on.curve), read_curve(off.curve), strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], abs=1e-3)
+
+
+def test_every_step_is_told_and_nothing_is_printed(build, capfd):
+    heard = []
+    progress.listen(lambda done, total, note: heard.append((done, total, note)))
+    try:
+        build(count=12)
+    finally:
+        progress.listen(progress._nobody)
+    steps = [entry for entry in heard if "tok/s" in entry[2]]
+    assert [(done, total) for done, total, _ in steps] == [(1, 3), (2, 3), (3, 3)]
+    assert steps[0][2].startswith("loss ")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("modules", ["no_such_layer", "lm_head", "q_proj,lm_head"])
+def test_modules_that_cannot_be_adapted_are_refused(build, modules):
+    with pytest.raises(UserError) as refused:
+        build(lora={"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": modules})
+    assert codes(refused.value) == ["T345"]
+
+
+def test_only_the_named_modules_are_adapted(build):
+    from safetensors import safe_open
+
+    out = build(lora={"r": 2, "alpha": 4, "dropout": 0.0, "target_modules": "q_proj, v_proj"})
+    with safe_open(out.adapter / "adapter_model.safetensors", "pt") as file:
+        assert {name.split(".")[-3] for name in file.keys()} == {"q_proj", "v_proj"}  # noqa: SIM118 - no mapping
+
+
+def test_a_loss_that_is_no_number_stops_the_run(build):
+    with pytest.raises(UserError) as refused:
+        build(count=60, epochs=3, learning_rate=1e30, warmup_ratio=0.0)
+    assert codes(refused.value) == ["T344"]
+
+
+def test_a_row_that_is_too_long_stops_the_run_before_it_begins(build):
+    with pytest.raises(UserError) as refused:
+        build(max_length=20)
+    assert codes(refused.value) == ["T340"]
+
+
+def test_threads_follow_the_cores_that_are_idle(monkeypatch):
+    import psutil
+
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 1, 3}, raising=False)
+    for busy, expected in (([0, 0, 0, 0], 3), ([90, 3, 0, 99], 1), ([100] * 4, 1)):
+        monkeypatch.setattr(psutil, "cpu_percent", lambda busy=busy, **_: busy)
+        assert threads.idle_cores() == expected

@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.base import UserError
+from stages.base_model import Located
+from stages.chat import Piece, Prompt
+from stages.weights import chat_template, encode, load
+from tests.tiny import tiny_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return load(Located(folder, gguf=False))[1]
+
+
+def test_the_tiny_model_has_the_same_bytes_every_time(folder, tmp_path):
+    again = tiny_model(tmp_path / "again")
+    assert {f.name: f.read_bytes() for f in again.iterdir()} == {f.name: f.read_bytes() for f in folder.iterdir()}
+
+
+def test_the_tiny_tokenizer_agrees_with_sentencepiece(folder, tokenizer):
+    import sentencepiece
+
+    piece = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    for text in ("Table for two", "  two  spaces, äß 中文 🚀\n\n", '{"people": "11"}'):
+        assert encode(tokenizer, Prompt("", (Piece(text),))) == piece.encode(text)
+        assert tokenizer.decode(piece.encode(text)) == text
+
+
+def test_weights_are_float32_on_a_cpu_and_can_be_saved_and_read_again(folder, tmp_path):
+    import torch
+
+    model, _ = load(Located(folder, gguf=False))
+    if not torch.cuda.is_available():
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+    model.save_pretrained(tmp_path / "copy")
+    assert (tmp_path / "copy" / "model.safetensors").is_file()
+
+
+def test_a_special_token_in_plain_text_stays_text(tokenizer):
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    parsed = encode(tokenizer, Prompt("", (Piece("<|im_end|>"),)))
+    plain = encode(tokenizer, Prompt("", (Piece("<|im_end|>", plain=True),)))
+    assert parsed == [end]
+    assert end not in plain
+    assert tokenizer.decode(plain) == "<|im_end|>"
+
+
+def test_no_beginning_token_is_added_that_the_template_did_not_write(tokenizer):
+    tokenizer.add_bos_token = True
+    try:
+        ids = encode(tokenizer, Prompt("", (Piece("hello"), Piece(" there"))))
+    finally:
+        tokenizer.add_bos_token = False
+    assert tokenizer.bos_token_id not in ids
+
+
+def test_the_chat_template_brings_every_special_token(tokenizer):
+    template = chat_template(tokenizer)
+    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>"} <= set(template.special_tokens)
+    assert template.eos_token == "<|im_end|>"
+    assert (
+        template.render([{"role": "user", "content": "hi"}])
+        == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def _changed(folder: Path, name: str, change, target: Path) -> Path:
+    import shutil
+
+    shutil.copytree(folder, target)
+    values = json.loads((target / name).read_text())
+    change(values)
+    (target / name).write_text(json.dumps(values))
+    return target
+
+
+def test_a_tokenizer_without_padding_pads_with_its_end(folder, tmp_path):
+    bare = _changed(folder, "tokenizer_config.json", lambda c: c.pop("pad_token"), tmp_path / "bare")
+    _, tokenizer = load(Located(bare, gguf=False))
+    assert tokenizer.pad_token == "<|im_end|>"
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_a_model_that_wants_to_run_its_own_code_is_refused(folder, tmp_path, name):
+    def ask(values):
+        values["auto_map"] = {"AutoModelForCausalLM": "evil.Model", "AutoTokenizer": ["evil.Tokenizer", None]}
+
+    hostile = _changed(folder, name, ask, tmp_path / "hostile")
+    (hostile / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')")
+    with pytest.raises(UserError) as refused:
+        load(Located(hostile, gguf=False))
+    assert [d.code for d in refused.value.diagnostics] == ["T334"]
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_model_without_a_chat_template_is_refused(folder, tmp_path):
+    mute = _changed(folder, "tokenizer_config.json", lambda c: c.pop("chat_template"), tmp_path / "mute")
+    with pytest.raises(UserError) as refused:
+        load(Located(mute, gguf=False))
+    assert [d.code for d in refused.value.diagnostics] == ["T323"]
+
+
+def test_a_pickle_is_never_read(folder, tmp_path):
+    import shutil
+
+    import torch
+
+    pickled = tmp_path / "pickled"
+    shutil.copytree(folder, pickled)
+    (pickled / "model.safetensors").unlink()
+    torch.save({}, pickled / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        load(Located(pickled, gguf=False))

@@ -1,0 +1,246 @@
+"""The command line. Each command is short: it calls the rooms behind it, and words what they raise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
+    from stages.base import Diagnostic
+
+app = typer.Typer(
+    name="tunec",
+    help="Compile one task.yaml into a small language model that is measured, quantized and gated.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+SHIP, USER_ERROR, GATE_FAILED, BUG = 0, 1, 2, 70
+
+TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys to set for this compile.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TASK_FILE = Path("task.yaml")
+_USAGE: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy that newer typers hold
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    template: Annotated[str, typer.Option(help="extraction or classification.")] = "extraction",
+) -> None:
+    """Begin a task: a folder with task.yaml, sample rows, git and DVC, ready to build."""
+    from tunec.initializing import initialize
+
+    print(initialize(folder, template))
+
+
+@app.command()
+def check(
+    file: TaskFile = TASK_FILE,
+    format: Annotated[str, typer.Option(help="text, json or github.")] = "text",
+) -> None:
+    """Check a task: every error and warning with its line, nothing written."""
+    from tunec.checking import check_file
+
+    raise typer.Exit(check_file(file, format))
+
+
+@app.command("compile")
+def compile_(
+    file: TaskFile = TASK_FILE,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, write nothing.")] = False,
+) -> None:
+    """Write dvc.yaml and params.yaml from the task."""
+    from tunec.building import compile_here
+    from tunec.checking import compile_difference
+
+    root, values = _root_and_overrides(file, overrides)
+    if dry_run:
+        print(compile_difference(root, values))
+        return
+    compiled, changed = compile_here(root, values)
+    _warn(compiled.warnings)
+    stages = len(compiled.plan.instances)
+    print(f"{stages} stages; " + (f"wrote {' and '.join(changed)}" if changed else "nothing changed"))
+
+
+@app.command()
+def plan(as_json: AsJson = False) -> None:
+    """What a build would run, and why; nothing is run. Compiles first."""
+    from tunec import dvc
+    from tunec.building import compile_here
+    from tunec.guard import recorded_overrides
+    from tunec.planning import steps
+
+    dvc.require_workspace(Path())
+    compiled, _ = compile_here(Path(), recorded_overrides(Path()))
+    found = steps(Path(), compiled)
+    if as_json:
+        print(json.dumps([asdict(step) for step in found], indent=2, ensure_ascii=False))
+        return
+    for step in found:
+        if step.runs:
+            print(f"run     {step.name}: {'; '.join(step.reasons)}")
+    running = sum(step.runs for step in found)
+    print(f"{running} of {len(found)} stages would run" if running else f"all {len(found)} stages are up to date")
+
+
+@app.command()
+def build(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[STAGE | KEY=VALUE]...", help="Stages to build, keys to set.")
+    ] = None,
+) -> None:
+    """Compile, then run what is stale. Ends with the table and the verdict: 0 ship, 2 a gate failed."""
+    from rich.console import Console
+
+    from tunec import building, table
+
+    given = arguments or []
+    targets, overrides = [a for a in given if "=" not in a], [a for a in given if "=" in a]
+    console = Console(soft_wrap=True)
+    compiled, _ = building.compile_here(Path(), overrides)
+    _warn(compiled.warnings)
+    _known_targets(targets, [instance.name for instance in compiled.plan.instances])
+    building.build(Path(), targets, console)
+    if targets:
+        return
+    report = table.read_report(Path())
+    table.show(report, console)
+    raise typer.Exit(SHIP if report["verdict"] == "ship" else GATE_FAILED)
+
+
+@app.command()
+def report(
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The last build's table and verdict, and where its page is."""
+    from rich.console import Console
+
+    from tunec import table
+
+    found = table.read_report(Path())
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        table.show(found, Console(soft_wrap=True))
+    if open_:
+        typer.launch(str(table.PAGE.resolve()))
+
+
+@app.command()
+def run(stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> None:
+    """Run one stage, as the commands in dvc.yaml do."""
+    from stages import runner
+
+    raise typer.Exit(runner.main(stage))
+
+
+@app.command(hidden=True)
+def guard() -> None:
+    """Check that dvc.yaml is fresh, and write each stage's fingerprint: the first stage of every graph."""
+    from tunec.guard import guard as look
+
+    look(Path())
+
+
+def main() -> None:
+    """Entry point: words every error, and picks the exit code."""
+    if hidden := _hidden():
+        print(f"error[T408]: the folder {hidden} hides tunec's own", file=sys.stderr)
+        print("  = help: run tunec from another folder, or rename that one", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    from stages.base import UserError
+
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        code = _refuse(list(error.diagnostics))
+    except _USAGE as error:  # its own code would be 2, which here means that a gate failed
+        error.show()
+        code = USER_ERROR
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        code = _bug(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hidden() -> Path | None:
+    """`compiler` and `stages` are plain names: a folder of that name elsewhere on the path stands in for ours."""
+    from importlib.util import find_spec
+
+    home = Path(__file__).parent.parent
+    specs = {name: find_spec(name) for name in ("compiler", "stages")}
+    found = [Path(spec.origin).parent for spec in specs.values() if spec and spec.origin]
+    return next((folder for folder in found if folder.parent != home), None)
+
+
+def _root_and_overrides(file: Path, overrides: list[str] | None) -> tuple[Path, list[str]]:
+    """`tunec compile key=value` names no file: what looks like an override is one."""
+    from stages.base import Diagnostic, UserError
+
+    values = list(overrides or [])
+    if "=" in str(file):
+        values.insert(0, str(file))
+        file = TASK_FILE
+    if file.name != TASK_FILE.name:
+        help = f"call it {TASK_FILE}: the guard stage compiles that file again in every build"
+        raise UserError(Diagnostic("T409", f"{file} cannot be compiled under that name", help=help))
+    return file.parent, values
+
+
+def _known_targets(targets: list[str], known: list[str]) -> None:
+    from compiler.resolve import did_you_mean
+    from stages.base import Diagnostic, UserError
+
+    for target in targets:
+        if target not in known:
+            note = f"stages: {', '.join(known)}"
+            help = did_you_mean(target, known) or "choose one of these"
+            raise UserError(Diagnostic("T410", f"there is no stage `{target}`", None, (note,), help))
+
+
+def _warn(warnings: list[Diagnostic]) -> None:
+    if warnings:
+        _print(warnings)
+
+
+def _refuse(found: list[Diagnostic]) -> int:
+    _print(found)
+    return BUG if any(d.code == "T999" for d in found) else USER_ERROR
+
+
+def _print(found: list[Diagnostic]) -> None:
+    from stages.wording import render
+    from tunec.workspace import Disk
+
+    for diagnostic in found:
+        print(render(diagnostic, Disk(Path()).line_of), file=sys.stderr)
+
+
+def _bug(error: Exception) -> int:
+    import tempfile
+    import traceback
+
+    from stages.base import Diagnostic
+
+    with tempfile.NamedTemporaryFile("w", prefix="tunec-", suffix=".traceback.txt", delete=False) as log:
+        log.write("".join(traceback.format_exception(error)))
+    help = f"please report it with {log.name}, which holds the traceback"
+    return _refuse([Diagnostic("T999", f"tunec has a bug: {type(error).__name__}: {str(error)[:300]}", help=help)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Compile the task of a workspace: the disk on one side, the pure compiler on the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compiler import Compiled, compile_task
+from compiler.parse import ParseError
+from stages.base import UserError
+from tunec.workspace import TASK, Disk, read_task
+
+
+def compile_workspace(root: Path, overrides: list[str], task: str = TASK) -> Compiled:
+    """Raises UserError with every diagnostic of the first pass that fails."""
+    try:
+        return compile_task(read_task(root / task), Disk(root), file=task, overrides=overrides)
+    except ParseError as error:
+        raise UserError(*error.diagnostics) from None
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write a compiled file, whole or not at all; an unchanged one is left alone."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    aside = path.with_suffix(path.suffix + ".tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+    return True

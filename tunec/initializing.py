@@ -1,0 +1,35 @@
+"""`tunec init`: a folder in which `tunec build` works at once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from compiler.resolve import did_you_mean
+from stages.base import fail
+from tunec import dvc
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_IGNORED = "/build/\n/.venv/\n"
+
+
+def initialize(folder: Path, template: str) -> str:
+    """Fill `folder` from a template and make it a git and DVC workspace; returns what to do next.
+
+    Raises T420 when the folder is in use, T421 for an unknown template, T422 without git.
+    """
+    known = sorted(path.name for path in _TEMPLATES.iterdir() if (path / "task.yaml").is_file())
+    if template not in known:
+        help = did_you_mean(template, known) or f"choose one of {', '.join(known)}"
+        raise fail("T421", f"there is no template `{template}`", help=help)
+    if folder.exists() and (not folder.is_dir() or any(p.name != ".git" for p in folder.iterdir())):
+        raise fail("T420", f"{folder} is there already and not empty", help="name a new folder")
+    if shutil.which("git") is None:
+        raise fail("T422", "git is not installed", help="apt-get install git")
+    shutil.copytree(_TEMPLATES / template, folder, dirs_exist_ok=True)
+    (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
+    if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    dvc.init(folder)
+    return f"{folder} is ready. Next:\n\n  cd {folder}\n  tunec build\n\nThen put your own rows into data/raw/ and edit task.yaml."

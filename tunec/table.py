@@ -1,0 +1,69 @@
+"""The table that a build ends with, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stages.base import fail
+from stages.rows import read_json
+
+REPORT = Path("build", "report", "report.json")
+PAGE = Path("build", "report", "report.html")
+VERDICTS = {
+    "ship": ("SHIP", "green"),
+    "do_not_ship": ("DO NOT SHIP", "red"),
+    "not_enough_evidence": ("NOT ENOUGH EVIDENCE", "yellow"),
+}
+
+
+def read_report(root: Path) -> dict[str, Any]:
+    """The last build's report. Raises T407 when there is none."""
+    if not (root / REPORT).is_file():
+        raise fail("T407", "nothing has been built here yet", help="run `tunec build`")
+    return dict(read_json(root / REPORT))
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Systems with their dev figures and, where they were asked, their test figures; then the gates and the verdict."""
+    console.print(systems(report))
+    for gate in report["gates"]:
+        mark, colour = {"pass": ("✓", "green"), "fail": ("✗", "red")}.get(gate["status"], ("?", "yellow"))
+        console.print(f"[{colour}]{mark}[/] {gate['gate']}: {gate['reason']}")
+    word, colour = VERDICTS[report["verdict"]]
+    console.print(f"[bold {colour}]{word}[/]  {PAGE}")
+
+
+def systems(report: dict[str, Any]) -> Table:
+    primary = report["primary"]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("system", f"{primary} dev", f"{primary} test", "exact", "valid", "free", "rows/s", "MB"):
+        table.add_column(name, justify="left" if name == "system" else "right", no_wrap=True)
+    for system in report["systems"]:
+        best = system.get("test") or system.get("dev") or {}
+        speed, size = system.get("rows_per_second"), system.get("bytes")
+        table.add_row(
+            system["name"] + (" *" if system.get("chosen") else ""),
+            _interval(system.get("dev"), primary),
+            _interval(system.get("test"), primary),
+            *(_share(best, metric) for metric in ("exact_match", "schema_validity", "free_validity")),
+            "" if speed is None or speed > 10_000 else f"{speed:.1f}",
+            "" if size is None else f"{size / 1e6:.0f}",
+            style="bold" if system.get("chosen") else None,
+        )
+    table.caption = f"* shipped. Intervals: two-sided. exact, valid, free: on {'test where asked, else dev'}."
+    return table
+
+
+def _interval(figures: dict[str, Any] | None, metric: str) -> str:
+    if not figures or metric not in figures:
+        return ""
+    figure = figures[metric]
+    return f"{figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]"
+
+
+def _share(figures: dict[str, Any], metric: str) -> str:
+    return f"{figures[metric]['value']:.1%}" if metric in figures else ""
