@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# llama.cpp is compiled at install; a unity build takes 40% off that.
-export CMAKE_ARGS ?= -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12
+# llama.cpp is compiled at install: no more of it than is used.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF "-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test check bench lock clean
