@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/build.py
 
-Builds the root task in a copy of this checkout, from nothing, on as many idle cores as there are. Model work is the time
-inside the stages; the imports of torch, transformers, TRL and PEFT, timed apart in this run, are taken off it.
+Builds the root task in a copy of this checkout, from nothing, on as many idle cores as there are. Model work is the
+time inside the stages; the imports of torch, transformers, TRL and PEFT, timed apart in this run, are taken off it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cross-field checks: one function a code, its docstring the code's explanation. Each looks, and yields what it finds."""
+"""Cross-field checks: one function a code, its docstring the code's explanation. Each yields what it finds."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def compile_task(
 
 
 def variant(task: Task, workspace: Workspace) -> Variant:
-    """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model's name."""
+    """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model."""
     values: dict[str, Any] = task.model_dump(by_alias=True)
     model = model_slug(task.training.base_model)
     values["output_format"]["schema"] = schema = canonical(expand(task.output_format.schema_))

@@ -1,7 +1,7 @@
 """Pass 5: Plan -> the text of dvc.yaml and params.yaml, byte-identical for the same meaning.
 
-dvc.yaml holds the graph: for each instance its command, dependencies, outputs, and under `meta` what the runner needs to
-call the stage (which input is which). params.yaml holds one section of parameters an instance; DVC compares those.
+dvc.yaml holds the graph: for each instance its command, dependencies, outputs, and under `meta` what the runner needs
+to call the stage (which input is which). params.yaml holds one section of parameters an instance; DVC compares those.
 """
 
 from __future__ import annotations

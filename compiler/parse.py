@@ -221,7 +221,7 @@ def _syntax(error: yaml.YAMLError, file: str, text: str) -> Diagnostic:
 
 
 def overlay(below: Node, above: Node) -> Node:
-    """`above` laid over `below`: mappings are merged key by key, anything else replaces. Spans stay with their values."""
+    """`above` laid over `below`: mappings are merged key by key, anything else replaces. Spans stay with values."""
     if not (isinstance(below.value, dict) and isinstance(above.value, dict)):
         return above
     merged: Mapping[str, Node] = {

@@ -120,7 +120,7 @@ def _instance(
                 inputs[field] = _read(marker, stage.many(field), at, by_name, places, name)
                 break
     outputs = {field: f"{BUILD}/{name}/{write.path}" for field, write in stage.writes().items()}
-    # DVC sees a dependency that is new or changed, but not one that is gone: so which instances are read is a parameter.
+    # DVC sees a dependency that is new or changed, but none that is gone: so which instances are read is a parameter.
     labels = {field: list(given) for field, given in inputs.items() if isinstance(given, dict)}
     params = stage.bind(variant.lookup, at) | ({READ: labels} if labels else {})
     return Instance(name, stage, at, inputs, params, outputs)

@@ -28,7 +28,7 @@ class OutputFormat(Section):
     schema_: dict[str, Any] | None = Field(
         default=None,
         alias="schema",
-        description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}}, in which every field is required.",
+        description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}} with every field required.",
     )
 
 
@@ -53,7 +53,7 @@ class Data(Section):
     )
     output: str | None = Field(
         default=None,
-        description="The column with the answer; default: the first of output, label, answer, or the schema's own fields.",
+        description="The answer's column; default: the first of output, label, answer, or the schema's own fields.",
     )
 
 
@@ -90,8 +90,8 @@ class Training(Section):
     method: Literal["sft"] = Field(description="sft: supervised, loss on the answers only.")
     adapter: Literal["lora"] = Field(description="lora: low-rank adapter, merged after training.")
     prompt: Literal["contract", "system", "none"] = Field(
-        description="What stands before the input, in training and in serving: contract (system prompt and the schema in "
-        "words), system (the system prompt alone) or none.",
+        description="What stands before the input, in training and in serving: contract (system prompt and the schema "
+        "in words), system (the system prompt alone) or none.",
     )
     lora: Lora
     epochs: float = Field(gt=0, le=100, description="Passes over the train split.")
@@ -142,7 +142,7 @@ class Evaluation(Section):
     )
     resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples behind an interval.")
     max_new_tokens: int = Field(default=128, ge=1, description="An answer is cut after this many tokens.")
-    sequences: int = Field(default=8, ge=1, le=64, description="Rows that llama.cpp decodes together.")
+    sequences: int = Field(default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.")
 
 
 class SuccessCriteria(Section):

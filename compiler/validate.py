@@ -148,7 +148,9 @@ def _said(value: Any) -> str:
 
 def _at(node: Node, path: list[Any]) -> Node | None:
     for part in path:
-        if (isinstance(node.value, dict) and part in node.value) or (isinstance(node.value, list) and isinstance(part, int) and part < len(node.value)):
+        if (isinstance(node.value, dict) and part in node.value) or (
+            isinstance(node.value, list) and isinstance(part, int) and part < len(node.value)
+        ):
             node = node.value[part]
         else:
             return None

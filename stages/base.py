@@ -239,7 +239,8 @@ class Metric:
 class Baseline:
     """Something that answers without being trained by us. `answer` is a generator of stages.answers.Answer.
 
-    needs_model: it asks the base model. needs_train: it looks at the train split. allowed: why these options are refused, or None; `fields` are the contract's.
+    needs_model: it asks the base model. needs_train: it looks at the train split. allowed: why these options are
+    refused, or None; `fields` are the contract's.
     """
 
     name: str
@@ -260,7 +261,26 @@ class Gate:
 
 
 # The names of llama.cpp's quantizations that `quantization.formats` takes, smallest effect first.
-QUANTIZATIONS = ["q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0", "iq4_nl", "iq4_xs", "q3_k_l", "q3_k_m", "q3_k_s", "iq3_m", "iq3_s", "q2_k"]
+QUANTIZATIONS = [
+    "q8_0",
+    "q6_k",
+    "q5_k_m",
+    "q5_k_s",
+    "q5_1",
+    "q5_0",
+    "q4_k_m",
+    "q4_k_s",
+    "q4_1",
+    "q4_0",
+    "iq4_nl",
+    "iq4_xs",
+    "q3_k_l",
+    "q3_k_m",
+    "q3_k_s",
+    "iq3_m",
+    "iq3_s",
+    "q2_k",
+]
 
 
 def members(package: str, constant: str, kind: type[M]) -> dict[str, M]:

@@ -51,7 +51,10 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
-    """Answer every test row; nothing is learned from them. out.predictions: JSONL of answers in the order of the rows."""
+    """Answer every test row; nothing is learned from them.
+
+    out.predictions: JSONL of answers in the order of the rows.
+    """
     question = Question(
         rows=list(read_rows(inputs.rows)),
         train=lambda: read_rows(inputs.train) if inputs.train else iter(()),

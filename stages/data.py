@@ -1,4 +1,4 @@
-"""Sources -> accepted rows, and rejected ones with their reasons. Rows read = accepted + rejected + duplicates, always."""
+"""Sources -> accepted rows, and rejected ones with reasons. Rows read = accepted + rejected + duplicates, always."""
 
 from __future__ import annotations
 

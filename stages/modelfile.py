@@ -16,7 +16,7 @@ _SYSTEM, _USER, _ANSWER = "\ue000", "\ue001", "\ue002"
 
 
 def modelfile(template: ChatTemplate, system: str | None, max_new_tokens: int) -> str:
-    """The text of a Modelfile beside `model.gguf`. Raises T371 when the template does not show the texts it is given."""
+    """The text of a Modelfile beside `model.gguf`. Raises T371 when the template hides the texts it is given."""
     lines = [
         "FROM ./model.gguf",
         f"TEMPLATE {_quoted(_go_template(template))}",
@@ -47,7 +47,8 @@ def _go_template(template: ChatTemplate) -> str:
     if not (found and mark and shown) or after != after_alone:
         help = "choose a base model with a chat template for system, user and assistant messages"
         raise fail("T371", "the base model's chat template does not show the messages that it is given", help=help)
-    return f"{{{{ if .System }}}}{before}{{{{ .System }}}}{between}{{{{ else }}}}{alone}{{{{ end }}}}{{{{ .Prompt }}}}{after}"
+    system = f"{{{{ if .System }}}}{before}{{{{ .System }}}}{between}{{{{ else }}}}{alone}{{{{ end }}}}"
+    return f"{system}{{{{ .Prompt }}}}{after}"
 
 
 def _quoted(text: str) -> str:

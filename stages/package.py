@@ -61,7 +61,7 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
-    """Write the folder that a release is made of. out.manifest: sha256 of every file in it, and of what it came from."""
+    """Write the folder that a release is made of. out.manifest: sha256 of every file in it and of what it came from."""
     shutil.copyfile(inputs.gguf, out.gguf)
     with closing(open_engine(inputs.gguf)) as engine:
         template = engine.chat_template()

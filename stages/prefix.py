@@ -9,22 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 WORTH = 8  # tokens; a shorter prefix costs more to set up than it saves
-PACKED = 1024  # tokens; a longer batch has too many pairs of tokens for one sequence
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """tokens: how many all rows begin with alike, fewer than any row's prompt has; 0 runs every row whole.
-
-    packed: whether a short batch may be run as one sequence.
-    """
-
-    tokens: int = 0
-    packed: bool = False
+ATTENTION = "tunec_rows"  # the name that transformers knows our attention by
 
 
 def shareable(model: Any) -> bool:
@@ -36,47 +25,70 @@ def shareable(model: Any) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
-def answer_loss(model: Any, ids: Any, labels: Any, sharing: Sharing) -> Any:
+def answer_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
     """The summed cross-entropy of the learned tokens: a scalar tensor with gradient.
 
     model: a causal language model, not wrapped. ids: int64 (rows, length), padded on the right. labels: the same shape,
-    -100 where nothing is learned; each row ends with a learned token.
+    -100 where nothing is learned. shared: how many tokens all rows begin with alike, fewer than any row's prompt has;
+    0 runs every row whole.
     """
-    short = sharing.tokens + ids[:, sharing.tokens :].numel() <= PACKED
-    step = _packed if sharing.packed and short else _rowwise
-    return step(model, ids, labels, sharing.tokens)
+    if not shared:
+        # What stands right of a token is never seen by it, so the padding needs no mask.
+        return _loss(model, labels[:, 1:], input_ids=ids[:, :-1], use_cache=False)
+    return _shared_loss(model, ids, labels, shared)
 
 
-def _packed(model: Any, ids: Any, labels: Any, shared: int) -> Any:
-    """One sequence: the prefix, then what is each row's own, each token seeing the prefix and its own row.
+def _shared_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
+    """All in one sequence: the prefix, then what is each row's own, row after row.
 
     A matrix product with 18 rows takes as long as one with 126 (two cores, MKL), so one pass beats a pass over the
-    prefix and one over the rest. Attention is over all pairs of tokens, so it pays for short batches only.
+    prefix and one over the rest.
     """
     import torch
 
-    at = torch.arange(ids.shape[1], device=ids.device)
-    ends = ((labels != -100) * at).amax(dim=1, keepdim=True)  # a row's last token foretells nothing
-    own = (at >= shared) & (at < ends)
-    rows, places = own.nonzero(as_tuple=True)
-    row, place = torch.cat([torch.full_like(at[:shared], -1), rows]), torch.cat([at[:shared], places])
-    sees = (place <= place[:, None]) & ((row == row[:, None]) | (row < 0))
-    mask = torch.zeros(sees.shape, dtype=model.dtype, device=ids.device).masked_fill(
-        ~sees, torch.finfo(model.dtype).min
-    )
-    tokens = torch.cat([ids[0, :shared], ids[own]])
-    targets = torch.cat([torch.full_like(at[:shared], -100), labels[rows, places + 1]])
-    given = {"input_ids": tokens[None], "attention_mask": mask[None, None], "position_ids": place[None]}
-    return _loss(model, targets[None], use_cache=False, **given)
+    rows, length = ids.shape
+    places = torch.arange(length - 1, device=ids.device)  # a row's last token foretells nothing
+    tokens = torch.cat([ids[0, :shared], ids[:, shared:-1].flatten()])
+    position = torch.cat([places[:shared], places[shared:].repeat(rows)])
+    targets = torch.cat([torch.full_like(places[:shared], -100), labels[:, shared + 1 :].flatten()])
+    with _attention_of(model, rows, shared):
+        return _loss(model, targets[None], input_ids=tokens[None], position_ids=position[None], use_cache=False)
 
 
-def _rowwise(model: Any, ids: Any, labels: Any, shared: int) -> Any:
-    """The rows as a batch, after the prefix's keys and values. What stands right of a token is never seen by it, so the
-    padding needs no mask."""
-    cache = _read(model, ids[:1, :shared], rows=len(ids)) if shared else None
-    return _loss(
-        model, labels[:, shared + 1 :], input_ids=ids[:, shared:-1], past_key_values=cache, use_cache=bool(shared)
-    )
+@contextmanager
+def _attention_of(model: Any, rows: int, shared: int) -> Iterator[None]:
+    """Let each row attend to the prefix and to itself alone."""
+    from transformers import AttentionInterface
+
+    before = model.config._attn_implementation
+    AttentionInterface.register(ATTENTION, partial(_attend, rows=rows, shared=shared))
+    model.set_attn_implementation(ATTENTION)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def _attend(
+    module: Any, query: Any, key: Any, value: Any, mask: None, *, rows: int, shared: int, **given: Any
+) -> tuple[Any, None]:
+    """query: (1, heads, shared + rows * length, dimension); key and value the same, of their own number of heads."""
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward as attention
+
+    def row_by_row(all: Any) -> Any:
+        return all[0, :, shared:].unflatten(1, (rows, -1)).transpose(0, 1)
+
+    def after_prefix(all: Any) -> Any:
+        return torch.cat([all[:, :, :shared].expand(rows, -1, -1, -1), row_by_row(all)], dim=2)
+
+    given |= {"is_causal": False}
+    length = (query.shape[2] - shared) // rows
+    seen = torch.ones(length, shared + length, dtype=torch.bool, device=query.device).tril(shared)
+    first = [part[:, :, :shared] for part in (query, key, value)]
+    prefix, _ = attention(module, *first, seen.new_ones(shared, shared).tril()[None, None], **given)
+    own, _ = attention(module, row_by_row(query), after_prefix(key), after_prefix(value), seen[None, None], **given)
+    return torch.cat([prefix, own.flatten(0, 1)[None]], dim=1), None
 
 
 def _loss(model: Any, targets: Any, **inputs: Any) -> Any:
@@ -87,18 +99,6 @@ def _loss(model: Any, targets: Any, **inputs: Any) -> Any:
     with _only(model.get_output_embeddings(), learned):
         logits = model(**inputs).logits
     return cross_entropy(logits.float(), targets[learned], reduction="sum")
-
-
-def _read(model: Any, prefix: Any, rows: int) -> Any:
-    """Keys and values of one prefix, (1, tokens), as the memory of `rows` rows."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache(config=model.config)
-    model.base_model(input_ids=prefix, past_key_values=cache, use_cache=True)
-    for layer in cache.layers:
-        layer.keys = layer.keys.expand(rows, -1, -1, -1)
-        layer.values = layer.values.expand(rows, -1, -1, -1)
-    return cache
 
 
 @contextmanager
@@ -141,9 +141,9 @@ def trainer_class() -> Any:
     class PrefixTrainer(SFTTrainer):  # type: ignore[misc]
         """steps: the rows of every step. losses: of every step so far, per learned token."""
 
-        def __init__(self, *, steps: list[list[int]], sharing: Sharing, **given: Any) -> None:
+        def __init__(self, *, steps: list[list[int]], shared: int, **given: Any) -> None:
             super().__init__(**given)
-            self.steps, self.sharing = steps, sharing
+            self.steps, self.shared = steps, shared
             self.losses: list[float] = []
 
         def get_train_dataloader(self) -> Any:
@@ -154,7 +154,7 @@ def trainer_class() -> Any:
         ) -> Any:
             plain = self.accelerator.unwrap_model(model).get_base_model()
             learned = (inputs["labels"] != -100).sum()
-            loss = answer_loss(plain, inputs["input_ids"], inputs["labels"], self.sharing) / learned
+            loss = answer_loss(plain, inputs["input_ids"], inputs["labels"], self.shared) / learned
             self.losses.append(float(loss.detach()))
             return loss
 

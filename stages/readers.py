@@ -21,7 +21,7 @@ MAX_DEPTH = 100
 
 @dataclass(frozen=True)
 class Record:
-    """What stands at one line of a source. Either `fields` or `reason` is set; `raw` is its text, for the reject file."""
+    """What stands at one line of a source. Either `fields` or `reason` is set; `raw` is its text, to be kept."""
 
     line: int
     fields: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""Rows on disk: JSONL, streamed, byte-identical for the same meaning.
+"""Files on disk. Rows are JSONL, streamed, byte-identical for the same meaning.
 
 A canonical row, as every stage after `data` reads it:
 
@@ -47,11 +47,8 @@ def read_jsonl(path: Path) -> Iterator[Any]:
 
 def write_jsonl(path: Path, objects: Iterable[Any]) -> int:
     """Write one object a line; returns how many."""
-    count = 0
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        for count, item in enumerate(objects, start=1):
-            out.write(dumps(item) + "\n")
-    return count
+        return sum(1 for item in objects if out.write(dumps(item) + "\n"))
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -70,6 +67,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML file that tunec or DVC wrote. By libyaml's safe loader where it is there: ten times quicker."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - it is a safe loader
 
 
 def sha256(path: Path) -> str:

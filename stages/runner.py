@@ -18,15 +18,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages import progress
 from stages.base import READ, Diagnostic, Stage, UserError, fail, members
+from stages.rows import read_yaml
 from stages.wording import render
 
 EVENTS = "TUNEC_EVENTS"  # the file that a build reads how far its stages are from
 USER_ERROR, BUG = 1, 70
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def main(name: str) -> int:
@@ -87,7 +85,7 @@ def _into_place(written: Mapping[str, Path], home: Path, aside: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             shutil.rmtree(target)
-        os.replace(path, target)
+        path.replace(target)
 
 
 def _paths(given: Any) -> Any:
@@ -99,7 +97,7 @@ def _paths(given: Any) -> Any:
 
 def _section(file: Path, key: str | None = None) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or {}
+        content = read_yaml(file) or {}
     except FileNotFoundError:
         raise fail("T383", f"{file} is not here", help="run `tunec compile` in the folder of task.yaml") from None
     return dict(content.get(key, {}) if key else content)
@@ -114,7 +112,7 @@ def _events(name: str) -> Callable[[Mapping[str, Any]], None]:
 
     def to_file(event: Mapping[str, Any]) -> None:
         line = json.dumps({"stage": name, "pid": os.getpid(), **event}, ensure_ascii=False) + "\n"
-        with open(str(file), "a", encoding="utf-8") as out:
+        with Path(str(file)).open("a", encoding="utf-8") as out:
             out.write(line)
 
     def to_stderr(event: Mapping[str, Any]) -> None:

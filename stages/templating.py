@@ -13,7 +13,27 @@ from stages.rows import dumps
 
 FILTERS = frozenset({"default", "first", "join", "last", "length", "lower", "title", "tojson", "trim", "upper"})
 _NODES = frozenset(
-    ["Template", "Output", "TemplateData", "Name", "Getattr", "Getitem", "Const", "Filter", "If", "CondExpr", "For", "Compare", "Operand", "And", "Or", "Not", "Test", "List", "Tuple"]
+    [
+        "Template",
+        "Output",
+        "TemplateData",
+        "Name",
+        "Getattr",
+        "Getitem",
+        "Const",
+        "Filter",
+        "If",
+        "CondExpr",
+        "For",
+        "Compare",
+        "Operand",
+        "And",
+        "Or",
+        "Not",
+        "Test",
+        "List",
+        "Tuple",
+    ]
 )
 
 

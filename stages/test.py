@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,17 +46,17 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
     The chosen file answers one row at a time, as it will be served; its parents answer several together.
     out.*: JSONL of answers in the order of the rows.
     """
-    rows = list(read_rows(inputs.rows))
-    served = params.decoding.model_copy(update={"sequences": 1})
-    base = of_variant(read_json(inputs.choice)["variant"], inputs.models)
-    chain = [
-        ("tuned", trainable(base).path, inputs.adapter, params.decoding),
-        ("f16", inputs.f16, None, params.decoding),
-        ("chosen", inputs.gguf, None, served),
-    ]
-    speeds = {}
-    for name, weights, adapter, decoding in chain:
-        speeds[name] = _answer(weights, adapter, rows, params, decoding, getattr(out, name))
+    rows, choice = list(read_rows(inputs.rows)), read_json(inputs.choice)
+    base = of_variant(choice["variant"], inputs.models)
+    together, alone = params.decoding, params.decoding.model_copy(update={"sequences": 1})
+    speeds = {
+        "tuned": _answer(trainable(base).path, inputs.adapter, rows, params, together, out.tuned),
+        "chosen": _answer(inputs.gguf, None, rows, params, alone, out.chosen),
+    }
+    if choice["candidate"] == "f16":  # the chosen file is its own parent
+        shutil.copyfile(out.chosen, out.f16)
+    else:
+        speeds["f16"] = _answer(inputs.f16, None, rows, params, together, out.f16)
     write_json(out.speed, speeds)
 
 

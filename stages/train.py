@@ -19,7 +19,7 @@ from stages.base import Key, Params, Read, Stage, Write, fail
 from stages.base_model import trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.prefix import WORTH, Sharing, answer_loss, batches, shareable, trainer_class
+from stages.prefix import WORTH, answer_loss, batches, shareable, trainer_class
 from stages.rows import read_rows, write_json
 from stages.supervision import Example, common_prefix, examples
 
@@ -92,16 +92,16 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
             examples(read_rows(path), tokenizer, params.prompting, params.contract, params.max_length)
             for path in (inputs.train, inputs.dev)
         )
-        sharing = what_is_shared(model, train + dev, params.shared_prefix)
-        model, losses = train_adapter(model, tokenizer, train, params, sharing)
-        dev_loss = mean_loss(model, dev[:DEV_ROWS], tokenizer.pad_token_id, sharing, params.batch_size)
+        shared = what_is_shared(model, train + dev, params.shared_prefix)
+        model, losses = train_adapter(model, tokenizer, train, params, shared)
+        dev_loss = mean_loss(model, dev[:DEV_ROWS], tokenizer.pad_token_id, shared, params.batch_size)
     write_adapter(model, out.adapter)
     _write_curve(out.curve, losses)
-    write_json(out.report, _report(train, dev, losses, dev_loss, sharing, params))
+    write_json(out.report, _report(train, dev, losses, dev_loss, shared, params))
 
 
 def train_adapter(
-    model: Any, tokenizer: Any, rows: Sequence[Example], params: TrainParams, sharing: Sharing
+    model: Any, tokenizer: Any, rows: Sequence[Example], params: TrainParams, shared: int
 ) -> tuple[Any, list[float]]:
     """The model with a trained adapter, and the loss of every step in nats per learned token."""
     from datasets import Dataset
@@ -113,7 +113,7 @@ def train_adapter(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = trainer_class()(
             steps=steps,
-            sharing=sharing,
+            shared=shared,
             model=with_adapter(model, params.lora),
             args=_arguments(params, len(steps), scratch, model.dtype),
             train_dataset=Dataset.from_list([{"input_ids": row.tokens, "labels": row.labels} for row in rows]),
@@ -193,7 +193,7 @@ def _teller(trainer: Any, lengths: Sequence[int]) -> Any:
     return Teller()
 
 
-def mean_loss(model: Any, rows: Sequence[Example], pad: int, sharing: Sharing, size: int) -> float:
+def mean_loss(model: Any, rows: Sequence[Example], pad: int, shared: int, size: int) -> float:
     """Cross-entropy in nats per learned token, without dropout; 0.0 for no rows."""
     import torch
 
@@ -202,7 +202,7 @@ def mean_loss(model: Any, rows: Sequence[Example], pad: int, sharing: Sharing, s
     with torch.no_grad():
         for first in range(0, len(ordered), size):
             ids, labels = padded(ordered[first : first + size], pad, model.device)
-            total += float(answer_loss(plain, ids, labels, sharing))
+            total += float(answer_loss(plain, ids, labels, shared))
     return total / max(1, sum(len(row.answer) for row in rows))
 
 
@@ -229,16 +229,16 @@ def write_adapter(model: Any, folder: Path) -> None:
     write_json(folder / "adapter_config.json", json.loads(plain))
 
 
-def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "on", "off"]) -> Sharing:
+def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "on", "off"]) -> int:
     """How many tokens each step runs once for all its rows. Raises T343 when it must and cannot."""
     if wish == "off":
-        return Sharing()
+        return 0
     longest, able = common_prefix(rows), shareable(model)
     if wish == "on" and not (longest and able):
         why = "the base model remembers more than keys and values" if not able else "no token begins all prompts"
         raise fail("T343", f"training.shared_prefix is on, but {why}", help="set training.shared_prefix to auto")
     worth = longest > 0 if wish == "on" else longest >= WORTH
-    return Sharing(longest if able and worth else 0, packed=able)
+    return longest if able and worth else 0
 
 
 def _write_curve(path: Path, losses: Sequence[float]) -> None:
@@ -254,7 +254,7 @@ def _report(
     dev: Sequence[Example],
     losses: Sequence[float],
     dev_loss: float,
-    sharing: Sharing,
+    shared: int,
     params: TrainParams,
 ) -> dict[str, Any]:
     last = losses[-max(1, len(losses) // 10) :]
@@ -264,7 +264,7 @@ def _report(
         "steps": len(losses),
         "tokens_per_epoch": sum(map(len, train)),
         "learned_tokens_per_epoch": sum(len(row.answer) for row in train),
-        "shared_prefix_tokens": sharing.tokens,
+        "shared_prefix_tokens": shared,
         "train_loss": round(sum(last) / len(last), 6),
         "dev_loss": round(dev_loss, 6),
         "seed": params.seed,

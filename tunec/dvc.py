@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from stages.base import fail
+from stages.rows import read_yaml
 
 Event = Literal["running", "cached", "unchanged", "failed"]
 _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
@@ -22,7 +23,6 @@ _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
     ("unchanged", re.compile(r"^Stage '([^']+)' didn't change")),
     ("failed", re.compile(r"^ERROR: failed to reproduce '([^']+)'")),
 )
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def environment() -> dict[str, str]:
@@ -101,7 +101,7 @@ def status(root: Path) -> dict[str, list[Any]]:
 def lock(root: Path) -> dict[str, Any]:
     """What the last run of each stage saw: dvc.lock's stages, or nothing."""
     try:
-        return dict(yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), Loader=_LOADER)["stages"])
+        return dict(read_yaml(root / "dvc.lock")["stages"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return {}
 

@@ -2,8 +2,8 @@
 
 A stage's closure is its own module and every module of `stages` that it imports, directly or not, also inside
 functions; a call `members("stages.metrics", ...)` reaches every module of that folder, and a name such as
-"report.html.jinja" in the code reaches that file. Comments, docstrings and layout of code do not count: the hash is over
-the syntax tree.
+"report.html.jinja" in the code reaches that file. Comments, docstrings and layout of code do not count: the hash is
+over the syntax tree.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import yaml
 from compiler import Compiled
 from compiler.emit import GUARD, fingerprint_path
 from stages.base import Stage, fail, members
+from stages.rows import read_yaml
 from tunec.fingerprint import fingerprint
 
 
@@ -47,10 +48,7 @@ def fingerprints(compiled: Compiled) -> dict[str, str]:
 def recorded_overrides(root: Path) -> list[str]:
     """The command-line overrides that dvc.yaml was compiled with."""
     try:
-        stages = yaml.load((root / "dvc.yaml").read_text(encoding="utf-8"), Loader=_LOADER)["stages"]
+        stages = read_yaml(root / "dvc.yaml")["stages"]
         return [str(override) for override in stages[GUARD]["meta"]["overrides"]]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return []
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

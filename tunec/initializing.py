@@ -32,4 +32,5 @@ def initialize(folder: Path, template: str) -> str:
     if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc.init(folder)
-    return f"{folder} is ready. Next:\n\n  cd {folder}\n  tunec build\n\nThen put your own rows into data/raw/ and edit task.yaml."
+    then = "Then put your own rows into data/raw/ and edit task.yaml."
+    return f"{folder} is ready. Next:\n\n  cd {folder}\n  tunec build\n\n{then}"

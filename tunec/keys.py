@@ -13,9 +13,9 @@ from compiler.task import Task
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 _HEAD = """# task.yaml, key by key
 
-Generated from the schema (`python -m tunec.keys > docs/task-yaml.md`). A key without a default gets its value from a preset
-of conf/, or must be written. Later wins: conf/defaults.yaml, conf/task_type/, conf/method/, conf/base_model/, the
-workspace's own conf/, task.yaml, `key=value` on the command line.
+Generated from the schema (`python -m tunec.keys > docs/task-yaml.md`). A key without a default gets its value from a
+preset of conf/, or must be written. Later wins: conf/defaults.yaml, conf/task_type/, conf/method/, conf/base_model/,
+the workspace's own conf/, task.yaml, `key=value` on the command line.
 
 | key | value | default | meaning |
 |---|---|---|---|"""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from stages.base import fail
@@ -29,7 +30,10 @@ def read_report(root: Path) -> dict[str, Any]:
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Systems with their dev figures and, where they were asked, their test figures; then the gates and the verdict."""
-    console.print(systems(report))
+    table = systems(report)
+    # Whole even where the console is narrower, as a pipe's 80 columns are: a figure that is cut off is lost.
+    whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    console.print(table, width=whole, crop=False)
     for gate in report["gates"]:
         mark, colour = {"pass": ("✓", "green"), "fail": ("✗", "red")}.get(gate["status"], ("?", "yellow"))
         console.print(f"[{colour}]{mark}[/] {gate['gate']}: {gate['reason']}")

@@ -1,4 +1,4 @@
-"""The answer that is most frequent in the train split, whatever the input: what a model must beat to be worth anything."""
+"""The answer that is most frequent in the train split, whatever the input: what any model must beat."""
 
 from __future__ import annotations
 

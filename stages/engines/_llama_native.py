@@ -23,7 +23,7 @@ from stages.base import fail
 from stages.threads import idle_cores
 
 Logits = npt.NDArray[np.float32]
-TOP = 64  # candidates that the grammar is asked about first, when it has refused the best one
+TOP = (64, 1024)  # candidates that the grammar is asked about, when it has refused the best one, before all the others
 _ERROR = 3  # GGML_LOG_LEVEL_ERROR
 _complaints: list[str] = []
 
@@ -174,22 +174,25 @@ class Grammar:
 
     def best(self, logits: Logits) -> int | None:
         """The accepted token of the highest logit; None when the grammar accepts no token of the vocabulary."""
-        count = min(TOP, len(logits))
-        likely = np.argpartition(logits, -count)[-count:]
-        token = self._first(likely[np.argsort(-logits[likely], kind="stable")])
-        if token is None and count < len(logits):
-            token = self._first(np.argsort(-logits, kind="stable"))
-        return token
+        for count in TOP:
+            if count < len(logits):
+                token = self._best_of(np.sort(np.argpartition(logits, -count)[-count:]), logits)
+                if token is not None:
+                    return token
+        return self._best_of(np.arange(len(logits)), logits)
 
-    def _first(self, order: npt.NDArray[np.int64]) -> int | None:
-        """The first token of `order` that is accepted. One call asks about all, for each call decodes every stack."""
-        array = _candidates(self._lib, len(order))
-        fields = np.ctypeslib.as_array(array.data, (len(order),))
-        fields["id"], fields["logit"] = order, 0.0
+    def _best_of(self, tokens: npt.NDArray[np.int64], logits: Logits) -> int | None:
+        """The accepted one of `tokens` with the highest logit. One call asks about all: each call reads every stack."""
+        array = _candidates(self._lib, len(tokens))
+        fields = np.ctypeslib.as_array(array.data, (len(tokens),))
+        fields["id"], fields["logit"] = tokens, logits[tokens]
         self._lib.llama_sampler_apply(self._pointer, ctypes.byref(array))
-        for token in order[fields["logit"] == 0.0].tolist():
+        accepted = fields["logit"]
+        while np.isfinite(accepted[place := int(accepted.argmax())]):
+            token = int(tokens[place])
             if self._model.piece(token) or self._model.ends(token):
-                return int(token)
+                return token
+            accepted[place] = -np.inf
         return None
 
 
@@ -247,10 +250,8 @@ class Context:
         params.n_ctx, params.n_seq_max, params.n_batch, params.n_ubatch = cells, sequences, batch, batch
         params.n_threads = params.n_threads_batch = model.threads
         params.kv_unified = True  # so that a copied sequence shares its cells, and costs nothing
-        # Flash attention was 14 to 30% faster, but its sums depend on the cells that the other rows take. With other
-        # numbers of sequences, answers of random f16 weights changed with it, and 0 of 132 without. Of 120 answers of
-        # untuned SmolLM2 in f16, 2 changed with it and 1 without: the kernels too differ with the batch's size.
-        params.flash_attn_type = self.lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        # Flash attention stays at llama.cpp's own default (on, where it can), as in its server: what is measured is
+        # what is served. It answers half as many rows again; its sums depend a little on the other rows' cells.
         params.no_perf = True
         complaints()
         pointer = self.lib.llama_init_from_model(model.pointer, params)

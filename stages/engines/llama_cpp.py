@@ -1,4 +1,4 @@
-"""The engine of what is shipped: a GGUF file through llama.cpp, eight rows at a time.
+"""The engine of what is shipped: a GGUF file through llama.cpp, many rows at a time.
 
 Source: llama.cpp's examples/parallel (continuous batching) and common/sampling.cpp (one-candidate grammar check).
 """

@@ -11,14 +11,13 @@ from stages import model as model_stage
 from stages import train as stage
 from stages.base import UserError
 from stages.base_model import BaseModel, Located
-from stages.prefix import Sharing, answer_loss, batches, shareable
+from stages.prefix import answer_loss, batches, shareable
 from stages.rows import Row, read_json, write_rows
 from stages.supervision import common_prefix, examples
 from stages.train import Inputs, Lora, Outputs, TrainParams
 from tests.tiny import tiny_model
 
 SCHEMA = {"type": "object", "properties": {"people": {"type": "string"}, "time": {"type": "string"}}}
-PLAIN = Sharing()
 NAMES = ("two", "five", "11", "nine people", "three adults and 1 child")
 
 
@@ -111,9 +110,9 @@ def adapted(folder, family):
     return model, found, tokenizer.pad_token_id
 
 
-def loss_and_gradients(model, ids, labels, sharing=PLAIN):
+def loss_and_gradients(model, ids, labels, shared=0):
     model.zero_grad()
-    loss = answer_loss(model.get_base_model(), ids, labels, sharing)
+    loss = answer_loss(model.get_base_model(), ids, labels, shared)
     loss.backward()
     return float(loss.detach()), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
@@ -126,27 +125,20 @@ def assert_same(found, expected):
         assert float((found[1][name] - gradient).abs().max()) <= 1e-5 * max(1.0, float(gradient.abs().max())), name
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, packed):
+@pytest.mark.parametrize("size", [1, 6])
+def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, size):
     model, found, pad = adapted(tmp_path, "llama")
-    ids, labels = stage.padded(found, pad, "cpu")
+    ids, labels = stage.padded(found[:size], pad, "cpu")
     shared = common_prefix(found)
     assert shared >= 20
-    assert_same(loss_and_gradients(model, ids, labels, Sharing(shared, packed)), loss_and_gradients(model, ids, labels))
+    assert_same(loss_and_gradients(model, ids, labels, shared), loss_and_gradients(model, ids, labels))
 
 
-def test_a_packed_batch_without_a_prefix_gives_the_plain_step_s_gradients(tmp_path):
+def test_the_shared_step_leaves_the_model_with_its_own_attention(tmp_path):
     model, found, pad = adapted(tmp_path, "llama")
-    ids, labels = stage.padded(found, pad, "cpu")
-    assert_same(loss_and_gradients(model, ids, labels, Sharing(0, True)), loss_and_gradients(model, ids, labels))
-
-
-def test_a_batch_that_is_too_long_for_one_sequence_is_run_row_by_row(tmp_path, monkeypatch):
-    model, found, pad = adapted(tmp_path, "llama")
-    ids, labels = stage.padded(found, pad, "cpu")
-    monkeypatch.setattr("stages.prefix._packed", lambda *_: pytest.fail("packed"))
-    monkeypatch.setattr("stages.prefix.PACKED", 50)
-    loss_and_gradients(model, ids, labels, Sharing(common_prefix(found), True))
+    before = model.config._attn_implementation
+    loss_and_gradients(model, *stage.padded(found, pad, "cpu"), common_prefix(found))
+    assert model.config._attn_implementation == before
 
 
 def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypatch):
@@ -174,16 +166,16 @@ def test_the_plain_step_is_transformers_own_loss(tmp_path):
     real = torch.tensor([[1] * len(e) + [0] * (ids.shape[1] - len(e)) for e in found])
     expected = model.get_base_model()(input_ids=ids, labels=labels, attention_mask=real).loss
     learned = sum(len(e.answer) for e in found)
-    assert float(answer_loss(model.get_base_model(), ids, labels, Sharing())) / learned == pytest.approx(
+    assert float(answer_loss(model.get_base_model(), ids, labels, 0)) / learned == pytest.approx(
         float(expected), rel=1e-5
     )
 
 
 def test_padding_changes_no_row_s_loss(tmp_path):
     model, found, pad = adapted(tmp_path, "llama")
-    plain, sharing = model.get_base_model().requires_grad_(False), Sharing(common_prefix(found))
-    together = float(answer_loss(plain, *stage.padded(found, pad, "cpu"), sharing))
-    alone = sum(float(answer_loss(plain, *stage.padded([e], pad, "cpu"), sharing)) for e in found)
+    plain, shared = model.get_base_model().requires_grad_(False), common_prefix(found)
+    together = float(answer_loss(plain, *stage.padded(found, pad, "cpu"), shared))
+    alone = sum(float(answer_loss(plain, *stage.padded([e], pad, "cpu"), shared)) for e in found)
     assert together == pytest.approx(alone, rel=1e-5)
 
 
@@ -192,7 +184,7 @@ def test_a_sliding_window_shares_no_prefix(tmp_path):
     plain, _, _ = adapted(tmp_path / "llama", "llama")
     assert shareable(plain.get_base_model())
     assert not shareable(sliding.get_base_model())
-    assert stage.what_is_shared(sliding.get_base_model(), found, "auto") == Sharing(0, packed=False)
+    assert stage.what_is_shared(sliding.get_base_model(), found, "auto") == 0
     with pytest.raises(UserError) as refused:
         stage.what_is_shared(sliding.get_base_model(), found, "on")
     assert codes(refused.value) == ["T343"]
@@ -201,8 +193,8 @@ def test_a_sliding_window_shares_no_prefix(tmp_path):
 def test_a_shared_prefix_is_used_where_it_pays_or_is_asked_for(tmp_path):
     model, found, _ = adapted(tmp_path, "llama")
     short = [dataclasses.replace(e, prompt=[1, 2, 3, 10 + n]) for n, e in enumerate(found)]
-    assert [stage.what_is_shared(model, short, wish).tokens for wish in ("auto", "on", "off")] == [0, 3, 0]
-    assert stage.what_is_shared(model, found, "auto").tokens == common_prefix(found)
+    assert [stage.what_is_shared(model, short, wish) for wish in ("auto", "on", "off")] == [0, 3, 0]
+    assert stage.what_is_shared(model, found, "auto") == common_prefix(found)
 
 
 # ---------------------------------------------------------------- the batches

@@ -1,0 +1,5 @@
+# Read by CMake while llama-cpp-python is compiled. Python loads llama.cpp and ggml alone: the library of its command-line
+# programs costs minutes, and its sources do not stand together in a unity build.
+set(LLAMA_BUILD_COMMON OFF)
+set(CMAKE_UNITY_BUILD ON)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
