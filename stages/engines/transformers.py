@@ -20,7 +20,7 @@ from stages.chat import ChatTemplate, Prompt
 # Tokens that end a turn by their name, as llama.cpp takes them to (llama-vocab.cpp), whatever the config says of them.
 ENDINGS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|end_of_text|>"}
 
-LEAST_BATCH = 32  # a step's cost is mostly its start, whatever the rows; llama.cpp is happy with fewer
+LEAST_BATCH = 64  # a step's cost is mostly its start, whatever the rows; llama.cpp is happy with fewer
 
 
 @dataclass
