@@ -33,7 +33,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     table = systems(report)
     # Whole even where the console is narrower, as a pipe's 80 columns are: a figure that is cut off is lost.
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-    console.print(table, width=whole, crop=False)
+    console.width = max(console.width, whole)
+    console.print(table)
     for gate in report["gates"]:
         mark, colour = {"pass": ("✓", "green"), "fail": ("✗", "red")}.get(gate["status"], ("?", "yellow"))
         console.print(f"[{colour}]{mark}[/] {gate['gate']}: {gate['reason']}")
@@ -54,7 +55,7 @@ def systems(report: dict[str, Any]) -> Table:
             _interval(system.get("dev"), primary),
             _interval(system.get("test"), primary),
             *(_share(best, metric) for metric in ("exact_match", "schema_validity", "free_validity")),
-            "" if speed is None or speed > 10_000 else f"{speed:.1f}",
+            "" if speed is None or speed > 1_000 else f"{speed:.1f}",
             "" if size is None else f"{size / 1e6:.0f}",
             style="bold" if system.get("chosen") else None,
         )

@@ -2,13 +2,16 @@
 
 One pass gives two answers. While the grammar accepts the most likely token, the free and the constrained answer are
 the same sequence. At the first refusal the sequence forks: the constrained branch takes the best token that is
-accepted, and the free branch waits with a copy of the cache (shared cells, no computing) until a slot is free.
+accepted, and the free branch waits for a slot, to be read again from its prompt on.
+
+llama.cpp computes several sequences at once only where they have equally many tokens and numbers without a gap. So
+rows are read apart from those that write, rows of like length together, and the slots in use are always the first.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,7 +21,8 @@ from stages.engines._llama_native import Batch, Context, Grammar, Logits, Model
 from stages.engines._prefix import shared_prefix
 
 BATCH = 512  # tokens a decoding call
-CELLS = 32_768  # tokens the cache may hold, unless a single row needs more
+CELLS = 32_768  # tokens the cache may hold over all sequences, unless a single row needs more
+REFILL = 4  # slots are refilled when one in so many is free: reading a few rows costs hardly more than reading one
 Finish = Literal["stop", "length"]
 
 
@@ -53,18 +57,19 @@ class Job:
 
 @dataclass
 class Branch:
-    """One sequence in the cache. pending: tokens not yet decoded, from `position` on. tokens: the answer so far.
+    """One sequence. pending: tokens not yet decoded, from `position` on. tokens: the answer so far.
 
-    grammar: what holds this branch, if anything does. both: it stands for the free answer as well.
+    grammar: what holds this branch, if anything does. both: it stands for the free answer as well. slot: its sequence in
+    the cache, or -1 while it waits. place: of its last token in the batch, or -1.
     """
 
     job: Job
-    sequence: int
     pending: list[int]
     position: int
     grammar: Grammar | None
     both: bool = True
     tokens: list[int] = field(default_factory=list)
+    slot: int = -1
     place: int = -1
 
 
@@ -80,14 +85,14 @@ class Request:
 
 def answer(model: Model, jobs: Sequence[Job], request: Request) -> Iterator[Done]:
     """Answer all jobs, greedily; each is given as soon as it is finished."""
-    prefix = shared_prefix([job.prompt for job in jobs]) if request.share else 0
-    branches = 2 if request.grammar else 1
-    costs = {job.index: len(job.prompt) - prefix + branches * job.limit for job in jobs}
-    largest = max(costs.values())
-    cells = prefix + max(largest, min(request.sequences * largest, CELLS)) + BATCH // 2
-    with closing(Context(model, cells=cells, sequences=branches * request.sequences + 1, batch=BATCH)) as context:
-        run = _Run(context, request, prefix, deque(jobs), costs, cells - BATCH // 2 - prefix)
+    prefix = shared_prefix([job.prompt for job in jobs]) if request.share and model.forgets_in_part else 0
+    cells = max(len(job.prompt) + job.limit for job in jobs)
+    slots = max(1, min(request.sequences, len(jobs), CELLS // cells))
+    with closing(Context(model, cells=cells, sequences=slots, batch=BATCH)) as context:
+        run = _Run(context, request, prefix, slots)
         run.read_prefix(jobs[0].prompt[:prefix])
+        for job in jobs:
+            run.wait(Branch(job, job.prompt[prefix:], prefix, request.grammar))
         while run.busy():
             run.admit()
             run.decode()
@@ -95,55 +100,48 @@ def answer(model: Model, jobs: Sequence[Job], request: Request) -> Iterator[Done
 
 
 class _Run:
-    """The state of one `answer`: rows that wait, branches that decode, free branches that are parked."""
+    """The state of one `answer`: branches that wait, the longest prompt first, and those in the slots 0, 1, 2 …"""
 
-    def __init__(
-        self, context: Context, request: Request, prefix: int, waiting: deque[Job], costs: dict[int, int], cells: int
-    ) -> None:
-        self.context, self.request, self.prefix = context, request, prefix
-        self.waiting, self.costs, self.cells = waiting, costs, cells
-        self.parked: deque[Branch] = deque()
+    def __init__(self, context: Context, request: Request, prefix: int, slots: int) -> None:
+        self.context, self.request, self.prefix, self.slots = context, request, prefix, slots
+        self.waiting: list[Branch] = []
         self.active: list[Branch] = []
-        self.spare = list(range((2 if request.grammar else 1) * request.sequences, 0, -1))  # 0 holds the prefix
         self.batch = Batch(context.lib, BATCH)
 
     def busy(self) -> bool:
-        return bool(self.waiting or self.parked or self.active)
+        return bool(self.waiting or self.active)
 
     def read_prefix(self, tokens: Sequence[int]) -> None:
+        """Into every slot, where it stays."""
         for begin in range(0, len(tokens), BATCH):
             self.batch.clear()
             self.batch.add(tokens[begin : begin + BATCH], begin, 0, logits=False)
             self.context.decode(self.batch)
+        for slot in range(1, self.slots if tokens else 0):
+            self.context.copy(0, slot)
+
+    def wait(self, branch: Branch) -> None:
+        insort(self.waiting, branch, key=lambda waiting: -len(waiting.pending))
 
     def admit(self) -> None:
-        """Fill free slots: parked branches first, for their cells are taken; then new rows, if their cells are left."""
-        while len(self.active) < self.request.sequences:
-            if self.parked:
-                self.active.append(self.parked.popleft())
-            elif self.waiting and self.costs[self.waiting[0].index] <= self.cells:
-                self.active.append(self._begin(self.waiting.popleft()))
-            else:
-                return
-
-    def _begin(self, job: Job) -> Branch:
-        self.cells -= self.costs[job.index]
-        sequence = self.spare.pop()
-        if self.prefix:
-            self.context.copy(0, sequence)
-        grammar = self.request.grammar.fresh() if self.request.grammar else None
-        return Branch(job, sequence, list(job.prompt[self.prefix :]), self.prefix, grammar)
+        free = self.slots - len(self.active)
+        if self.active and free * REFILL < self.slots:
+            return
+        for _ in range(min(free, len(self.waiting))):
+            branch = self.waiting.pop()
+            branch.slot = len(self.active)
+            branch.grammar = branch.grammar.fresh() if branch.grammar else None
+            self.active.append(branch)
 
     def decode(self) -> None:
-        """One call for everything that is pending, as far as the batch reaches; one-token branches go first."""
+        """One call: for the branches that are read, as far as the batch reaches, or else for all that write."""
         self.batch.clear()
-        for branch in sorted(self.active, key=lambda b: len(b.pending)):
+        for branch in [branch for branch in self.active if len(branch.pending) > 1] or self.active:
             tokens = branch.pending[: self.batch.room - self.batch.size]
-            branch.place = -1
             if not tokens:
-                continue
+                break
             done = len(tokens) == len(branch.pending)
-            place = self.batch.add(tokens, branch.position, branch.sequence, logits=done)
+            place = self.batch.add(tokens, branch.position, branch.slot, logits=done)
             branch.place = place if done else -1
             branch.position += len(tokens)
             del branch.pending[: len(tokens)]
@@ -151,13 +149,11 @@ class _Run:
 
     def advance(self) -> Iterator[Done]:
         """Choose the next token of every branch that was read to its end; gives the rows that this finishes."""
-        for branch in list(self.active):
-            if branch.place < 0:
-                continue
-            self._choose(branch, self.context.logits(branch.place))
+        for branch in [branch for branch in self.active if branch.place >= 0]:
+            logits, branch.place = self.context.logits(branch.place), -1
+            self._choose(branch, logits)
             job = branch.job
             if job.text and job.free:
-                self.cells += self.costs[job.index]
                 yield Done(job.index, job.text, job.free)
 
     def _choose(self, branch: Branch, logits: Logits) -> None:
@@ -176,12 +172,10 @@ class _Run:
     def _fork(self, branch: Branch, token: int) -> None:
         """Let the free answer go its own way with `token`; `branch` is the constrained answer alone from here on."""
         branch.both = False
-        free = Branch(branch.job, -1, [], branch.position, None, True, list(branch.tokens))
-        if not self._take(free, token):
-            return
-        free.sequence = self.spare.pop()
-        self.context.copy(branch.sequence, free.sequence)
-        self.parked.append(free)
+        free = Branch(branch.job, [], self.prefix, None, True, list(branch.tokens))
+        if self._take(free, token):
+            free.pending = [*branch.job.prompt[self.prefix :], *free.tokens]
+            self.wait(free)
 
     def _take(self, branch: Branch, token: int) -> bool:
         """Append a token, or finish the branch; says whether it goes on."""
@@ -209,10 +203,17 @@ class _Run:
             branch.job.text = written
         if branch.grammar:
             branch.grammar.close()
-        if branch.sequence >= 0:
-            self.active.remove(branch)
-            self.context.forget(branch.sequence)
-            self.spare.append(branch.sequence)
+        if branch.slot >= 0:
+            self._leave(branch.slot)
+
+    def _leave(self, slot: int) -> None:
+        """Empty a slot down to the prefix; the last one in use moves into it, so that no gap is left."""
+        last = self.active.pop()
+        if last.slot != slot:
+            self.context.copy(last.slot, slot)
+            self.active[slot] = last
+        self.context.forget(len(self.active), self.prefix)
+        last.slot = slot
 
     def _text(self, tokens: Sequence[int], *, final: bool) -> str:
         """The text of tokens. A character may span tokens: while more may come, its first bytes are held back."""
