@@ -113,8 +113,8 @@ class _Dumper(yaml.SafeDumper):
         return str(node.anchor)
 
 
-def _mapping(dumper: yaml.SafeDumper, value: _Alike) -> yaml.MappingNode:
-    node = dumper.represent_dict(value.items())
+def _mapping(dumper: yaml.SafeDumper, value: _Alike) -> Any:
+    node: Any = dumper.represent_dict(value.items())
     node.anchor = value.anchor
     return node
 

@@ -102,7 +102,9 @@ class Model:
         self.vocabulary: int = self.lib.llama_vocab_n_tokens(self.vocab)
         self.context: int = self.lib.llama_model_n_ctx_train(pointer)
         # A recurrent state holds all that was read in one, so that its end cannot be taken off.
-        self.forgets_in_part = not (self.lib.llama_model_is_recurrent(pointer) or self.lib.llama_model_is_hybrid(pointer))
+        self.forgets_in_part = not (
+            self.lib.llama_model_is_recurrent(pointer) or self.lib.llama_model_is_hybrid(pointer)
+        )
         self.threads = idle_cores()
         self._pieces: dict[int, bytes] = {}
 
@@ -251,7 +253,9 @@ class Context:
         params = self.lib.llama_context_default_params()
         params.n_ctx, params.n_seq_max, params.n_batch, params.n_ubatch = cells * sequences, sequences, batch, batch
         params.n_threads = params.n_threads_batch = model.threads
-        params.kv_unified = False  # a sequence then looks at its own cells alone: 30% more rows a second with 32 of them
+        params.kv_unified = (
+            False  # a sequence then looks at its own cells alone: 30% more rows a second with 32 of them
+        )
         # Flash attention stays at llama.cpp's own default (on, where it can), as in its server: what is measured is
         # what is served. It answers half as many rows again.
         params.no_perf = True
