@@ -59,8 +59,8 @@ class Job:
 class Branch:
     """One sequence. pending: tokens not yet decoded, from `position` on. tokens: the answer so far.
 
-    grammar: what holds this branch, if anything does. both: it stands for the free answer as well. slot: its sequence in
-    the cache, or -1 while it waits. place: of its last token in the batch, or -1.
+    grammar: what holds this branch, if anything does. both: it stands for the free answer as well. slot: its sequence
+    in the cache, or -1 while it waits. place: of its last token in the batch, or -1.
     """
 
     job: Job
