@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from compiler.parse import Node
-from compiler.resolve import did_you_mean
+from compiler.resolve import HUB_ID, did_you_mean
 from compiler.schema import expand, references
 from compiler.task import Task
 from compiler.workspace import Workspace
@@ -18,6 +18,7 @@ PLACEHOLDER = re.compile(r"\{\{|\{%|\{[A-Za-z_]\w*\}")
 _OUTSIDE = re.compile(r"^[/~]|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\$\{")
 _DEVICE = re.compile(r"(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.[^/]*)?$", re.IGNORECASE)
+_PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _LONGEST = 200  # characters of a path
 _CHOOSE = "choose one of these"
 _SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
@@ -57,6 +58,27 @@ def path_stays_inside(task: Task, tree: Node, workspace: Workspace) -> Iterator[
             note = "a task reads only what lies in its own folder, so that it builds the same anywhere"
             help = "copy the file into the workspace under a plain name, and name it relative to task.yaml"
             yield Diagnostic("T102", reason, span, (note,), help)
+
+
+def package_file_stays_inside(task: Task, tree: Node, workspace: Workspace) -> Iterator[Diagnostic]:
+    """T102: A file of an installed package whose path leads out of the package, or is no plain file name."""
+    file = task.base_model.file
+    why = (_odd(file) or ("leads out of the package" if _OUTSIDE.search(file) else None)) if file else None
+    if file and why:
+        help = "name a GGUF file of the package, relative to the package's folder"
+        yield Diagnostic("T102", f"the path {_shown(file)} {why}", _span(tree, "base_model.file"), help=help)
+
+
+def model_has_a_plain_name(task: Task, tree: Node, workspace: Workspace) -> Iterator[Diagnostic]:
+    """T016: A package that is no import name of one word, or a repo that is no Hub id."""
+    package, repo = task.base_model.package, task.base_model.repo
+    if package is not None and not _PACKAGE.fullmatch(package):
+        help = "write the import name of an installed package: letters, digits and _, without dots"
+        yield Diagnostic("T016", f"{_shown(package)} is no package", _span(tree, "base_model.package"), help=help)
+    hub = HUB_ID.fullmatch(repo) if repo is not None else None
+    if repo is not None and not (hub and hub["repo"] == repo and repo.isascii()):
+        help = "write it like HuggingFaceTB/SmolLM2-135M-Instruct; the commit stands in `revision:`"
+        yield Diagnostic("T016", f"{_shown(repo)} is no Hub id", _span(tree, "base_model.repo"), help=help)
 
 
 def template_reads_the_row(task: Task, tree: Node, workspace: Workspace) -> Iterator[Diagnostic]:
@@ -107,13 +129,25 @@ def schema_is_sound(task: Task, tree: Node, workspace: Workspace) -> Iterator[Di
 
 def threshold_in_range(task: Task, tree: Node, workspace: Workspace) -> Iterator[Diagnostic]:
     """T122: A threshold that no model can miss, or that none can reach."""
-    metric = members("stages.metrics", "METRIC", Metric).get(task.success_criteria.primary_metric)
-    threshold = task.success_criteria.threshold
-    if metric and not metric.low <= threshold <= metric.high:
-        note = f"`{metric.name}` lies between {metric.low:g} and {metric.high:g}"
-        help = f"write {threshold / 100:g}" if 1 < threshold <= 100 else "choose a value in that range"
-        span = _span(tree, "success_criteria.threshold")
-        yield Diagnostic("T122", f"the threshold {threshold:g} is out of range", span, (note,), help)
+    metrics, criteria = members("stages.metrics", "METRIC", Metric), task.success_criteria
+    primary = metrics.get(criteria.primary_metric)
+    bounds = [("success_criteria.threshold", f"the threshold {criteria.threshold:g}", criteria.threshold, primary)]
+    for name, bound in criteria.gates.items():
+        if not isinstance(bound, bool):
+            path, what = f"success_criteria.gates.{name}", f"the bound {bound:g} of the gate `{name}`"
+            bounds.append((path, what, bound, metrics.get(name)))
+    for path, what, bound, metric in bounds:
+        if metric and not metric.low <= bound <= metric.high:
+            note = f"`{metric.name}` lies between {metric.low:g} and {metric.high:g}"
+            help = f"write {bound / 100:g}" if 1 < bound <= 100 else "choose a value in that range"
+            yield Diagnostic("T122", f"{what} is out of range", _span(tree, path), (note,), help)
+    lead = criteria.gates.get("beats_baselines", False)
+    if primary and not isinstance(lead, bool) and not abs(lead) <= primary.high - primary.low:
+        note = (
+            f"a lead in `{primary.name}` lies between {primary.low - primary.high:g} and {primary.high - primary.low:g}"
+        )
+        span = _span(tree, "success_criteria.gates.beats_baselines")
+        yield Diagnostic("T122", f"the lead {lead:g} is out of range", span, (note,), "write 0 or a little more")
 
 
 def gate_is_known(task: Task, tree: Node, workspace: Workspace) -> Iterator[Diagnostic]:
@@ -194,6 +228,8 @@ CHECKS: tuple[Check, ...] = (
     metric_is_known,
     source_exists,
     path_stays_inside,
+    package_file_stays_inside,
+    model_has_a_plain_name,
     template_reads_the_row,
     template_is_tame,
     schema_is_sound,
@@ -216,14 +252,19 @@ def _unsafe(path: str, workspace: Workspace) -> str | None:
 
 
 def _unfit(path: str, workspace: Workspace) -> str | None:
+    if why := _odd(path):
+        return why
+    return "leads out of the workspace" if _OUTSIDE.search(path) or workspace.escapes(path) else None
+
+
+def _odd(path: str) -> str | None:
+    """Why a path is no plain name on every system, wherever it leads."""
     if len(path) > _LONGEST:
         return f"is longer than {_LONGEST} characters"
     if _UNPRINTED.search(path):
         return "holds control or direction characters, or an interpolation"
     if _DEVICE.search(path):
         return "is the name of a device on some systems"
-    if _OUTSIDE.search(path) or workspace.escapes(path):
-        return "leads out of the workspace"
     return None
 
 

@@ -32,6 +32,10 @@ class Engine(Protocol):
         """The template and special tokens that stand in the weights' own files. Raises T323 when there is none."""
         ...
 
+    def load(self) -> None:
+        """Read the weights now, if they are not read yet, so that no answer waits for them."""
+        ...
+
     def close(self) -> None:
         """Give the memory back."""
         ...

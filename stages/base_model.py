@@ -7,6 +7,7 @@ revision. A manifest names the files by sha256 and never by an absolute path, so
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +55,11 @@ class Located:
         return sorted({file for pattern in WEIGHTS for file in self.path.glob(pattern)})
 
 
-def find(model: BaseModel, *, fetch: bool = False) -> Located:
-    """The model's files; `fetch` may download them from the Hub. Raises T330 to T333 when they are not there."""
+def find(model: BaseModel) -> Located:
+    """The model's files; those of a Hub model are fetched unless the Hub's cache has that commit, which never changes.
+
+    Raises T330 to T332 when they are not to be had.
+    """
     match model.source:
         case "package":
             return Located(_in_package(model), gguf=True)
@@ -64,11 +68,14 @@ def find(model: BaseModel, *, fetch: bool = False) -> Located:
         case "folder":
             return Located(_existing(model, Path(str(model.path)), file=False), gguf=False)
         case "hub":
-            return Located(_snapshot(model, fetch=fetch), gguf=False)
+            return Located(_snapshot(model), gguf=False)
 
 
 def locate(base: Path) -> Located:
-    """The files that the `model` stage pinned in its folder `base`, checked for size. Sources: see `find`."""
+    """The files that the `model` stage pinned in its folder `base`, checked for size. Sources: see `find`.
+
+    Raises T330 to T332 as `find` does, T333 when they are other files.
+    """
     manifest = read_json(base / MANIFEST)
     found = find(BaseModel(**manifest["model"]))
     wanted = {item["name"]: item["bytes"] for item in manifest["files"]}
@@ -78,7 +85,7 @@ def locate(base: Path) -> Located:
             "T333",
             "the base model's files are not those that its manifest names",
             notes=tuple(f"differs: {name}" for name in sorted({n for n, _ in here.items() ^ wanted.items()})),
-            help="run `tunec build` again, so that the model stage looks at them anew",
+            help=f"run `dvc repro --force {base.parent.name}`, which pins the files anew",
         )
     return found
 
@@ -99,15 +106,20 @@ def describe(located: Located) -> list[dict[str, Any]]:
 
 
 def _in_package(model: BaseModel) -> Path:
-    spec = importlib.util.find_spec(str(model.package))
+    name = str(model.package)  # of a dotted name, find_spec would run the packages above it
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        package = str(model.package).replace("_", "-")
+        package = name.replace("_", "-")
         raise fail(
             "T330",
             f"the package {package!r} of base model {model.name!r} is not installed",
             help=f"pip install {package}",
         )
-    path = Path(spec.submodule_search_locations[0]) / str(model.file)
+    home = Path(spec.submodule_search_locations[0])
+    path = home / str(model.file)
+    if not path.resolve().is_relative_to(home.resolve()):
+        message = f"base model {model.name!r}: its file lies outside the package {name!r}"
+        raise fail("T331", message, help="name a file of the package in base_model.file")
     return _existing(model, path, file=True)
 
 
@@ -123,15 +135,15 @@ def _existing(model: BaseModel, path: Path, *, file: bool) -> Path:
     )
 
 
-def _snapshot(model: BaseModel, *, fetch: bool) -> Path:
+def _snapshot(model: BaseModel) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(
-            str(model.repo), revision=model.revision, allow_patterns=list(WEIGHTS), local_files_only=not fetch
-        )
+        folder = snapshot_download(str(model.repo), revision=model.revision, allow_patterns=list(WEIGHTS))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise fail(
             "T332",
             f"base model {model.name!r} cannot be had from the Hub: {type(error).__name__}",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.base import At, Baseline, Coordinate, Key, Params, Read, Stage, Write, members
-from stages.baselines._ask import Question
+from stages.baselines._ask import Question, base_model_engine
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import Decoding, timed, write_answers
+from stages.predicting import LIBRARIES, Decoding, timed, write_answers
 from stages.rows import read_rows, write_json
 
 
@@ -55,16 +55,17 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
 
     out.predictions: JSONL of answers in the order of the rows.
     """
-    question = Question(
-        rows=list(read_rows(inputs.rows)),
-        train=lambda: read_rows(inputs.train) if inputs.train else iter(()),
-        contract=params.contract,
-        prompting=params.prompting,
-        decoding=params.decoding,
-        model=inputs.model,
-        options=params.options,
-    )
-    answered = timed(lambda: _kind(params.baseline).answer(question))
+    with base_model_engine(inputs.model) as engine:
+        question = Question(
+            rows=list(read_rows(inputs.rows)),
+            train=lambda: read_rows(inputs.train) if inputs.train else iter(()),
+            contract=params.contract,
+            prompting=params.prompting,
+            decoding=params.decoding,
+            engine=engine,
+            options=params.options,
+        )
+        answered = timed(lambda: _kind(params.baseline).answer(question))
     write_answers(out.predictions, answered.answers)
     write_json(out.speed, answered.speed)
 
@@ -77,5 +78,5 @@ STAGE = Stage(
     params=BaselineParams,
     outputs=Outputs,
     per="baseline",
-    libraries=("llama-cpp-python", "jinja2"),
+    libraries=LIBRARIES,
 )

@@ -110,6 +110,18 @@ class ChatTemplate:
         return Prompt(id, tuple(Piece(marks.get(part, part), part in marks) for part in split if part))
 
 
+def stop_text(template: ChatTemplate) -> str:
+    """What the template writes right after an answer, such as `<|im_end|>`: there a model must stop."""
+    asked, said = "\ue000", "\ue001"
+    after = template.render(
+        [{"role": "user", "content": asked}, {"role": "assistant", "content": said}], add_generation_prompt=False
+    )
+    rest = after.partition(said)[2].lstrip()
+    return next(
+        (token for token in sorted(template.special_tokens, key=len, reverse=True) if rest.startswith(token)), ""
+    )
+
+
 def user_message(template: str, fields: dict[str, Any]) -> str:
     """The user's message: a row's fields in the task's template. Texts stand as they are, other values as JSON.
 

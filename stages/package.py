@@ -23,6 +23,7 @@ class Inputs:
     gguf: Annotated[Path, Read("select.gguf")]
     models: Annotated[dict[str, Path], Read("model.base")]
     choice: Annotated[Path, Read("select.choice")]
+    reason: Annotated[Path, Read("select.reason")]
     scores: Annotated[Path, Read("score.scores")]
     verdict: Annotated[Path, Read("gate.verdict")]
     rows: Annotated[Path, Read("data.accepted")]
@@ -68,7 +69,7 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     text = modelfile(template, params.prompting.system(params.contract), params.max_new_tokens)
     out.modelfile.write_text(text, encoding="utf-8")
     write_json(out.contract, _contract(params))
-    reports = {name: read_json(getattr(inputs, name)) for name in ("choice", "scores", "verdict", "splits")}
+    reports = {name: read_json(getattr(inputs, name)) for name in ("choice", "reason", "scores", "verdict", "splits")}
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models) / MANIFEST)
     out.card.write_text("\n".join(card(params, reports)) + "\n", encoding="utf-8")
     write_json(out.manifest, _manifest(params, reports, inputs, out))
@@ -105,7 +106,7 @@ def card(params: PackageParams, reports: Mapping[str, Any]) -> Iterator[str]:
     if about.non_goals:
         yield from ("## Not for", "", about.non_goals, "")
     yield from ("## Model", "", f"- Base model: {_origin(model)}", f"- Training: {about.method}, {about.adapter}")
-    yield from (f"- File: `model.gguf`, {choice['candidate']}; {choice['reason']}", "")
+    yield from (f"- File: `model.gguf`, {choice['candidate']}; {reports['reason']['reason']}", "")
     yield from ("## Data", "", _data(reports["splits"]), "")
     yield from ("## Evaluation", "", *_table(reports["scores"], params.primary), "")
     yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from stages.base import At, Params, Read, Stage, Write
 from stages.base_model import trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import Decoding, ask, open_engine, timed, write_answers
+from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed, write_answers
 from stages.rows import read_rows, write_json
 
 
@@ -49,7 +48,7 @@ def run(inputs: Inputs, params: PredictParams, out: Outputs) -> None:
     """Answer every dev row, greedily. out.predictions: JSONL of answers in the order of the rows."""
     weights = inputs.gguf or trainable(_given(inputs.model)).path
     rows = list(read_rows(inputs.rows))
-    with closing(open_engine(weights, inputs.adapter)) as engine:
+    with loaded_engine(weights, inputs.adapter) as engine:
         answered = timed(lambda: ask(engine, rows, params.prompting, params.contract, params.decoding))
     write_answers(out.predictions, answered.answers)
     write_json(out.speed, answered.speed)
@@ -69,5 +68,5 @@ STAGE = Stage(
     params=PredictParams,
     outputs=Outputs,
     per="candidate",
-    libraries=("llama-cpp-python", "torch", "transformers", "peft", "jinja2"),
+    libraries=LIBRARIES,
 )

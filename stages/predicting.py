@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +13,10 @@ from stages.answers import Answer, Engine
 from stages.base import Key, Params
 from stages.chat import Prompting, user_message
 from stages.contract import Contract
+from stages.engines import llama_cpp, transformers
 from stages.rows import Row, read_jsonl, write_jsonl
+
+LIBRARIES = (*llama_cpp.LIBRARIES, *transformers.LIBRARIES, "jinja2")  # what asking computes with, whichever the engine
 
 
 class Decoding(Params):
@@ -25,12 +29,16 @@ class Decoding(Params):
 def open_engine(weights: Path, adapter: Path | None = None) -> Engine:
     """llama.cpp for a GGUF file; transformers for a folder, or for anything with an adapter on top."""
     if adapter is None and weights.suffix == ".gguf":
-        from stages.engines.llama_cpp import LlamaCpp
+        return llama_cpp.LlamaCpp(weights)
+    return transformers.Transformers(weights, adapter)
 
-        return LlamaCpp(weights)
-    from stages.engines.transformers import Transformers
 
-    return Transformers(weights, adapter)
+@contextmanager
+def loaded_engine(weights: Path, adapter: Path | None = None) -> Iterator[Engine]:
+    """The engine with its weights read, so that what is timed from here on is answering alone; closed at the end."""
+    with closing(open_engine(weights, adapter)) as engine:
+        engine.load()
+        yield engine
 
 
 def ask(
@@ -49,7 +57,7 @@ def ask(
 
 @dataclass(frozen=True)
 class Answered:
-    """A system's answers to a split, and how long it took; loading is not counted."""
+    """A system's answers to a split, and how long it took. Loading is not counted: see `loaded_engine`."""
 
     answers: list[Answer]
     seconds: float

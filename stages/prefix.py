@@ -16,15 +16,6 @@ WORTH = 8  # tokens; a shorter prefix costs more to set up than it saves
 ATTENTION = "tunec_rows"  # the name that transformers knows our attention by
 
 
-def shareable(model: Any) -> bool:
-    """Whether the model's memory of a prefix is nothing but keys and values, with no window that slides."""
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    layers = DynamicCache(config=model.config).layers
-    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-
-
 def answer_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
     """The summed cross-entropy of the learned tokens: a scalar tensor with gradient.
 
@@ -63,6 +54,8 @@ def _attention_of(model: Any, rows: int, shared: int) -> Iterator[None]:
     before = model.config._attn_implementation
     AttentionInterface.register(ATTENTION, partial(_attend, rows=rows, shared=shared))
     model.set_attn_implementation(ATTENTION)
+    if model.config._attn_implementation != ATTENTION:  # transformers only warns of it, and rows would see each other
+        raise RuntimeError(f"{type(model).__name__} keeps its own attention; see stages.engines._prefix.shareable")
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.base import fail
+from stages.contract import loads
 
 MAX_RECORD_BYTES = 1_000_000
 MAX_DEPTH = 100
@@ -89,7 +90,7 @@ def strict_json(text: str) -> Any:
     """JSON without NaN, repeated keys, lone surrogates, or more than 100 levels. Raises ValueError."""
     if _depth_bound(text) > MAX_DEPTH:
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
-    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    value = loads(text)
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # overflowed floats and lone surrogates raise here
     return value
 
@@ -112,17 +113,6 @@ def _depth_bound(text: str) -> int:
         elif char in "]}":
             depth -= 1
     return deepest
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _csv(path: Path) -> Iterator[Record]:

@@ -22,6 +22,7 @@ class Inputs:
 
     dev: Annotated[Path, Read("select.scores")]
     choice: Annotated[Path, Read("select.choice")]
+    reason: Annotated[Path, Read("select.reason")]
     test: Annotated[Path, Read("score.scores")]
     flips: Annotated[Path, Read("score.flips")]
     verdict: Annotated[Path, Read("gate.verdict")]
@@ -62,10 +63,10 @@ def run(inputs: Inputs, params: ReportParams, out: Outputs) -> None:
 
 def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
     """The task's own words, verdict and gates, sizes of the splits, and the systems as `systems` lists them."""
-    names = ("dev", "choice", "test", "verdict", "splits", "test_speed")
+    names = ("dev", "choice", "reason", "test", "verdict", "splits", "test_speed")
     read = {name: read_json(getattr(inputs, name)) for name in names}
     speeds = {label: read_json(path) for label, path in {**inputs.speeds, **inputs.baseline_speeds}.items()}
-    choice = read["choice"]
+    choice = read["choice"] | read["reason"]
     return {
         **params.model_dump(),
         "verdict": read["verdict"]["verdict"],

@@ -38,31 +38,28 @@ def main(name: str) -> int:
         run(name)
     except UserError as error:
         return _refused(tell, *error.diagnostics)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return _bug(name, tell)
-        help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
-        return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
     except MemoryError:
         help = "close other programs, or choose a smaller base model, batch or max_length"
         return _refused(tell, Diagnostic("T381", "the memory is full", help=help))
     except KeyboardInterrupt:
         return 130
-    except Exception:
-        return _bug(name, tell)
+    except Exception as error:
+        if not _disk_is_full(error):
+            return _bug(name, tell)
+        help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
+        return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
     tell({"event": "ended", "seconds": time.monotonic() - began})
     return 0
 
 
 def run(name: str) -> None:
     """Run an instance; raises what the stage raises. Its outputs are moved into place once all are written."""
-    meta = _section(Path("dvc.yaml"), "stages").get(name, {}).get("meta")
+    meta, given = asked = _asked(name)
     if not isinstance(meta, dict) or "stage" not in meta:
         known = "see the stages in dvc.yaml"
         raise fail("T382", f"there is no stage {name!r} in dvc.yaml", notes=(known,), help="run `tunec compile`")
     stage = members("stages", "STAGE", Stage)[meta["stage"]]
     inputs = stage.inputs(**{field: _paths(given) for field, given in meta["inputs"].items()})
-    given = _section(Path("params.yaml")).get(name) or {}
     params = stage.params(**{key: value for key, value in given.items() if key != READ})
     aside = Path("build", ".tmp", name)
     shutil.rmtree(aside, ignore_errors=True)
@@ -71,9 +68,17 @@ def run(name: str) -> None:
         for path in written.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         stage.run(inputs, params, stage.outputs(**written))
+        if _asked(name) != asked:  # DVC would write down the new parameters beside what the old ones made
+            help = "build again; while a build runs, edit task.yaml as you like, but do not compile it"
+            raise fail("T384", f"dvc.yaml or params.yaml was written anew while {name} ran", help=help)
         _into_place(written, Path("build", name), aside)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _asked(name: str) -> tuple[Any, dict[str, Any]]:
+    """What dvc.yaml and params.yaml ask of an instance now: its `meta`, and its parameters."""
+    return _section(Path("dvc.yaml"), "stages").get(name, {}).get("meta"), _section(Path("params.yaml")).get(name) or {}
 
 
 def _into_place(written: Mapping[str, Path], home: Path, aside: Path) -> None:
@@ -141,6 +146,12 @@ def _refused(tell: Callable[[Mapping[str, Any]], None], *found: Diagnostic) -> i
     tell({"event": "refused", "diagnostics": [asdict(d) for d in found]})
     print("\n".join(render(d) for d in found), file=sys.stderr)
     return USER_ERROR
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """Libraries in Rust (safetensors, tokenizers) raise errors of their own, with the number in their text."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full)
 
 
 def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write
 from stages.contract import Contract
@@ -33,10 +33,14 @@ class SelectParams(Params):
 
 @dataclass(frozen=True)
 class Outputs:
-    """The chosen file, what it was made of, and why it was chosen."""
+    """The chosen file, what it was made of, and why it was chosen.
+
+    choice holds what `test` needs and no more: another reason for the same choice asks no model again.
+    """
 
     scores: Annotated[Path, Write("scores.json", "metrics")]
     choice: Annotated[Path, Write("choice.json")]
+    reason: Annotated[Path, Write("reason.json")]
     gguf: Annotated[Path, Write("model.gguf")]
     f16: Annotated[Path, Write("f16.gguf")]
     adapter: Annotated[Path, Write("adapter", "folder")]
@@ -55,9 +59,13 @@ def run(inputs: Inputs, params: SelectParams, out: Outputs) -> None:
     sizes = {name: path.stat().st_size for name, path in files.items()}
     primary = {name: scores[name][params.yardstick.primary]["value"] for name in files}
     variant = max(sorted(inputs.f16), key=lambda name: primary[f"{name}-f16"])
-    chosen = choose({n: primary[n] for n in files if n.startswith(variant)}, sizes, f"{variant}-f16", params.max_drop)
+    own = {name: primary[name] for name in files if name.startswith(f"{variant}-")}
+    chosen = choose(own, sizes, f"{variant}-f16", params.max_drop)
     write_json(out.scores, {"rows": len(rows), "systems": scores})
-    write_json(out.choice, _choice(chosen, variant, sizes, primary, params))
+    candidate = chosen.removeprefix(f"{variant}-")
+    write_json(out.choice, {"chosen": chosen, "variant": variant, "candidate": candidate})
+    drop = primary[f"{variant}-f16"] - primary[chosen]
+    write_json(out.reason, {"reason": _reason(params.yardstick.primary, drop, params.max_drop), "bytes": sizes})
     shutil.copyfile(files[chosen], out.gguf)
     shutil.copyfile(inputs.f16[variant], out.f16)
     shutil.copytree(inputs.adapters[variant], out.adapter)
@@ -69,15 +77,9 @@ def choose(primary: Mapping[str, float], sizes: Mapping[str, int], f16: str, max
     return min(near, key=lambda name: (sizes[name], name))
 
 
-def _choice(
-    chosen: str, variant: str, sizes: Mapping[str, int], primary: Mapping[str, float], params: SelectParams
-) -> dict[str, Any]:
-    metric = params.yardstick.primary
-    drop = primary[f"{variant}-f16"] - primary[chosen]
+def _reason(metric: str, drop: float, max_drop: float) -> str:
     place = f"{abs(drop):.3f} {'below' if drop > 0 else 'above'} it" if round(drop, 3) else "equal to it"
-    reason = f"the smallest file whose {metric} on dev is at most {params.max_drop:g} below the f16's: {place}"
-    candidate = chosen.removeprefix(f"{variant}-")
-    return {"chosen": chosen, "variant": variant, "candidate": candidate, "reason": reason, "bytes": dict(sizes)}
+    return f"the smallest file whose {metric} on dev is at most {max_drop:g} below the f16's: {place}"
 
 
 STAGE = Stage(

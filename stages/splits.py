@@ -40,8 +40,9 @@ class Outputs:
 def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     """Put each row into one split: the official one where the data names it, otherwise by a seeded hash.
 
-    A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are drawn label
-    by label. out.*: JSONL, sizes sum to the accepted rows. Raises T303 when a split is empty.
+    The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
+    among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
+    drawn label by label. out.*: JSONL, sizes sum to the accepted rows. Raises T303 when a split is empty.
     """
     place = dict(_places(read_rows(inputs.rows), params))
     counts = {
@@ -59,30 +60,46 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
 def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
     """(row id, split) for every row; only ids and labels are held in memory."""
     named: dict[str, str] = {}
-    pools: dict[str, list[str]] = defaultdict(list)
+    pools: dict[str | None, dict[str, list[str]]] = {None: defaultdict(list), "train": defaultdict(list)}
     for row in rows:
-        if row.split in ("dev", "test"):
-            named[row.id] = str(row.split)
+        if row.split in pools:
+            pools[row.split][_stratum(row, params)].append(row.id)
         else:
-            pools[_stratum(row, params)].append(row.id)
+            named[row.id] = str(row.split)
     yield from named.items()
     taken = set(named.values())
     shares = {"test": 0.0 if "test" in taken else params.test, "dev": 0.0 if "dev" in taken else params.dev}
-    for ids in pools.values():
-        yield from _draw(sorted(ids, key=lambda id: _order(id, params.seed)), shares)
+    if pools[None]:
+        yield from ((id, "train") for ids in pools["train"].values() for id in ids)
+    yield from _draw(pools[None] or pools["train"], shares, params.seed)
 
 
-def _draw(ids: list[str], shares: dict[str, float]) -> Iterator[tuple[str, str]]:
-    """The first of the shuffled ids go to test, the next to dev, the rest to train; shares are rounded."""
-    start = 0
+def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int) -> Iterator[tuple[str, str]]:
+    """Of each stratum's shuffled ids the first go to test, the next to dev, the rest to train."""
+    left = {stratum: sorted(ids, key=lambda id: _order(id, seed)) for stratum, ids in strata.items()}
+    sizes = {stratum: len(ids) for stratum, ids in strata.items()}
     for name, share in shares.items():
-        stop = start + round(share * len(ids))
-        yield from ((id, name) for id in ids[start:stop])
-        start = stop
-    yield from ((id, "train") for id in ids[start:])
+        room = {stratum: len(ids) for stratum, ids in left.items()}
+        for stratum, count in _counts(sizes, room, share, f"{seed}:{name}").items():
+            yield from ((id, name) for id in left[stratum][:count])
+            left[stratum] = left[stratum][count:]
+    yield from ((id, "train") for ids in left.values() for id in ids)
 
 
-def _order(id: str, seed: int) -> str:
+def _counts(sizes: dict[str, int], room: dict[str, int], share: float, seed: str) -> dict[str, int]:
+    """How many rows each stratum gives, of those it still has, so that the sum is the rounded share of all rows.
+
+    What rounding down leaves goes to the largest remainders (Hamilton's method), a hash breaking ties.
+    """
+    counts = {stratum: min(int(share * size), room[stratum]) for stratum, size in sizes.items()}
+    by_remainder = sorted(sizes, key=lambda s: (counts[s] - share * sizes[s], _order(s, seed)))
+    while (missing := round(share * sum(sizes.values())) - sum(counts.values())) > 0:
+        for stratum in [s for s in by_remainder if counts[s] < room[s]][:missing]:
+            counts[stratum] += 1
+    return counts
+
+
+def _order(id: str, seed: int | str) -> str:
     return hashlib.sha256(f"{seed}:{id}".encode()).hexdigest()
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from stages import weights
 from stages.base import Diagnostic, UserError, fail
-from stages.chat import Piece, Prompt, Prompting, user_message
+from stages.chat import Piece, Prompt, Prompting, stop_text, user_message
 from stages.contract import Contract
 from stages.engines._prefix import shared_prefix
-from stages.modelfile import stop_text
 from stages.rows import Row
 
 NAMED = 5  # row ids that a diagnostic names

@@ -1,11 +1,12 @@
-"""The part of Jinja that an `input_template` may use: what it can say, it says in time linear in the row.
+"""The part of Jinja that an `input_template` may use: no loop in a loop, and no text without bound.
 
 Allowed: {{ field }}, {{ field.key }}, {{ field[0] }}, {% if %}, comparisons, one-deep {% for %}, and the filters below.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, partial
 from typing import Any
 
 from stages.base import fail
@@ -65,15 +66,43 @@ def check(source: str) -> tuple[set[str], str | None]:
 
 
 def render(source: str, fields: dict[str, Any]) -> str:
-    """Fill a template that `check` accepts; a field that is missing or a wrong use of one raises T322."""
+    """Fill a template that `check` accepts.
+
+    Raises T322 for a field that is missing or wrongly used, and for a text that is too long or takes too long.
+    """
     from jinja2 import TemplateError
 
+    from stages.chat import RENDER_SECONDS, deadline
+
+    template = _compiled(source)
     try:
-        return str(_compiled(source).render(fields)).strip()
+        with deadline(RENDER_SECONDS):
+            return _bounded(template.generate(fields)).strip()
+    except TimeoutError:
+        why = f"it took more than {RENDER_SECONDS:g} s"
     except (TemplateError, TypeError, ValueError, LookupError) as error:
-        raise fail(
-            "T322", f"input_template cannot be filled: {error}", help="mend input_template in task.yaml"
-        ) from None
+        why = str(error)
+    raise fail("T322", f"input_template cannot be filled: {why}", help="mend input_template in task.yaml")
+
+
+def _bounded(pieces: Iterable[str]) -> str:
+    from stages.sandbox import LIMIT
+
+    found, size = [], 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LIMIT:
+            raise ValueError(f"it makes more than {LIMIT:,} characters of a row")
+        found.append(piece)
+    return "".join(found)
+
+
+def _join(env: Any, parts: Iterable[Any], d: Any = "", attribute: Any = None) -> str:
+    """The filter, with Jinja's names: a long text between the items of a long list is a product."""
+    from jinja2.filters import make_attrgetter
+
+    texts = map(str, parts if attribute is None else map(make_attrgetter(env, attribute), parts))
+    return _bounded(text for n, part in enumerate(texts) for text in (str(d) if n else "", part))
 
 
 def _environment() -> Any:
@@ -85,7 +114,7 @@ def _environment() -> Any:
     )
     env.globals.clear()
     env.filters = {name: env.filters[name] for name in FILTERS}
-    env.filters["tojson"] = dumps
+    env.filters |= {"tojson": dumps, "join": partial(_join, env)}
     return env
 
 

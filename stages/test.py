@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from stages.base import Params, Read, Stage, Write
 from stages.base_model import of_variant, trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import Decoding, ask, open_engine, timed, write_answers
+from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed, write_answers
 from stages.rows import Row, read_json, read_rows, write_json
 
 
@@ -63,7 +62,7 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
 def _answer(
     weights: Path, adapter: Path | None, rows: list[Row], params: TestParams, decoding: Decoding, out: Path
 ) -> dict[str, float]:
-    with closing(open_engine(weights, adapter)) as engine:
+    with loaded_engine(weights, adapter) as engine:
         answered = timed(lambda: ask(engine, rows, params.prompting, params.contract, decoding))
     write_answers(out, answered.answers)
     return answered.speed
@@ -76,5 +75,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=TestParams,
     outputs=Outputs,
-    libraries=("llama-cpp-python", "torch", "transformers", "peft", "jinja2"),
+    libraries=LIBRARIES,
 )

@@ -19,7 +19,8 @@ from stages.base import Key, Params, Read, Stage, Write, fail
 from stages.base_model import trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.prefix import WORTH, answer_loss, batches, shareable, trainer_class
+from stages.engines._prefix import shareable
+from stages.prefix import WORTH, answer_loss, batches, trainer_class
 from stages.rows import read_rows, write_json
 from stages.supervision import Example, common_prefix, examples
 
@@ -87,7 +88,7 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     progress.tell(0, None, "loading the base model")
     threads.use_idle_cores()
     with silence():
-        model, tokenizer = weights.load(trainable(inputs.model))
+        model, tokenizer = weights.load(trainable(inputs.model), device=weights.training_device())
         train, dev = (
             examples(read_rows(path), tokenizer, params.prompting, params.contract, params.max_length)
             for path in (inputs.train, inputs.dev)
@@ -162,7 +163,7 @@ def _arguments(params: TrainParams, steps: int, scratch: str, dtype: Any) -> Any
         weight_decay=params.weight_decay,
         optim="adamw_torch_fused",
         seed=params.seed,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=dtype != torch.bfloat16,
         bf16=dtype == torch.bfloat16,
         gradient_checkpointing=False,
         max_length=None,
@@ -235,7 +236,7 @@ def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "o
         return 0
     longest, able = common_prefix(rows), shareable(model)
     if wish == "on" and not (longest and able):
-        why = "the base model remembers more than keys and values" if not able else "no token begins all prompts"
+        why = "the base model's attention does not allow it" if not able else "no token begins all prompts"
         raise fail("T343", f"training.shared_prefix is on, but {why}", help="set training.shared_prefix to auto")
     worth = longest > 0 if wish == "on" else longest >= WORTH
     return longest if able and worth else 0

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from stages.base import fail
+from stages.base import UserError, fail
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt
 
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of a path on this machine
+Device = Literal["cpu", "cuda"]
 
-def load(located: Located) -> tuple[Any, Any]:
-    """A causal language model and its tokenizer; float32 on the CPU, bfloat16 on a GPU that computes in it.
 
-    Raises T323 without a chat template, T334 when the folder wants to run code of its own.
+def load(located: Located, *, device: Device = "cpu") -> tuple[Any, Any]:
+    """A causal language model and its tokenizer; float32 on the CPU, bfloat16 on a GPU.
+
+    Raises T323 without a chat template, T334 when the folder wants to run code of its own, T336 when transformers
+    cannot read it.
     Source: bfloat16 on a CPU without its instructions is ten times slower than float32 (design, measured facts).
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     _quiet()
-    if not located.gguf:
-        _refuse_code(located.path)
     how: dict[str, Any] = {"trust_remote_code": False}
     folder = located.path.parent if located.gguf else located.path
     if located.gguf:
         how["gguf_file"] = located.path.name
-    with _parsed_once():
+    with _parsed_once(), _readable(located.path):
+        if not located.gguf:
+            _refuse_code(located.path)
         tokenizer = AutoTokenizer.from_pretrained(folder, **how)
         chat_template(tokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         safe = {} if located.gguf else {"use_safetensors": True}
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=_dtype(), **how, **safe)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=_dtype(device), **how, **safe)
     model = _as_if_from_a_folder(model) if located.gguf else model
-    return model.to("cuda" if model.dtype is not torch.float32 else "cpu"), tokenizer
+    return model.to(device), tokenizer
+
+
+def training_device() -> Device:
+    """Where training runs: on a GPU that computes in bfloat16, where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "cpu"
 
 
 def chat_template(tokenizer: Any) -> ChatTemplate:
@@ -59,10 +71,30 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     return found
 
 
-def _dtype() -> Any:
+def _dtype(device: Device) -> Any:
     import torch
 
-    return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if device == "cuda" else torch.float32
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong inside is the files' fault, or that of a transformers that is too old for them: T336."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        help = "bring a whole transformers folder with .safetensors weights, or a GGUF, of a model transformers knows"
+        raise fail("T336", f"the base model cannot be loaded: {_reason(error, path)}", help=help) from error
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """The first line of an error, with the names of files alone."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return _FOLDERS.sub("", said.replace(str(path), path.name))[:300]
 
 
 def _refuse_code(folder: Path) -> None:

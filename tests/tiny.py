@@ -31,13 +31,23 @@ SENTENCES = (
     "system user assistant positive negative neutral yes no other",
     "What is my balance? I lost my card yesterday and want a new one sent to my home address.",
 )
+_LLAMA = {"intermediate_size": 128, "num_key_value_heads": 2, "head_dim": 16}
+SHAPES: dict[str, dict[str, Any]] = {
+    "llama": _LLAMA,
+    "mistral": {**_LLAMA, "sliding_window": 32},
+    "lfm2": {"intermediate_size": 128, "num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
+    "mpt": {"max_seq_len": 512},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 32},
+}
 
 
 def tiny_model(folder: Path, family: str = "llama") -> Path:
     """Write a random causal LM (2 layers, hidden 64, vocabulary 600, context 512) as a transformers folder.
 
-    family: llama, or mistral, which has a sliding window of 32 tokens. The same bytes every time, in under 2 s once
-    transformers is imported. Converts with the official converter and runs in llama.cpp. Returns `folder`.
+    family: llama; mistral, which has a sliding window of 32 tokens; lfm2, whose first layer is a convolution; mpt and
+    gpt_neo, which write their own attention (the last three only run in transformers). The same bytes every time, in
+    under 2 s once transformers is imported. Converts with the official converter and runs in llama.cpp. Returns
+    `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder)
@@ -49,22 +59,18 @@ def _write_weights(folder: Path, family: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    window = {"sliding_window": 32} if family == "mistral" else {}
     config = AutoConfig.for_model(
         family,
         vocab_size=VOCABULARY,
         hidden_size=64,
-        intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=1,
         eos_token_id=VOCABULARY_OF_CONTROL["<|im_end|>"],
         pad_token_id=VOCABULARY_OF_CONTROL["<|endoftext|>"],
-        **window,
+        **SHAPES[family],
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)

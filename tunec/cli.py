@@ -72,15 +72,14 @@ def compile_(
 
 
 @app.command()
-def plan(as_json: AsJson = False) -> None:
-    """What a build would run, and why; nothing is run. Compiles first."""
+def plan(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """What `tunec build` would run with these keys, and why; nothing is run. Compiles first."""
     from tunec import dvc
     from tunec.building import compile_here
-    from tunec.guard import recorded_overrides
     from tunec.planning import steps
 
     dvc.require_workspace(Path())
-    compiled, _ = compile_here(Path(), recorded_overrides(Path()))
+    compiled, _ = compile_here(Path(), overrides or [])
     found = steps(Path(), compiled)
     if as_json:
         print(json.dumps([asdict(step) for step in found], indent=2, ensure_ascii=False))

@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from stages import gguf_header
-from stages.answers import Answer
+from stages.answers import Answer, Engine
 from stages.base_model import Located, locate
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import Decoding, ask, open_engine
-from stages.quantize import unpack
+from stages.predicting import Decoding, ask, loaded_engine
+from stages.requantizing import unpack
 from stages.rows import Row
 
 
 @dataclass(frozen=True)
 class Question:
-    """The rows to answer, and what may be looked at. `train` streams the train split; `options` are task.yaml's."""
+    """The rows to answer, and what may be looked at. `train` streams the train split; `options` are task.yaml's.
+
+    engine: the base model's, for a baseline with needs_model.
+    """
 
     rows: Sequence[Row]
     train: Callable[[], Iterator[Row]]
     contract: Contract
     prompting: Prompting
     decoding: Decoding
-    model: Path | None
+    engine: Engine | None
     options: Any
 
 
 def ask_base_model(question: Question, prompting: Prompting) -> Iterator[Answer]:
     """The untuned base model's answers to these prompts, under the contract's grammar."""
-    if question.model is None:
+    if question.engine is None:
         raise ValueError("a baseline that asks the base model is declared without needs_model")
-    with TemporaryDirectory() as scratch, closing(open_engine(_quick(locate(question.model), Path(scratch)))) as engine:
-        yield from ask(engine, question.rows, prompting, question.contract, question.decoding)
+    return ask(question.engine, question.rows, prompting, question.contract, question.decoding)
+
+
+@contextmanager
+def base_model_engine(model: Path | None) -> Iterator[Engine | None]:
+    """The engine of the base model that was pinned in the folder `model`, loaded; None without a model."""
+    if model is None:
+        yield None
+        return
+    with TemporaryDirectory() as scratch, loaded_engine(_quick(locate(model), Path(scratch))) as engine:
+        yield engine
 
 
 def _quick(base: Located, scratch: Path) -> Path:

@@ -33,7 +33,7 @@ def library() -> Any:
     """The low-level binding, silenced. Raises T361 when it is not installed."""
     try:
         from llama_cpp import llama_cpp
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # the last two when its own library is broken
         help = "pip install llama-cpp-python (it compiles for minutes)"
         raise fail("T361", f"llama.cpp cannot be loaded: {error}", help=help) from None
     llama_cpp.llama_log_set(_listener(llama_cpp), ctypes.c_void_p(0))

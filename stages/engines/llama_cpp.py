@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stages.engines._llama_batch import Done, Job
     from stages.engines._llama_native import Model
 
+LIBRARIES = ("llama-cpp-python",)  # what its answers depend on
 CONTROL = 3  # the token type of control tokens in tokenizer.ggml.token_type
 
 
@@ -37,6 +38,10 @@ class LlamaCpp:
         from stages.engines._llama_native import Model
 
         return Model(self._path)
+
+    def load(self) -> None:
+        """Raises T351. Only a chat template can be had without."""
+        _ = self._model
 
     def close(self) -> None:
         """Give back the native memory. Nothing can be asked afterwards."""

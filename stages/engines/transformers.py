@@ -1,4 +1,4 @@
-"""The engine of weights that are no GGUF, or not yet: transformers in float32 on the CPU.
+"""The engine of weights that are no GGUF, or not yet: transformers in float32 on the CPU, for now also beside a GPU.
 
 It knows no grammar, so the free answer is the answer.
 """
@@ -16,10 +16,12 @@ from stages.answers import Answer
 from stages.base import fail
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt
+from stages.engines._prefix import shareable, shared_prefix
 
 # Tokens that end a turn by their name, as llama.cpp takes them to (llama-vocab.cpp), whatever the config says of them.
 ENDINGS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|end_of_text|>"}
 
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "peft")  # what its answers depend on
 LEAST_BATCH = 64  # a step's cost is mostly its start, whatever the rows; llama.cpp is happy with fewer
 
 
@@ -35,9 +37,14 @@ class _Row:
 
 
 class Transformers:
-    """A transformers folder or a GGUF, with or without a LoRA adapter on top."""
+    """A transformers folder or a GGUF, with or without a LoRA adapter on top.
 
-    def __init__(self, weights: Path, adapter: Path | None = None, *, share_prefix: bool = True) -> None:
+    least_batch: rows that are decoded together, however few are asked for.
+    """
+
+    def __init__(
+        self, weights: Path, adapter: Path | None = None, *, share_prefix: bool = True, least_batch: int = LEAST_BATCH
+    ) -> None:
         from stages.weights import load
 
         self._model, self._tokenizer = load(Located(weights, gguf=weights.suffix == ".gguf"))
@@ -47,8 +54,14 @@ class Transformers:
             self._model = add(self._model, adapter)
         self._model.eval()
         self._ends = self._ending_tokens()
-        # A sliding window counts the padding between a shared prefix and the rest of a row, so it cannot share one.
-        self._share_prefix = share_prefix and getattr(self._model.config, "sliding_window", None) is None
+        # Other memories than plain keys and values are not cut or copied: a sliding window counts the padding between a
+        # shared prefix and the rest of a row, and a convolution's state has no rows to choose from.
+        self._plain = shareable(self._model)
+        self._share_prefix = share_prefix and self._plain
+        self._least_batch = least_batch
+
+    def load(self) -> None:
+        """The weights have been read when the engine was made."""
 
     def close(self) -> None:
         """Give back the weights. Nothing can be asked afterwards."""
@@ -85,7 +98,7 @@ class Transformers:
         done = 0
         with torch.inference_mode():
             prefix = self._read_prefix(rows)
-            size = max(sequences, LEAST_BATCH)
+            size = max(sequences, self._least_batch)
             for begin in range(0, len(rows), size):
                 for _ in self._generate(by_length[begin : begin + size], prefix, hopeless):
                     done += 1
@@ -110,8 +123,6 @@ class Transformers:
         import torch
         from transformers import DynamicCache
 
-        from stages.engines._prefix import shared_prefix
-
         length = shared_prefix([row.tokens for row in rows]) if self._share_prefix else 0
         cache = DynamicCache(config=self._model.config)
         if length:
@@ -135,7 +146,7 @@ class Transformers:
         mask = torch.tensor([[1] * length + [0] * (most - len(rest)) + [1] * len(rest) for rest in rests])
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, length:]
         active = list(rows)
-        while active:
+        while not all(row.finish for row in active):
             out = self._model(
                 ids,
                 attention_mask=mask,
@@ -144,16 +155,19 @@ class Transformers:
                 use_cache=True,
                 logits_to_keep=1,
             )
-            for row, token in zip(active, out.logits[:, -1].argmax(-1).tolist(), strict=True):
-                self._take(row, token, hopeless)
-            yield from (row for row in active if row.finish)
+            ids = out.logits[:, -1:].argmax(-1)
+            for row, token in zip(active, ids.flatten().tolist(), strict=True):
+                if not row.finish:
+                    self._take(row, token, hopeless)
+                    yield from [row] if row.finish else []
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
             kept = [place for place, row in enumerate(active) if not row.finish]
-            if len(kept) < len(active):
-                cache.batch_select_indices(torch.tensor(kept, dtype=torch.long))
-            active = [active[place] for place in kept]
-            ids = torch.tensor([[row.answer[-1]] for row in active])
-            mask = torch.cat([mask[kept], torch.ones(len(kept), 1, dtype=mask.dtype)], dim=1)
-            positions = positions[kept, -1:] + 1
+            if self._plain and len(kept) < len(active):  # the others stay, and what they go on to say is ignored
+                chosen = torch.tensor(kept, dtype=torch.long)
+                cache.batch_select_indices(chosen)
+                ids, mask, positions = ids[chosen], mask[chosen], positions[chosen]
+                active = [active[place] for place in kept]
 
     def _take(self, row: _Row, token: int, hopeless: Callable[[str], bool]) -> None:
         if token in self._ends:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from stages.contract import Contract, Unreadable
 from stages.metrics.exact_match import same
+from stages.rows import dumps
+from tests.data.nesting import schemas_and_values
 
 LABELS = Contract(type="label", schema_={"enum": ["card arrival", "card", "refund", "7pm"]})
 SLOTS = Contract(
@@ -30,6 +32,19 @@ SLOTS = Contract(
 )
 ANYTHING = Contract(type="json", schema_={"$ref": "#/$defs/any", "$defs": {"any": {}}})
 TEXT = Contract(type="text")
+NODE = Contract(
+    type="json",
+    schema_={
+        "type": "object",
+        "required": ["size"],
+        "properties": {
+            "size": {"type": ["integer", "null"], "description": "how large"},
+            "address": {"anyOf": [{"$ref": "#/$defs/address"}, {"type": "null"}], "description": "where"},
+            "next": {"$ref": "#"},
+        },
+        "$defs": {"address": {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}},
+    },
+)
 CONTRACTS = (LABELS, SLOTS, ANYTHING, TEXT)
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -82,6 +97,21 @@ def test_keys_stand_in_the_order_of_the_schema_and_unknown_ones_after_them() -> 
     assert SLOTS.write(value) == (
         '{"people": "2", "where": {"town": "t", "street": "s"}, "notes": [{"b": 2, "a": 1}], "y": 0, "z": 1}'
     )
+
+
+@SETTINGS
+@given(schemas_and_values(), st.randoms(use_true_random=False))
+def test_keys_stand_in_the_order_of_the_schema_through_references_and_combinations(
+    made: tuple[dict[str, Any], Any], chance: Any
+) -> None:
+    schema, value = made
+    assert Contract(type="json", schema_=schema).write(shuffled(value, chance)) == dumps(value)
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/none", "#name", "#/properties/a/0", "elsewhere"])
+def test_a_reference_to_nothing_gives_no_order(reference: str) -> None:
+    schema = {"properties": {"b": {}, "a": {}}, "allOf": [{"$ref": reference}]}
+    assert Contract(type="json", schema_=schema).write({"a": 1, "c": 2, "b": 3}) == '{"b": 3, "a": 1, "c": 2}'
 
 
 @SETTINGS
@@ -202,8 +232,20 @@ def test_an_answer_nested_deeper_than_python_goes_is_invalid_and_crashes_nothing
             "- people (string, required): how many\n"
             '- time ("noon" or "night", optional)\n'
             "- where (object, optional)\n"
+            "- where.town (string, optional)\n"
+            "- where.street (string, optional)\n"
             "- free (any, optional)\n"
-            "- notes (array, optional)",
+            "- notes (array, optional)\n"
+            "- notes[].b (any, optional)\n"
+            "- notes[].a (any, optional)",
+        ),
+        (
+            NODE,
+            "Answer with one JSON object and nothing else. Leave out an optional field that does not apply. Fields:\n"
+            "- size (integer or null, required): how large\n"
+            "- address (object or null, optional): where\n"
+            "- address.street (string, required)\n"
+            "- next (object, optional)",
         ),
         (
             Contract(type="json", schema_={"type": "array"}),

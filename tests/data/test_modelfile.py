@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.base import UserError
-from stages.chat import ChatTemplate
-from stages.modelfile import modelfile, stop_text
+from stages.chat import ChatTemplate, stop_text
+from stages.modelfile import modelfile
 from tests.tiny import TEMPLATE
 
 CHATML = ChatTemplate(TEMPLATE, ("<|im_start|>", "<|im_end|>", "<|endoftext|>"))
@@ -35,7 +35,17 @@ def test_the_modelfile_of_a_chatml_template() -> None:
 
 
 def test_without_a_system_prompt_there_is_no_system_line() -> None:
-    assert "SYSTEM" not in modelfile(CHATML, None, 64)
+    text = modelfile(CHATML, None, 64)
+    assert "SYSTEM" not in text
+    assert 'TEMPLATE """<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n"""' in text
+
+
+def test_a_template_that_refuses_system_prompts_serves_a_task_without_one() -> None:
+    gemma = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + TEMPLATE
+    template = ChatTemplate(gemma, CHATML.special_tokens)
+    assert modelfile(template, None, 64) == modelfile(CHATML, None, 64)
+    with pytest.raises(UserError, match="cannot be rendered"):
+        modelfile(template, "Be brief.", 64)
 
 
 def values(text: str) -> list[str]:

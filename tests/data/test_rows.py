@@ -186,13 +186,35 @@ def test_an_answer_is_found_in_its_column_or_in_the_schemas_own(fields: dict[str
     assert (row[0]["output"] if row else found.lines[2]) == expected
 
 
+def with_schema(schema: str) -> str:
+    begin, end = SLOTS.index("    type: object"), SLOTS.index("training:")
+    return SLOTS[:begin] + f"    {schema}\n" + SLOTS[end:]
+
+
+OWN = "{label: {type: string}, answer: {type: string}}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields", "answer"),
+    [
+        (OWN, {"label": "a", "answer": "b"}, {"label": "a", "answer": "b"}),
+        (OWN, {"output": '{"label": "a", "answer": "b"}', "label": "x"}, {"label": "a", "answer": "b"}),
+        ("{output: {type: string}}", {"output": "a", "extra": "b"}, {"output": "a"}),
+        ("{people: {type: string}}", {"label": {"people": "2"}}, {"people": "2"}),
+    ],
+)
+def test_a_field_of_the_contract_is_no_column_of_whole_answers(schema: str, fields: Any, answer: Any) -> None:
+    assert read_jsonl([{"text": "t", "place": "p", **fields}], with_schema(schema)).rows[0]["output"] == answer
+
+
+def test_a_schema_that_no_grammar_can_hold_stops_the_build_at_its_first_stage() -> None:
+    with pytest.raises(UserError) as refused:
+        read_jsonl([GOOD], with_schema("{people: {type: string, pattern: a}}"))
+    assert [found.code for found in refused.value.diagnostics] == ["T352"]
+
+
 def test_a_text_that_fits_the_contract_is_not_taken_for_json() -> None:
-    task = (
-        SLOTS[: SLOTS.index("    type: object")]
-        + "    {type: string, minLength: 1}\n"
-        + SLOTS[SLOTS.index("training:") :]
-    )
-    found = read_jsonl([{"text": "a", "place": "b", "output": "42"}], task)
+    found = read_jsonl([{"text": "a", "place": "b", "output": "42"}], with_schema("{type: string, minLength: 1}"))
     assert found.rows[0]["output"] == "42"
 
 

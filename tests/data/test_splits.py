@@ -68,7 +68,26 @@ def test_an_official_split_is_respected_and_the_shares_part_the_rest() -> None:
     rows = accepted(100, official)
     parts = split(rows, with_splits(dev=0.25, test=0.9 - 0.25))
     assert {row["input"]["text"] for row in parts["test"]} == {f"row {n}" for n in range(20)}
-    assert len(parts["dev"]) == 20 and len(parts["train"]) == 60
+    assert len(parts["dev"]) == 10 and len(parts["train"]) == 70
+    assert {row["input"]["text"] for row in parts["train"]} >= {f"row {n}" for n in range(20, 60)}
+
+
+def test_where_every_row_names_a_split_dev_is_drawn_from_the_train_rows() -> None:
+    official = dict.fromkeys(range(20), "test") | dict.fromkeys(range(20, 100), "train")
+    parts = split(accepted(100, official), with_splits(dev=0.25, stratify=False))
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 60, "dev": 20, "test": 20}
+
+
+@SETTINGS
+@given(st.lists(st.integers(1, 5), min_size=30, max_size=120), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
+def test_many_small_labels_lose_no_split(sizes: list[int], dev: float, test: float) -> None:
+    labels = [f"label {n}" for n, size in enumerate(sizes) for _ in range(size)]
+    task = with_splits(dev=dev, test=test).replace("account, refund, shipping", ", ".join(sorted(set(labels))))
+    rows = read_jsonl([{"text": f"row {n}", "label": label} for n, label in enumerate(labels)], task).accepted
+    parts = split(rows, task)
+    found = {name: len(parts[name]) for name in ("dev", "test")}
+    assert found == {"dev": round(dev * len(labels)), "test": round(test * len(labels))}
+    assert parts == split(rows, task)
 
 
 def test_named_dev_rows_leave_the_test_share_to_the_others() -> None:

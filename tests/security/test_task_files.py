@@ -246,6 +246,21 @@ def test_a_path_out_of_the_workspace_or_of_no_plain_name_is_refused(path: str, f
         assert "T102" in codes_on_disk(folder, yaml.safe_dump(tree))
 
 
+@pytest.mark.parametrize("file", [path for path in OUTSIDE if "*" not in path])
+def test_a_file_out_of_the_base_model_s_package_is_refused(file: str, folder: Path) -> None:
+    tree = {**yaml.safe_load(MINIMAL), "base_model": {"file": file}}
+    assert codes_on_disk(folder, yaml.safe_dump(tree)) == {"T102"}
+
+
+@pytest.mark.parametrize(
+    "name", ["os.path", "nope.sub", "../x", "/etc", ".", "", "a b", "a\n", "été", "x;touch canary"]
+)
+def test_a_package_or_repo_of_no_plain_name_is_refused(name: str, folder: Path) -> None:
+    for base_model in ({"package": name}, {"source": "hub", "repo": name, "revision": "0" * 40}):
+        tree = {**yaml.safe_load(MINIMAL), "base_model": base_model}
+        assert codes_on_disk(folder, yaml.safe_dump(tree)) == {"T016"}
+
+
 @pytest.mark.parametrize("path", NOWHERE)
 def test_a_path_is_never_decoded(path: str, folder: Path) -> None:
     (folder.parent / "secret.jsonl").write_text(ROW, encoding="utf-8")

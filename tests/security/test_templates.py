@@ -69,6 +69,31 @@ def test_an_input_template_that_would_run_without_end_is_refused_at_once(payload
     assert time.monotonic() - start < 2
 
 
+ITEMS = ["x"] * 100_000
+LONG = {  # templates that say the row many times over
+    "{% for x in items %}{{ text }}{% endfor %}": "characters of a row",
+    "{{ items | join(text) }}": "characters of a row",
+    "{{ items | join(items | join(text)) }}": "characters of a row",
+    "{% for x in items %}{% if text | upper | title | lower == x %}{% endif %}{% endfor %}": "it took more than",
+}
+
+
+@pytest.mark.parametrize(("template", "said"), LONG.items())
+def test_an_input_template_that_multiplies_the_row_is_stopped(template: str, said: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(UserError) as refused:
+        user_message(template, {"items": ITEMS, "text": "a b" * 10_000})
+    (found,) = refused.value.diagnostics
+    assert found.code == "T322" and said in found.message and found.help
+    assert time.monotonic() - start < 2.5
+
+
+def test_join_in_an_input_template_takes_what_it_takes_in_plain_jinja() -> None:
+    fields = {"items": [{"a": {"b": 1}}, {"a": {"b": 2}}], "words": ["x", "y"]}
+    shown = "{{ words | join }} {{ words | join(', ') }} {{ items | join('+', 'a.b') }}"
+    assert user_message(shown, fields) == "xy x, y 1+2"
+
+
 LIMITED = """
 import resource, time
 from pathlib import Path

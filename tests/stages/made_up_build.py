@@ -48,10 +48,8 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "systems": {n: figures(v, 0.011) for n, v in tested.items()},
             "ahead": ahead,
         },
-        "choice": {
-            "chosen": whole,
-            "variant": VARIANT,
-            "candidate": chosen,
+        "choice": {"chosen": whole, "variant": VARIANT, "candidate": chosen},
+        "reason": {
             "reason": "the smallest file whose slot_f1 on dev is within 0.02 of the f16's (+0.013 below it)",
             "bytes": {f"{VARIANT}-{name}": size for name, size in BYTES.items()},
         },

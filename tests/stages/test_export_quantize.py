@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from stages import export, gguf_header, quantize
+from stages import export, gguf_header, quantize, requantizing
 from stages.base import QUANTIZATIONS, UserError
 from stages.base_model import MANIFEST, BaseModel, describe, find
 from stages.engines.llama_cpp import LlamaCpp
@@ -217,7 +217,7 @@ def test_a_quantization_is_the_same_bytes_with_one_thread_and_with_two(
 ) -> None:
     seen = []
     for threads in (1, 2):
-        monkeypatch.setattr(quantize, "idle_cores", lambda threads=threads: threads)
+        monkeypatch.setattr(requantizing, "idle_cores", lambda threads=threads: threads)
         seen.append(quantized("q8_0", tmp_path).read_bytes())
     assert seen[0] == seen[1]
 
@@ -233,16 +233,16 @@ def test_a_quantization_on_a_full_disk_is_told_as_what_it_is(tmp_path: Path, mon
     full = shutil.disk_usage(tmp_path)._replace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
     with pytest.raises(OSError) as error:
-        quantize.quantize(tiny_gguf(), tmp_path, 7, "q8_0")  # it cannot write over a folder
+        requantizing.quantize(tiny_gguf(), tmp_path, 7, "q8_0")  # it cannot write over a folder
     assert error.value.errno == errno.ENOSPC
 
 
 def test_a_damaged_gguf_is_refused_before_it_is_quantized(tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(tiny_gguf().read_bytes()[:9000])
-    assert refused(lambda: quantize.quantize(tmp_path / "cut.gguf", tmp_path / "out.gguf", 7, "q8_0")) == "T350"
+    assert refused(lambda: requantizing.quantize(tmp_path / "cut.gguf", tmp_path / "out.gguf", 7, "q8_0")) == "T350"
 
 
 def test_unpacking_gives_float16_back(tmp_path: Path) -> None:
-    quantize.unpack(quantized("q4_1", tmp_path), tmp_path / "f16.gguf")
+    requantizing.unpack(quantized("q4_1", tmp_path), tmp_path / "f16.gguf")
     types = {t.type for t in gguf_header.read(tmp_path / "f16.gguf").tensors if len(t.shape) == 2}
     assert types == {1}

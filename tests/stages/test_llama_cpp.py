@@ -19,7 +19,7 @@ from stages.base import UserError
 from stages.chat import Piece, Prompt, Prompting
 from stages.contract import Contract
 from stages.engines.llama_cpp import LlamaCpp
-from stages.quantize import unpack
+from stages.requantizing import unpack
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_gguf
 
 SMALL = Contract(

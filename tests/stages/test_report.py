@@ -154,7 +154,7 @@ def test_the_chosen_file_alone_is_marked(tmp_path: Path, chosen: str) -> None:
 @pytest.mark.parametrize(
     ("verdict", "title", "why", "next"),
     [
-        ("ship", "Ship", "passes all 3 gates", "tunec release"),
+        ("ship", "Ship", "passes all 3 gates", "build/package/"),
         ("do_not_ship", "Do not ship", "1 of 3 gates fails: slot_f1 is 0.828", "more or better training rows"),
         ("not_enough_evidence", "Not enough evidence", "3,731 test rows do not settle it", "more test rows"),
     ],
@@ -204,12 +204,12 @@ def test_the_table_holds_what_the_page_shows(drawn: tuple[str, dict[str, Any]]) 
 
 
 def test_figures_come_from_the_stages_unchanged(inputs: Inputs, drawn: tuple[str, dict[str, Any]]) -> None:
-    dev, test, choice = (read_json(path) for path in (inputs.dev, inputs.test, inputs.choice))
+    dev, test, reason = (read_json(path) for path in (inputs.dev, inputs.test, inputs.reason))
     systems = {system["name"]: system for system in drawn[1]["systems"]}
     assert {name: system["dev"] for name, system in systems.items()} == dev["systems"]
     assert {s["label"]: s["test"] for s in systems.values() if s["test"]} == test["systems"]
     assert {s["label"]: s["ahead"] for s in systems.values() if s["ahead"]} == test["ahead"]
-    assert {name: s["bytes"] for name, s in systems.items() if s["bytes"]} == choice["bytes"]
+    assert {name: s["bytes"] for name, s in systems.items() if s["bytes"]} == reason["bytes"]
     assert systems["rule"]["rows_per_second"] == 88_000.0
 
 

@@ -11,7 +11,8 @@ from stages import model as model_stage
 from stages import train as stage
 from stages.base import UserError
 from stages.base_model import BaseModel, Located
-from stages.prefix import answer_loss, batches, shareable
+from stages.engines._prefix import shareable
+from stages.prefix import answer_loss, batches
 from stages.rows import Row, read_json, write_rows
 from stages.supervision import common_prefix, examples
 from stages.train import Inputs, Lora, Outputs, TrainParams
@@ -190,6 +191,18 @@ def test_a_sliding_window_shares_no_prefix(tmp_path):
     assert codes(refused.value) == ["T343"]
 
 
+@pytest.mark.parametrize("family", ["gpt_neo", "mpt"])
+def test_an_attention_that_cannot_be_replaced_shares_no_prefix(tmp_path, family):
+    model, tokenizer = weights.load(Located(tiny_model(tmp_path, family), gguf=False))
+    found = examples(map(row, range(6)), tokenizer, params().prompting, params().contract, 256)
+    assert stage.what_is_shared(model, found, "auto") == 0
+    with pytest.raises(UserError) as refused:
+        stage.what_is_shared(model, found, "on")
+    assert codes(refused.value) == ["T343"]
+    with pytest.raises(RuntimeError, match="keeps its own attention"):
+        answer_loss(model, *stage.padded(found, tokenizer.pad_token_id, "cpu"), common_prefix(found))
+
+
 def test_a_shared_prefix_is_used_where_it_pays_or_is_asked_for(tmp_path):
     model, found, _ = adapted(tmp_path, "llama")
     short = [dataclasses.replace(e, prompt=[1, 2, 3, 10 + n]) for n, e in enumerate(found)]
@@ -301,6 +314,25 @@ def test_a_row_that_is_too_long_stops_the_run_before_it_begins(build):
     assert codes(refused.value) == ["T340"]
 
 
+def test_only_training_asks_for_a_gpu_and_only_for_one_that_computes_in_bfloat16(build, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for able, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda able=able: able)
+        assert weights.training_device() == device
+    asked = []
+    monkeypatch.setattr(weights, "training_device", lambda: "here")
+    monkeypatch.setattr(weights, "load", lambda located, *, device: asked.append(device) or fail_here())
+    with pytest.raises(NotImplementedError):
+        build()
+    assert asked == ["here"]
+
+
+def fail_here():
+    raise NotImplementedError
+
+
 def test_threads_follow_the_cores_that_are_idle(monkeypatch):
     import psutil
 
@@ -308,3 +340,6 @@ def test_threads_follow_the_cores_that_are_idle(monkeypatch):
     for busy, expected in (([0, 0, 0, 0], 3), ([90, 3, 0, 99], 1), ([100] * 4, 1)):
         monkeypatch.setattr(psutil, "cpu_percent", lambda busy=busy, **_: busy)
         assert threads.idle_cores() == expected
+    looks = iter([[100] * 4, [0] * 4, [100] * 4])
+    monkeypatch.setattr(psutil, "cpu_percent", lambda **_: next(looks))
+    assert threads.idle_cores() == 3, "a core is idle that was busy for a moment only"

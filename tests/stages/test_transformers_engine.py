@@ -14,6 +14,7 @@ from stages.chat import Piece, Prompt
 from stages.engines.llama_cpp import LlamaCpp
 from stages.engines.transformers import Transformers
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_adapter, tiny_folder, tiny_gguf
+from tests.tiny import tiny_model
 
 NASTY = (
     "plain words",
@@ -61,7 +62,8 @@ def test_a_special_token_in_a_row_is_not_one_in_either_engine(engine: Transforme
 
 
 def test_answers_come_in_the_order_of_the_prompts(engine: Transformers) -> None:
-    together = answers(engine, sequences=4)
+    with closing(Transformers(tiny_folder(), least_batch=1)) as small:
+        together = answers(small, sequences=4)
     assert [a.id for a in together] == [str(n) for n in range(len(TEXTS))]
     alone = [next(engine.answer([prompt], max_new_tokens=16)).text for prompt in asked(*TEXTS)]
     assert [a.text for a in together] == alone
@@ -70,14 +72,46 @@ def test_answers_come_in_the_order_of_the_prompts(engine: Transformers) -> None:
 
 def test_a_shared_prefix_and_the_padding_change_no_answer(engine: Transformers) -> None:
     with closing(Transformers(tiny_folder(), share_prefix=False)) as plain:
-        assert answers(plain) == answers(engine) == answers(engine, sequences=1)
+        assert answers(plain) == answers(engine)
+    with closing(Transformers(tiny_folder(), least_batch=1)) as small:
+        assert answers(small, sequences=4) == answers(small, sequences=1) == answers(engine)
 
 
-def test_a_sliding_window_shares_no_prefix_and_answers_alike_in_a_batch(tmp_path: Path) -> None:
-    from tests.tiny import tiny_model
+@pytest.mark.parametrize("family", ["mistral", "lfm2", "mpt", "gpt_neo"])
+def test_what_remembers_more_than_keys_and_values_answers_alike_in_a_batch_and_alone(
+    tmp_path: Path, family: str
+) -> None:
+    with closing(Transformers(_loud(tmp_path, family), least_batch=1)) as engine:
+        together, alone = answers(engine, sequences=8), answers(engine, sequences=1)
+        # The first row ends at once, the others go on beside it.
+        engine._ends = frozenset({engine._tokenizer.encode(together[0].text, add_special_tokens=False)[0]})
+        assert answers(engine, sequences=8) == answers(engine, sequences=1)
+    assert together == alone
+    assert len({a.text for a in together}) > 1
 
-    with closing(Transformers(tiny_model(tmp_path / "mistral", "mistral"))) as sliding:
-        assert answers(sliding, sequences=8) == answers(sliding, sequences=1)
+
+def _loud(folder: Path, family: str) -> Path:
+    """A tiny model that says something of its own to every prompt."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(tiny_model(folder, family) / "model.safetensors")
+    loud = {
+        name: w * 8 if w.dim() == 2 and "emb" not in name and "wte" not in name else w for name, w in weights.items()
+    }
+    save_file(loud, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_as_few_rows_as_asked_for_are_computed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    generate = Transformers._generate
+    monkeypatch.setattr(
+        Transformers, "_generate", lambda self, rows, *rest: sizes.append(len(rows)) or generate(self, rows, *rest)
+    )
+    for least in (64, 1):
+        with closing(Transformers(tiny_folder(), least_batch=least)) as opened:
+            answers(opened, sequences=8)
+    assert sizes == [len(TEXTS), 8, len(TEXTS) - 8]
 
 
 def test_there_is_no_grammar_so_the_free_answer_is_the_answer(engine: Transformers) -> None:

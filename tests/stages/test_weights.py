@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 from stages.base import UserError
 from stages.base_model import Located
 from stages.chat import Piece, Prompt
-from stages.weights import chat_template, encode, load
+from stages.weights import _reason, chat_template, encode, load
 from tests.tiny import tiny_model
 
 
@@ -34,12 +35,13 @@ def test_the_tiny_tokenizer_agrees_with_sentencepiece(folder, tokenizer):
         assert tokenizer.decode(piece.encode(text)) == text
 
 
-def test_weights_are_float32_on_a_cpu_and_can_be_saved_and_read_again(folder, tmp_path):
+def test_weights_are_float32_on_the_cpu_also_beside_a_gpu_and_can_be_saved(folder, tmp_path, monkeypatch):
     import torch
 
+    for says in ("is_available", "is_bf16_supported"):
+        monkeypatch.setattr(torch.cuda, says, lambda: True)
     model, _ = load(Located(folder, gguf=False))
-    if not torch.cuda.is_available():
-        assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert {(p.dtype, p.device.type) for p in model.parameters()} == {(torch.float32, "cpu")}
     model.save_pretrained(tmp_path / "copy")
     assert (tmp_path / "copy" / "model.safetensors").is_file()
 
@@ -117,5 +119,63 @@ def test_a_pickle_is_never_read(folder, tmp_path):
     shutil.copytree(folder, pickled)
     (pickled / "model.safetensors").unlink()
     torch.save({}, pickled / "pytorch_model.bin")
-    with pytest.raises(OSError, match="safetensors"):
-        load(Located(pickled, gguf=False))
+    assert "safetensors" in refusal(Located(pickled, gguf=False), tmp_path)
+
+
+def refusal(located: Located, home: Path) -> str:
+    """The message of T336, which is one line and names no folder of this machine."""
+    with pytest.raises(UserError) as refused:
+        load(located)
+    (found,) = refused.value.diagnostics
+    assert found.code == "T336" and found.help
+    assert "\n" not in found.message and str(home) not in found.message
+    return found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", "{not json"),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "no-such-model"}'),
+        ("config.json", "{}"),
+        ("tokenizer.json", "{}"),
+        ("model.safetensors", "no weights"),
+    ],
+)
+def test_a_folder_that_transformers_cannot_read_is_refused(folder, tmp_path, name, text):
+    import shutil
+
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / name).write_text(text)
+    refusal(Located(broken, gguf=False), tmp_path)
+
+
+def test_a_gguf_that_transformers_cannot_read_is_refused(tmp_path):
+    import gguf
+
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "no-such-architecture")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    assert "no-such-architecture" in refusal(Located(tmp_path / "odd.gguf", gguf=True), tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), MemoryError()])
+def test_a_full_disk_and_a_full_memory_are_not_the_model_s_fault(folder, monkeypatch, error):
+    import transformers
+
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", full)
+    with pytest.raises(type(error)):
+        load(Located(folder, gguf=False))
+
+
+def test_a_reason_names_files_without_their_folders():
+    said = "cannot read /home/anna/my models/x.gguf or '/opt/lib/y.py' (see https://huggingface.co/docs/z)\nmore"
+    assert _reason(ValueError(said), Path("/home/anna/my models/x.gguf")) == (
+        "cannot read x.gguf or 'y.py' (see https://huggingface.co/docs/z)"
+    )
+    assert _reason(KeyError(), Path("/x")) == "KeyError"

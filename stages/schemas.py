@@ -1,0 +1,78 @@
+"""What a JSON Schema says of the parts of a value, through its references and combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+Fits = Callable[[Any, Any], bool]  # (schema, value) -> whether the value fits
+
+
+def resolve(reference: str, root: Any) -> Any:
+    """What a reference such as `#/$defs/town` stands for. Raises LookupError when there is no such place."""
+    if not f"{reference}/".startswith("#/"):
+        raise LookupError(reference)
+    found = root
+    try:
+        for part in unquote(reference).split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found[name]
+    except (LookupError, TypeError, ValueError):
+        raise LookupError(reference) from None
+    return found
+
+
+def layers(schema: Any, root: Any, fits: Callable[[Any], bool]) -> list[dict[str, Any]]:
+    """The plain schemas that describe one value together: its own, what it refers to, allOf, then what it chooses.
+
+    Of anyOf and oneOf the first that `fits`, or all of them when none does.
+    """
+    return list(_layers(schema, root, fits, frozenset()))
+
+
+def _layers(schema: Any, root: Any, fits: Callable[[Any], bool], followed: frozenset[str]) -> Iterator[dict[str, Any]]:
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference not in followed:
+        followed |= {reference}
+        yield from _layers(_known(reference, root), root, fits, followed)
+    for part in schema.get("allOf", ()):
+        yield from _layers(part, root, fits, followed)
+    for key in ("anyOf", "oneOf"):
+        choices = schema.get(key, ())
+        for part in next(([choice] for choice in choices if fits(choice)), choices):
+            yield from _layers(part, root, fits, followed)
+
+
+def ordered(value: Any, schema: Any, root: Any, fits: Fits) -> Any:
+    """The value with its keys in the schema's order, unknown ones sorted after them, at every depth."""
+    if not isinstance(value, dict | list):
+        return value
+    found = layers(schema, root, lambda choice: fits(choice, value))
+    if isinstance(value, list):
+        return [ordered(item, _item(found, place), root, fits) for place, item in enumerate(value)]
+    known = list(dict.fromkeys(name for layer in found for name in layer.get("properties", ())))
+    names = [name for name in known if name in value] + sorted(value.keys() - set(known))
+    return {name: ordered(value[name], field(found, name), root, fits) for name in names}
+
+
+def _known(reference: str, root: Any) -> Any:
+    try:
+        return resolve(reference, root)
+    except LookupError:
+        return None
+
+
+def field(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """All that the layers of an object say of one of its fields."""
+    own = [layer["properties"][name] for layer in found if name in layer.get("properties", ())]
+    return {"allOf": own or [layer["additionalProperties"] for layer in found if "additionalProperties" in layer]}
+
+
+def _item(found: list[dict[str, Any]], place: int) -> dict[str, Any]:
+    firsts = [layer.get("prefixItems", ()) for layer in found]
+    own = [first[place] for first in firsts if place < len(first)]
+    return {"allOf": own or [layer["items"] for layer in found if "items" in layer]}

