@@ -61,10 +61,12 @@ class Splits(Section):
     """How rows are parted. An official split column is respected; shares apply to what it leaves open."""
 
     dev: Share = Field(
-        default=0.1, description="Share of the rows that go to dev; unused when the data names dev rows."
+        default=0.1,
+        description="Share of the rows without a split that go to dev; unused when the data names dev rows.",
     )
     test: Share = Field(
-        default=0.1, description="Share of the rows that go to test; unused when the data names test rows."
+        default=0.1,
+        description="Share of the rows without a split that go to test; unused when the data names test rows.",
     )
     stratify: bool = Field(
         default=True, description="Keep the shares of labels alike in all splits, where rows have a label."

@@ -1,4 +1,4 @@
-"""The pages that follow from the code: docs/cli.md and docs/errors.md."""
+"""The pages that follow from the code: docs/cli.md, docs/task-yaml.md and docs/errors.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from tests.compiling import ROOT
+from tunec import keys
 from tunec.cli import app
 
 Golden = Callable[[Path, str], None]
@@ -47,6 +48,10 @@ def parameters(command: Any) -> Iterator[tuple[str, bool]]:
 
 def test_every_command_is_documented(golden: Golden) -> None:
     golden(ROOT / "docs" / "cli.md", "\n".join(page()))
+
+
+def test_every_key_is_documented(golden: Golden) -> None:
+    golden(ROOT / "docs" / "task-yaml.md", keys.page())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
