@@ -37,12 +37,12 @@ class Disk:
 
     def line_of(self, span: Span) -> str | None:
         """The text of a line that a diagnostic points at, when its file can be found."""
-        for base in (self.root, _shipped().parent):
-            try:
-                return (base / span.file).read_text(encoding="utf-8-sig").splitlines()[span.line - 1]
-            except (OSError, UnicodeDecodeError, IndexError, ValueError):
-                continue
-        return None
+        places = (base / span.file for base in (self.root, _shipped().parent))
+        try:
+            file = next(place for place in places if place.is_file())
+            return file.read_text(encoding="utf-8-sig").splitlines()[span.line - 1]
+        except (StopIteration, OSError, UnicodeDecodeError, IndexError, ValueError):
+            return None
 
 
 def read_task(path: Path) -> str:

@@ -107,6 +107,13 @@ def test_check_prints_a_mistake_for_github_with_the_path_from_where_it_runs(fold
     assert done.stdout == f"::error file={folder.name}/task.yaml,line=12,col=14,title=T122::{text}\n"
 
 
+def test_an_empty_task_is_shown_with_no_line_of_another_file(folder: Path) -> None:
+    """The repository has a task.yaml beside conf/, where the lines of presets are looked for."""
+    (folder / "task.yaml").write_text("", encoding="utf-8")
+    done = tunec(folder, "check")
+    assert done.stdout.startswith("error[T008]: the file holds no task\n --> task.yaml:1:1\n  = help:")
+
+
 def test_check_of_a_fine_task_prints_an_empty_list_as_json_and_nothing_for_github(folder: Path) -> None:
     assert json.loads(tunec(folder, "check", "--format", "json").stdout) == []
     assert tunec(folder, "check", "--format", "github").stdout == ""
