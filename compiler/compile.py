@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from compiler.emit import dvc_yaml, params_yaml
-from compiler.parse import Node, parse
-from compiler.plan import Plan, Variant, plan
-from compiler.resolve import model_slug, resolve
-from compiler.schema import canonical, expand, order
+from compiler.parse import Node, ParseError, parse
+from compiler.plan import Clash, Plan, Variant, plan
+from compiler.resolve import model_slug, overridden, resolve
+from compiler.schema import canonical, expand, lowered, order
+from compiler.sweep import Point, points
 from compiler.task import Task
 from compiler.validate import validate
 from compiler.workspace import Workspace
 from stages.base import Diagnostic
+from stages.shapes import readable
 
-READABLE = (".jsonl", ".csv", ".parquet")
+_IN_EVERY_NAME = ("training.base_model", "training.lora.r")
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,36 @@ def compile_task(
 ) -> Compiled:
     """Compile the text of a task. Raises parse.ParseError with every diagnostic of the first pass that fails."""
     written = sorted(overrides or [])
-    tree = resolve(parse(text, file), written, workspace)
-    task, warnings = validate(tree, workspace)
-    graph = plan([variant(task, workspace)], written)
+    grid = points(overridden(parse(text, file), written))
+    resolved = [(point, resolve(point.tree, workspace)) for point in grid]
+    checked = [(point, tree, *validate(tree, workspace)) for point, tree in resolved]
+    warnings = list(dict.fromkeys(warning for *_, found in checked for warning in found))
+    _, tree, task, _ = checked[0]
+    try:
+        graph = plan([variant(task, workspace, point) for point, _, task, _ in checked], written)
+    except Clash as clash:
+        raise ParseError([_clash(clash, tree)]) from None
     return Compiled(task, tree, graph, warnings)
 
 
-def variant(task: Task, workspace: Workspace) -> Variant:
+def _clash(clash: Clash, tree: Node) -> Diagnostic:
+    sweep = tree.get("sweep")
+    swept = sweep.value if sweep and isinstance(sweep.value, dict) else {}
+    key = next((key for key in swept if any(read.startswith(key) for read in clash.keys)), None)
+    node = swept[key] if key else sweep or tree
+    note = f"the stage `{clash.stage}` is one for all variants, and reads it"
+    help = "build one task for each value, with `tunec build KEY=VALUE`"
+    return Diagnostic("T141", f"`{key or clash.keys[0]}` cannot be swept", node.key or node.span, (note,), help)
+
+
+def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model."""
     values: dict[str, Any] = task.model_dump(by_alias=True)
     model = model_slug(task.training.base_model)
-    values["output_format"]["schema"] = schema = canonical(expand(task.output_format.schema_))
-    values["output_format"]["order"] = order(schema)
+    contract = values["output_format"]
+    contract["schema"] = schema = canonical(expand(task.output_format.schema_, task.output_format.type))
+    contract["type"] = lowered(task.output_format.type)
+    contract["order"] = order(schema)
     values["baselines"] = _sorted(task.baselines)
     values["success_criteria"]["gates"] = _sorted(task.success_criteria.gates)
     values["base_model"]["name"] = model
@@ -60,13 +81,20 @@ def variant(task: Task, workspace: Workspace) -> Variant:
         source["map"] = _sorted(source["map"])
         source["files"] = _files(source["path"], workspace)
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
-    return Variant(f"{model}-r{task.training.lora.r}", model, values)
+    return Variant(_slug(model, task, point), model, values)
+
+
+def _slug(model: str, task: Task, point: Point) -> str:
+    """A variant's name: its model and rank, and whatever else is swept."""
+    others = {key: value for key, value in point.values.items() if key not in _IN_EVERY_NAME}
+    swept = [re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key.rpartition('.')[2]}-{value}") for key, value in others.items()]
+    return "-".join([model, f"r{task.training.lora.r}", *swept]).replace(".", "_")
 
 
 def _files(pattern: str, workspace: Workspace) -> list[str]:
     """A pattern's files; of a pattern, those that a reader exists for (a README beside the data is no data)."""
     found = workspace.glob(pattern)
-    return [file for file in found if file.endswith(READABLE)] if "*" in pattern else found
+    return [file for file in found if readable(file)] if "*" in pattern else found
 
 
 def _sorted(value: Any) -> Any:

@@ -71,15 +71,37 @@ class Plan:
 
 
 def plan(variants: list[Variant], overrides: list[str]) -> Plan:
-    """Raises RuntimeError when the catalog itself is broken (an unknown output, a cycle): that is our bug."""
+    """Raises Clash when variants cannot share a stage, and RuntimeError when the catalog itself is broken (an unknown
+    output, a cycle): that is our bug.
+    """
     catalog = _ordered(members("stages", "STAGE", Stage))
-    places = {stage.name: {at: v for v in variants for at in _places(stage.per, v)} for stage in catalog}
+    places = {stage.name: _placed(stage, variants) for stage in catalog}
     built = [
         _instance(stage, at, variant, catalog, places)
         for stage in catalog
         for at, variant in sorted(places[stage.name].items(), key=lambda item: _name(stage, item[0]))
     ]
     return Plan(tuple(built), tuple(overrides))
+
+
+class Clash(Exception):
+    """Two variants would give one instance of a stage different parameters. keys: those that differ."""
+
+    def __init__(self, stage: str, keys: tuple[str, ...]) -> None:
+        super().__init__(f"{stage}: {', '.join(keys)}")
+        self.stage, self.keys = stage, keys
+
+
+def _placed(stage: Stage, variants: list[Variant]) -> dict[At, Variant]:
+    """Where a stage is needed, and a variant that says how. Raises Clash where two variants disagree."""
+    found: dict[At, Variant] = {}
+    for variant in variants:
+        for at in _places(stage.per, variant):
+            first = found.setdefault(at, variant)
+            differing = tuple(key for key in stage.keys(at) if first.lookup(key) != variant.lookup(key))
+            if differing and first is not variant:
+                raise Clash(stage.name, differing)
+    return found
 
 
 def _places(per: Axis, variant: Variant) -> Iterator[At]:

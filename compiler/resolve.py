@@ -20,18 +20,33 @@ HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revis
 _KEY_PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 # The key that names a preset, for each group, in the order that they are laid over one another.
-_GROUPS = (("task_type", "task_type"), ("method", "training.method"), ("base_model", "training.base_model"))
+_GROUPS = (
+    ("task_type", "task_type"),
+    ("method", "training.method"),
+    ("base_model", "training.base_model"),
+    ("execution", "execution.type"),
+)
 
 
-def resolve(task: Node, overrides: list[str], workspace: Workspace) -> Node:
-    """The merged tree. Raises ParseError when an override or a preset cannot be read or found."""
+def overridden(task: Node, overrides: list[str]) -> Node:
+    """The task with the command line's word above its own. Raises ParseError (T201) for what is no override."""
     if not isinstance(task.value, dict):
         found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
         raise ParseError([found])
-    written = task
-    for override in _unlike(overrides):
-        written = overlay(written, _override(override))
+    return reduce(overlay, map(_override, _unlike(overrides)), task)
+
+
+def resolve(written: Node, workspace: Workspace) -> Node:
+    """What the user wrote, laid over the presets. Raises ParseError when a preset cannot be read or found."""
+    written = _qlora(written)
     return reduce(overlay, [*_presets(written, workspace), written])
+
+
+def leaf(path: str, node: Node) -> Node:
+    """A tree that holds one value, at a dotted path."""
+    for part in reversed(path.split(".")):
+        node = Node({part: node}, node.span, node.span)
+    return node
 
 
 def model_slug(written: str) -> str:
@@ -69,11 +84,22 @@ def _override(text: str) -> Node:
     if not equals or not _KEY_PATH.fullmatch(path):
         found = Diagnostic("T201", f"`{text}` is not an override", span, help="write it like training.lora.r=8")
         raise ParseError([found])
-    leaf = parse(value, COMMAND_LINE) if value.strip() else Node(None, span)
-    node = Node(leaf.value, span, span)
-    for part in reversed(path.split(".")):
-        node = Node({part: node}, span, span)
-    return node
+    value_node = parse(value, COMMAND_LINE) if value.strip() else Node(None, span)
+    return leaf(path, Node(value_node.value, span, span))
+
+
+def _qlora(written: Node) -> Node:
+    """`method: qlora` is how many say supervised training of an adapter on a 4-bit base."""
+    method = written.get("training.method")
+    if method is None or method.value != "qlora":
+        return written
+    adapter = written.get("training.adapter")
+    if adapter is not None and adapter.value != "qlora":
+        message = f"`method: qlora` trains a low-rank adapter on a 4-bit base, and `adapter` is `{adapter.value}`"
+        help = "remove `adapter`, or write `method: sft`"
+        raise ParseError([Diagnostic("T134", message, adapter.span, help=help)])
+    sft = leaf("training.method", Node("sft", method.span, method.key))
+    return reduce(overlay, [written, sft, leaf("training.adapter", Node("qlora", method.span, method.key))])
 
 
 def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:
@@ -103,9 +129,22 @@ def _named(known: Node, key: str) -> Node | None:
 
 def _layer(group: str, name: str, workspace: Workspace, level: int) -> Iterator[Node]:
     layers = workspace.presets(group)
-    preset: Preset | None = layers[level].get(name) if level < len(layers) else None
+    named = name
+    if group == "base_model" and not any(name in layer for layer in layers):
+        named = preset_of(name, workspace) or name
+    preset: Preset | None = layers[level].get(named) if level < len(layers) else None
     if preset is not None:
         yield _mapping(preset)
+
+
+def preset_of(model: str, workspace: Workspace) -> str | None:
+    """The preset that describes a Hub id, so that who names the id gets its pinned commit and its facts."""
+    hub = HUB_ID.fullmatch(model)
+    if not hub:
+        return None
+    line = re.compile(rf"^  repo: {re.escape(hub['repo'])}$", re.MULTILINE | re.IGNORECASE)
+    found = (name for layer in workspace.presets("base_model") for name, p in layer.items() if line.search(p.text))
+    return next(found, None)
 
 
 def _mapping(preset: Preset) -> Node:
@@ -129,8 +168,12 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
         help = did_you_mean(name, known) or "choose one of these, or write conf/task_type/NAME.yaml"
         yield Diagnostic("T020", f"unknown task type `{name}`", node.span, (_listed("task types", known),), help)
         return
+    if group == "execution":  # its values are the schema's own, and need no preset
+        return
     hub = HUB_ID.fullmatch(name)
     if name.endswith(".gguf") or workspace.glob(f"{name.rstrip('/')}/config.json") or (hub and hub["revision"]):
+        return
+    if preset_of(name, workspace):
         return
     if hub:
         help = f"pin a commit of it: {name}@<40 hexadecimal digits>"
@@ -149,6 +192,8 @@ def _unnamed_model(node: Node, workspace: Workspace) -> Iterator[Node]:
     hub = HUB_ID.fullmatch(name)
     if name.endswith(".gguf"):
         files = {"source": "gguf", "path": name}
+    elif hub and not hub["revision"] and preset_of(name, workspace):
+        return
     elif hub and hub["revision"]:
         files = {"source": "hub", "repo": hub["repo"], "revision": hub["revision"]}
     else:

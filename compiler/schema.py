@@ -15,11 +15,31 @@ def is_shorthand(schema: dict[str, Any]) -> bool:
     return bool(schema) and plain and not ({"properties", "$ref", "$defs", "items", "not"} & set(schema))
 
 
-def expand(schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Shorthand to JSON Schema: an object in which every field is required and no other is allowed."""
-    if schema is None or not is_shorthand(schema):
-        return schema
-    return {"type": "object", "properties": schema, "required": list(schema), "additionalProperties": False}
+def expand(schema: dict[str, Any] | None, kind: str = "json") -> dict[str, Any] | None:
+    """Shorthand to JSON Schema: an object in which every field is required and no other is allowed.
+
+    Of a tool_call, {tool: the schema of its arguments} to a choice between calls {"name": tool, "arguments": …}.
+    """
+    if schema is None:
+        return None
+    if kind == "tool_call":
+        return {"anyOf": [_call(tool, arguments) for tool, arguments in schema.items()]}
+    return _closed(schema) if is_shorthand(schema) else schema
+
+
+def lowered(kind: str) -> str:
+    """The kind of contract that the stages know: a tool call is JSON like any other."""
+    return "json" if kind == "tool_call" else kind
+
+
+def _closed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
+def _call(tool: str, arguments: Any) -> dict[str, Any]:
+    given = arguments if isinstance(arguments, dict) and arguments else {}
+    schema = expand(given) if given else _closed({})
+    return _closed({"name": {"const": tool}, "arguments": schema})
 
 
 def canonical(schema: Any) -> Any:

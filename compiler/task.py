@@ -5,12 +5,14 @@ A key without a default here gets its value from a preset in conf/ or must be wr
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
 class Section(BaseModel):
@@ -22,13 +24,15 @@ class Section(BaseModel):
 class OutputFormat(Section):
     """The contract of what comes out."""
 
-    type: Literal["json", "label", "text"] = Field(
-        description="json: a JSON value that fits `schema`; label: one of its enum; text: anything."
+    type: Literal["json", "label", "text", "tool_call"] = Field(
+        description="json: a JSON value that fits `schema`; label: one of its enum; text: anything; tool_call: "
+        '{"name": a tool, "arguments": what it takes}.'
     )
     schema_: dict[str, Any] | None = Field(
         default=None,
         alias="schema",
-        description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}} with every field required.",
+        description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}} with every field required; "
+        "of tool_call {tool: the schema of its arguments}.",
     )
 
 
@@ -42,7 +46,14 @@ class Source(Section):
     map: dict[str, str] = Field(
         default_factory=dict, description="New name of a column: {text: utterance} reads `utterance` as `text`."
     )
-    role: Literal["train", "dev", "test"] | None = Field(default=None, description="Puts all its rows into this split.")
+    tags: list[Tag] = Field(
+        default_factory=list, description="Words that its rows carry, for `evaluation.slices: [tags]`."
+    )
+    role: Literal["train", "dev", "test", "golden", "adversarial"] | None = Field(
+        default=None,
+        description="Puts all its rows into this split. golden: rows that a release must get right; adversarial: rows "
+        "that try to break it. Neither is trained on, chosen by, or part of test.",
+    )
 
 
 class Data(Section):
@@ -57,19 +68,26 @@ class Data(Section):
     )
 
 
+class Ratios(Section):
+    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
+
+    train: Share = Field(default=0.8, description="Share of the rows to learn from.")
+    dev: Share = Field(default=0.1, description="Share to choose by; of the train rows where the others are named.")
+    test: Share = Field(default=0.1, description="Share to decide by; write 0 where the data names its test rows.")
+
+
 class Splits(Section):
     """How rows are parted. An official split column is respected; shares apply to what it leaves open."""
 
-    dev: Share = Field(
-        default=0.1,
-        description="Share of the rows without a split that go to dev; unused when the data names dev rows.",
-    )
-    test: Share = Field(
-        default=0.1,
-        description="Share of the rows without a split that go to test; unused when the data names test rows.",
-    )
+    ratios: Ratios = Field(default_factory=Ratios)
     stratify: bool = Field(
         default=True, description="Keep the shares of labels alike in all splits, where rows have a label."
+    )
+    group_by: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A column, such as a customer or document: rows of one value stay on one side, and shares are met "
+        "as nearly as whole groups can. Groups are not stratified.",
     )
     seed: int = Field(default=0, ge=0, description="Another seed parts the rows otherwise.")
 
@@ -109,6 +127,18 @@ class Training(Section):
     seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
 
 
+class Chat(Section):
+    """What is known of a base model's chat template."""
+
+    family: Literal["chatml", "llama3", "gemma", "mistral", "phi", "deepseek", "smollm3"] = Field(
+        description="Whose marks it writes around a message."
+    )
+    system_role: bool = Field(description="Whether a system message keeps a place of its own.")
+    thinking: Literal["none", "optional", "always"] = Field(
+        description="Whether it opens a block of reasoning before an answer; optional ones are switched off."
+    )
+
+
 class BaseModelFiles(Section):
     """Where the base model's files are; usually a preset of conf/base_model/."""
 
@@ -124,6 +154,7 @@ class BaseModelFiles(Section):
     license: str | None = Field(default=None, description="SPDX name in lower case.")
     context_length: int | None = Field(default=None, ge=1, description="Tokens.")
     parameters: int | None = Field(default=None, ge=1, description="How many weights.")
+    chat: Chat | None = Field(default=None, description="Facts of its chat template.")
 
 
 class Quantization(Section):
@@ -145,6 +176,15 @@ class Evaluation(Section):
     resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples behind an interval.")
     max_new_tokens: int = Field(default=128, ge=1, description="An answer is cut after this many tokens.")
     sequences: int = Field(default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.")
+    decoding: Literal["auto", "constrained", "free"] = Field(
+        default="auto",
+        description="constrained: llama.cpp writes only what the contract allows; free: anything; auto: constrained "
+        "wherever the contract has a schema.",
+    )
+    slices: list[str] = Field(
+        default_factory=list,
+        description="Parts of the test split to report apart: columns that go in, or `tags`.",
+    )
 
 
 class SuccessCriteria(Section):
@@ -152,8 +192,40 @@ class SuccessCriteria(Section):
 
     primary_metric: str = Field(min_length=1, description="The metric that selects and decides.")
     threshold: float = Field(description="The least value of the primary metric on the test split.")
+    baseline: str | None = Field(
+        default=None, description="The one baseline that beats_baselines looks at; default: every one that runs."
+    )
     gates: dict[str, float | bool] = Field(
         default_factory=dict, description="Bounds of further gates; false switches one off."
+    )
+
+
+class Execution(Section):
+    """Where the stages of a build run. It is no part of what is built: another machine gives the same artifacts."""
+
+    type: Literal["local", "remote_ssh"] = Field(
+        default="local", description="local: on this machine; remote_ssh: on `host`, over SSH."
+    )
+    host: str | None = Field(default=None, max_length=200, description="USER@NAME, or a name of ~/.ssh/config.")
+
+
+class Versioning(Section):
+    """How `tunec release` names and keeps what is shipped. It is no part of what is built."""
+
+    strategy: Literal["semantic", "date", "hybrid"] = Field(
+        default="semantic", description="semantic: v1, v2, v2.1; date: 2025-01-07; hybrid: v2-20250107."
+    )
+    naming: str = Field(
+        default="{task}-v{n}",
+        min_length=1,
+        max_length=100,
+        description="The git tag, with the placeholders {task}, {n} and {date}.",
+    )
+    retention: int = Field(
+        default=3, ge=1, le=10_000, description="Newest releases that are kept, beside those deployed."
+    )
+    deploy_target: Literal["huggingface", "ollama", "api", "local"] = Field(
+        default="local", description="Where a release goes; `tunec release` prints the commands."
     )
 
 
@@ -164,7 +236,11 @@ class Task(Section):
     version: str | None = Field(default=None, description="Written into the package, for people.")
     task_type: str = Field(description="A preset of conf/task_type/: it brings metrics and gates.")
     domain: str | None = Field(default=None, description="The field of work; stands in the package, for people.")
-    language: str | None = Field(default=None, description="BCP 47, such as en or zh-TW.")
+    language: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        description="BCP 47, such as en or zh-TW.",
+    )
     goal: str | None = Field(default=None, description="What the model is for; opens the model card.")
     non_goals: str | None = Field(default=None, description="What it is not for; stands in the model card.")
     system_prompt: str | None = Field(default=None, description="What the model is told before every input.")
@@ -180,3 +256,25 @@ class Task(Section):
     quantization: Quantization
     evaluation: Evaluation = Field(default_factory=Evaluation)
     success_criteria: SuccessCriteria
+    execution: Execution = Field(default_factory=Execution)
+    versioning: Versioning = Field(default_factory=Versioning)
+    sweep: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description="Keys of `training` and the values to try: {training.lora.r: [8, 16]}. Every combination is a "
+        "variant of one graph, in which what variants share is built once.",
+    )
+
+
+def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted names of every key below a section that holds a value."""
+    for name, field in section.model_fields.items():
+        path = prefix + (field.alias or name)
+        inner = next(iter(sections(field.annotation)), None)
+        yield from keys(inner, f"{path}.") if inner else (path,)
+
+
+def sections(annotation: Any) -> list[type[BaseModel]]:
+    """The section classes that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in sections(part)]

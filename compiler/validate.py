@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from compiler.checks import CHECKS
+from compiler.checks import find
 from compiler.parse import Node, ParseError
 from compiler.resolve import did_you_mean
 from compiler.task import Task
@@ -48,9 +48,10 @@ def validate(merged: Node, workspace: Workspace) -> tuple[Task, list[Diagnostic]
         task = Task(**merged.plain())
     except ValidationError as error:
         raise ParseError(sorted((_worded(path, dict(e), merged) for path, e in _causes(error)), key=_place)) from None
-    found = [problem for check in CHECKS for problem in check(task, merged, workspace)]
-    if any(problem.severity == "error" for problem in found):
-        raise ParseError(found)
+    found = find(task, merged, workspace)
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:  # warnings wait: most would be echoes of them
+        raise ParseError(errors)
     return task, found
 
 

@@ -17,6 +17,18 @@ class Preset:
     text: str
 
 
+@dataclass(frozen=True)
+class Peek:
+    """What the beginning of a data file shows.
+
+    columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about.
+    """
+
+    columns: frozenset[str]
+    rows: int
+    splits: frozenset[str] = frozenset()
+
+
 class Workspace(Protocol):
     def glob(self, pattern: str) -> list[str]:
         """The files below the workspace that a pattern matches, as sorted relative paths; `*` stays within a folder."""
@@ -24,6 +36,10 @@ class Workspace(Protocol):
 
     def escapes(self, path: str) -> bool:
         """Whether a relative path leads out of the workspace through a link."""
+        ...
+
+    def peek(self, file: str, format: str) -> Peek | None:
+        """What a data file shows; None when it cannot be looked into quickly, or not be read at all."""
         ...
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
@@ -37,12 +53,16 @@ class Memory:
 
     files: frozenset[str] = frozenset()
     groups: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
+    peeks: Mapping[str, Peek] = field(default_factory=dict)
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
 
     def escapes(self, path: str) -> bool:
         return False
+
+    def peek(self, file: str, format: str) -> Peek | None:
+        return self.peeks.get(file)
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
         return [dict(self.groups.get(group, {}))]

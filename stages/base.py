@@ -181,6 +181,11 @@ class Stage:
         """The parameters of the instance `at`, each from the key that its field names."""
         return _bind(self.params, lookup, at)
 
+    def keys(self, at: At) -> list[str]:
+        """The keys of the task that the instance `at` reads, as parameters or as files."""
+        files = [m.key for group in self.reads().values() for m in group if isinstance(m, File)]
+        return files + [path.format(**vars(at)) for path in _keys(self.params)]
+
 
 M = TypeVar("M")
 
@@ -199,6 +204,18 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound
+
+
+@cache
+def _keys(params: type[Params]) -> tuple[str, ...]:
+    """The path of every Key in a class of parameters and in the groups inside it."""
+    found: list[str] = []
+    for hint in _hints(params).values():
+        if isinstance(hint, type) and issubclass(hint, Params):
+            found += _keys(hint)
+        elif isinstance(marker := _markers(hint, (Key, Coordinate))[0], Key):
+            found.append(marker.path)
+    return tuple(found)
 
 
 @cache

@@ -39,6 +39,7 @@ class BaseModel(Params):
     license: Annotated[str | None, Key("base_model.license")] = None
     context_length: Annotated[int | None, Key("base_model.context_length")] = None
     parameters: Annotated[int | None, Key("base_model.parameters")] = None
+    chat: Annotated[dict[str, Any] | None, Key("base_model.chat")] = None
 
 
 @dataclass(frozen=True)

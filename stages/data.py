@@ -15,15 +15,11 @@ from stages.chat import PLACEHOLDER, is_jinja
 from stages.contract import Contract
 from stages.progress import tell
 from stages.readers import Record, read, strict_json
-from stages.rows import Row, dumps, read_jsonl, row_id, write_json
+from stages.rows import Row, dumps, fields_of, read_jsonl, row_id, write_json
+from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, SPLITS
 
-SPLIT_COLUMN = "split"
-SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
-    ("dev", "validation", "valid", "val", "eval"), "dev"
-)
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
-_KEEP_FIRST = ("test", "dev", "train", None)
-ANSWER_COLUMNS = ("output", "label", "answer")
+_KEEP_FIRST = (*APART, "test", "dev", "train", None)
 _UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 
 
@@ -33,6 +29,7 @@ class Source(Params):
     path: str
     format: str
     map: dict[str, str]
+    tags: tuple[str, ...]
     role: str | None
     files: tuple[str, ...]
 
@@ -45,6 +42,7 @@ class Inputs:
 class DataParams(Params):
     sources: Annotated[tuple[Source, ...], Key("data.sources")]
     output: Annotated[str | None, Key("data.output")]
+    group_by: Annotated[str | None, Key("splits.group_by")]
     input_template: Annotated[str, Key("input_template")]
     contract: Contract
 
@@ -104,12 +102,12 @@ def _records(params: DataParams) -> Iterator[tuple[str, Record, Row | str]]:
                     yield file, record, str(record.reason)
                     continue
                 try:
-                    yield file, record, to_row(_renamed(record.fields, source.map), source.role, params, wanted)
+                    yield file, record, to_row(_renamed(record.fields, source.map), source, params, wanted)
                 except Rejected as reason:
                     yield file, record, str(reason)
 
 
-def to_row(fields: dict[str, Any], role: str | None, params: DataParams, wanted: tuple[str, ...]) -> Row:
+def to_row(fields: dict[str, Any], source: Source, params: DataParams, wanted: tuple[str, ...]) -> Row:
     """A record as a canonical row: the fields that the template reads, and the answer. Raises Rejected."""
     missing = [name for name in wanted if fields.get(name) is None]
     if missing:
@@ -120,8 +118,13 @@ def to_row(fields: dict[str, Any], role: str | None, params: DataParams, wanted:
     answer = _answer(fields, params)
     if broken := params.contract.errors(answer):
         raise Rejected("; ".join(broken))
-    split = role or _official_split(fields)
-    return Row(row_id(given, answer), given, answer, split)
+    split = source.role or _official_split(fields)
+    return Row(row_id(given, answer), given, answer, split, _group(fields, params.group_by), source.tags)
+
+
+def _group(fields: dict[str, Any], column: str | None) -> str | None:
+    value = fields.get(column) if column else None
+    return None if value is None else value if isinstance(value, str) else dumps(value)
 
 
 def _is_empty(value: Any) -> bool:
@@ -176,10 +179,8 @@ def _keep(row: Row, spool: TextIO, kept: dict[str, tuple[int, int]]) -> None:
     if row.id in kept and kept[row.id][0] <= rank:
         return
     kept[row.id] = (rank, spool.tell())
-    fields = {"id": row.id, "input": row.input, "output": row.output, "split": row.split}
-    spool.write(
-        dumps(fields, sort_keys=True) + "\n"
-    )  # of two rows that differ in key order only, either may come first
+    # Keys sorted: of two rows that differ in key order only, either may come first.
+    spool.write(dumps(fields_of(row), sort_keys=True) + "\n")
 
 
 def _write_sorted(spool: TextIO, kept: dict[str, tuple[int, int]], accepted: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Status = Literal["pass", "fail", "not_enough_evidence"]
 
@@ -20,13 +20,19 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The chosen model, the systems beside it, and how far it is ahead of each (paired, on the primary metric)."""
+    """The chosen model, the systems beside it, and how far it is ahead of each (paired, on the primary metric).
+
+    rival: the one baseline to beat, where one is named. beside: {golden | adversarial: {rows, figures}}, where there
+    are such rows.
+    """
 
     primary: str
     chosen: Scores
     others: Mapping[str, Scores]
     ahead: Mapping[str, Mapping[str, float]]
     rows: int
+    rival: str | None = None
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,14 @@ def against(gate: str, what: str, value: float, lower: float, bound: float, rows
         reason = f"{what} is {value:.3f}, but {rows} rows only show that it is above {lower:.3f}, not {bound:g}"
         return Outcome(gate, "not_enough_evidence", value, bound, reason)
     return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}, surely above {lower:.3f}; needed {bound:g}")
+
+
+def apart(gate: str, evidence: Evidence, bound: float) -> Outcome:
+    """The primary metric on rows that stand apart reaches `bound`, by its value: such rows are few and all chosen."""
+    found = evidence.beside.get(gate)
+    if found is None:
+        return Outcome(gate, "not_enough_evidence", None, bound, f"there are no {gate} rows")
+    value = found["figures"][evidence.primary]["value"]
+    status: Status = "pass" if value >= bound else "fail"
+    reason = f"{evidence.primary} on {found['rows']} {gate} rows is {value:.3f}; needed {bound:g}"
+    return Outcome(gate, status, value, bound, reason)

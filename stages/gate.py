@@ -20,6 +20,7 @@ class Inputs:
 class GateParams(Params):
     primary: Annotated[str, Key("success_criteria.primary_metric")]
     threshold: Annotated[float, Key("success_criteria.threshold")]
+    baseline: Annotated[str | None, Key("success_criteria.baseline")]
     gates: Annotated[dict[str, float | bool], Key("success_criteria.gates")]
 
 
@@ -30,7 +31,7 @@ class Outputs:
 
 def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
     """out.verdict: {verdict, chosen, gates: [{gate, status, figure, bound, reason}]}. A failed gate is no error."""
-    evidence = read_evidence(read_json(inputs.scores), params.primary)
+    evidence = read_evidence(read_json(inputs.scores), params.primary, params.baseline)
     known = members("stages.gates", "GATE", Gate)
     bounds = {"threshold": params.threshold, **params.gates}
     # `bound is False` would miss 0.0, which is a bound: only a switch turns a gate off.
@@ -48,12 +49,12 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     return "not_enough_evidence" if "not_enough_evidence" in statuses else "ship"
 
 
-def read_evidence(scores: dict[str, Any], primary: str) -> Evidence:
+def read_evidence(scores: dict[str, Any], primary: str, rival: str | None) -> Evidence:
     """The score stage's report as what gates look at."""
     chosen = scores["chosen"]
     systems = {name: Scores(name, _kind(name, chosen), figures) for name, figures in scores["systems"].items()}
     others = {name: system for name, system in systems.items() if name != chosen}
-    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"])
+    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"], rival, scores["beside"])
 
 
 def _kind(name: str, chosen: str) -> Any:

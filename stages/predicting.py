@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 from stages.answers import Answer, Engine
 from stages.base import Key, Params
@@ -24,6 +24,7 @@ class Decoding(Params):
 
     max_new_tokens: Annotated[int, Key("evaluation.max_new_tokens")]
     sequences: Annotated[int, Key("evaluation.sequences")]
+    decoding: Annotated[Literal["auto", "constrained", "free"], Key("evaluation.decoding")] = "auto"
 
 
 def open_engine(weights: Path, adapter: Path | None = None) -> Engine:
@@ -49,7 +50,7 @@ def ask(
     return engine.answer(
         [template.prompt(row.id, system, user_message(prompting.input_template, row.input)) for row in rows],
         max_new_tokens=decoding.max_new_tokens,
-        grammar=contract.grammar(),
+        grammar=None if decoding.decoding == "free" else contract.grammar(),
         hopeless=contract.hopeless,
         sequences=decoding.sequences,
     )

@@ -76,6 +76,8 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "variant": choice["variant"],
         "reason": choice["reason"],
         "served_rows_per_second": read["test_speed"]["chosen"]["rows_per_second"],
+        "slices": read["test"]["slices"],
+        "beside": {name: apart["rows"] for name, apart in read["test"]["beside"].items()},
         "systems": systems(read["dev"], read["test"], choice, speeds, params.primary, list(inputs.curves)),
     }
 

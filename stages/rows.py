@@ -19,12 +19,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One example. `split` is the official split that the source names, if it names one."""
+    """One example. `split` is the official split that the source names, if it names one.
+
+    group: rows of one group stay in one split. tags: its source's words, by which figures are reported.
+    """
 
     id: str
     input: dict[str, Any]
     output: Any
     split: str | None = None
+    group: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> str:
@@ -52,11 +57,16 @@ def write_jsonl(path: Path, objects: Iterable[Any]) -> int:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    return (Row(**item) for item in read_jsonl(path))
+    return (Row(**{**item, "tags": tuple(item.get("tags", ()))}) for item in read_jsonl(path))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    return write_jsonl(path, map(asdict, rows))
+    return write_jsonl(path, map(fields_of, rows))
+
+
+def fields_of(row: Row) -> dict[str, Any]:
+    """A row as it is written: without a group or tags where it has none."""
+    return {name: value for name, value in asdict(row).items() if name not in ("group", "tags") or value}
 
 
 def write_json(path: Path, value: Any) -> None:

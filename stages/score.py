@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import Params, Read, Stage, Write
+from stages.base import Key, Params, Read, Stage, Write
 from stages.contract import Contract
 from stages.judging import Judged
 from stages.metrics.exact_match import same
 from stages.rows import Row, read_json, read_rows, write_json, write_jsonl
 from stages.scoring import Yardstick, figures, judged, lead
+from stages.shapes import APART
+
+SLICE_VALUES = 50  # that a slice reports at most
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,14 @@ class Inputs:
     f16: Annotated[Path, Read("test.f16")]
     chosen: Annotated[Path, Read("test.chosen")]
     baselines: Annotated[dict[str, Path], Read("baseline.predictions")]
+    golden_rows: Annotated[Path, Read("splits.golden")]
+    golden: Annotated[Path, Read("test.golden")]
+    adversarial_rows: Annotated[Path, Read("splits.adversarial")]
+    adversarial: Annotated[Path, Read("test.adversarial")]
 
 
 class ScoreParams(Params):
+    slices: Annotated[tuple[str, ...], Key("evaluation.slices")]
     yardstick: Yardstick
     contract: Contract
 
@@ -38,9 +47,10 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
-    """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}}.
+    """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}, beside, slices}.
 
-    `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair.
+    `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair. `beside`: the chosen
+    file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
     out.flips: JSONL of {id, step, now, input, expected, before, after}.
     """
     rows = list(read_rows(inputs.rows))
@@ -50,8 +60,39 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
     others = [name for name in systems if name != chosen]
     ahead = {name: lead(systems[chosen], systems[name], params.yardstick, params.contract) for name in others}
-    write_json(out.scores, {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead})
+    report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
+    beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
+    write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
     write_jsonl(out.flips, flips(rows, {name: systems[name] for name in chain}))
+
+
+def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | None:
+    """The chosen file's figures on rows that stand apart from the test split; None where there are none."""
+    rows = list(read_rows(getattr(inputs, f"{name}_rows")))
+    if not rows:
+        return None
+    answers = judged(rows, {name: getattr(inputs, name)}, params.contract)[name]
+    return {"rows": len(rows), "figures": figures(answers, params.yardstick, params.contract)}
+
+
+def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    """The primary metric for each value of each slice; of a slice with many values, those that most rows have."""
+    found: dict[str, Any] = {}
+    for name in params.slices:
+        parts: dict[str, list[Judged]] = defaultdict(list)
+        for row, answer in zip(rows, answers, strict=True):
+            for value in row.tags if name == "tags" else (str(row.input.get(name)),):
+                parts[value].append(answer)
+        most = sorted(parts, key=lambda value: (-len(parts[value]), value))[:SLICE_VALUES]
+        found[name] = {value: _figure(parts[value], params) for value in most}
+    return found
+
+
+def _figure(answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    return {
+        "rows": len(answers),
+        **figures(answers, params.yardstick, params.contract)[params.yardstick.primary],
+    }
 
 
 def flips(rows: Sequence[Row], chain: Mapping[str, Sequence[Judged]]) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,9 @@ from typing import Annotated
 from stages.base import Key, Params, Read, Stage, Write, fail
 from stages.contract import Contract
 from stages.rows import Row, read_rows, write_json, write_rows
+from stages.shapes import APART
 
-NAMES = ("train", "dev", "test")
+NAMES = ("train", "dev", "test", *APART)
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Inputs:
 
 
 class SplitParams(Params):
-    dev: Annotated[float, Key("splits.dev")]
-    test: Annotated[float, Key("splits.test")]
+    dev: Annotated[float, Key("splits.ratios.dev")]
+    test: Annotated[float, Key("splits.ratios.test")]
     stratify: Annotated[bool, Key("splits.stratify")]
+    group_by: Annotated[str | None, Key("splits.group_by")]
     seed: Annotated[int, Key("splits.seed")]
     contract: Contract
 
@@ -34,6 +36,8 @@ class Outputs:
     train: Annotated[Path, Write("train.jsonl")]
     dev: Annotated[Path, Write("dev.jsonl")]
     test: Annotated[Path, Write("test.jsonl")]
+    golden: Annotated[Path, Write("golden.jsonl")]
+    adversarial: Annotated[Path, Write("adversarial.jsonl")]
     report: Annotated[Path, Write("report.json", "metrics")]
 
 
@@ -42,17 +46,19 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
 
     The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
-    drawn label by label. out.*: JSONL, sizes sum to the accepted rows. Raises T303 when a split is empty.
+    drawn label by label, rows with a group by group. out.*: JSONL, sizes sum to the accepted rows; golden and
+    adversarial hold what the data names so, and may be empty. Raises T303 when train, dev or test is.
     """
-    place = dict(_places(read_rows(inputs.rows), params))
+    places = _by_group if params.group_by else _places
+    place = dict(places(read_rows(inputs.rows), params))
     counts = {
         name: write_rows(getattr(out, name), (row for row in read_rows(inputs.rows) if place[row.id] == name))
         for name in NAMES
     }
-    empty = [name for name, count in counts.items() if not count]
+    empty = [name for name, count in counts.items() if not count and name not in APART]
     if empty:
         notes = (f"rows: {counts}",)
-        help = "bring more rows, raise splits.dev or splits.test, or name the split in a column `split`"
+        help = "bring more rows, raise the share in splits.ratios, or name the split in a column `split`"
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
     write_json(out.report, {**counts, "share_dev": params.dev, "share_test": params.test, "seed": params.seed})
 
@@ -67,11 +73,49 @@ def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str
         else:
             named[row.id] = str(row.split)
     yield from named.items()
-    taken = set(named.values())
-    shares = {"test": 0.0 if "test" in taken else params.test, "dev": 0.0 if "dev" in taken else params.dev}
+    shares = _open_shares(set(named.values()), params)
     if pools[None]:
         yield from ((id, "train") for ids in pools["train"].values() for id in ids)
     yield from _draw(pools[None] or pools["train"], shares, params.seed)
+
+
+def _by_group(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
+    """(row id, split) for every row, a group at a time. A group goes where the furthest from training of its rows is
+    named to go; rows without a group are groups of one.
+    """
+    groups: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for row in rows:
+        groups[row.group if row.group is not None else f"row {row.id}"].append((row.id, row.split))
+    claimed = {name: split for name, group in groups.items() if (split := _furthest(group))}
+    yield from ((id, split) for name, split in claimed.items() for id, _ in groups[name])
+    free = {name: group for name, group in groups.items() if name not in claimed}
+    open_ = {name: group for name, group in free.items() if any(split is None for _, split in group)} or free
+    yield from ((id, "train") for name, group in free.items() if name not in open_ for id, _ in group)
+    sizes = {name: len(group) for name, group in open_.items()}
+    drawn = _draw_groups(sizes, _open_shares(set(claimed.values()), params), params.seed)
+    yield from ((id, split) for name, split in drawn for id, _ in open_[name])
+
+
+def _furthest(group: list[tuple[str, str | None]]) -> str | None:
+    """The split that claims a group, of those that its rows are named to be in; train claims none."""
+    return next((name for name in (*APART, "test", "dev") if any(split == name for _, split in group)), None)
+
+
+def _draw_groups(sizes: dict[str, int], shares: dict[str, float], seed: int) -> Iterator[tuple[str, str]]:
+    """Shuffled groups, each to the first split that it brings nearer to its share."""
+    wanted = {name: share * sum(sizes.values()) for name, share in shares.items()}
+    got = dict.fromkeys(shares, 0)
+    for group in sorted(sizes, key=lambda name: _order(name, seed)):
+        short = (name for name in shares if got[name] + sizes[group] / 2 <= wanted[name])
+        split = next(short, "train")
+        if split in got:
+            got[split] += sizes[group]
+        yield group, split
+
+
+def _open_shares(taken: set[str], params: SplitParams) -> dict[str, float]:
+    """The shares that are still to be drawn: a split that the data names takes none."""
+    return {"test": 0.0 if "test" in taken else params.test, "dev": 0.0 if "dev" in taken else params.dev}
 
 
 def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,14 @@ from stages.chat import Prompting
 from stages.contract import Contract
 from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed, write_answers
 from stages.rows import Row, read_json, read_rows, write_json
+from stages.shapes import APART
 
 
 @dataclass(frozen=True)
 class Inputs:
     rows: Annotated[Path, Read("splits.test")]
+    golden: Annotated[Path, Read("splits.golden")]
+    adversarial: Annotated[Path, Read("splits.adversarial")]
     gguf: Annotated[Path, Read("select.gguf")]
     f16: Annotated[Path, Read("select.f16")]
     adapter: Annotated[Path, Read("select.adapter")]
@@ -36,6 +39,8 @@ class Outputs:
     tuned: Annotated[Path, Write("tuned.jsonl")]
     f16: Annotated[Path, Write("f16.jsonl")]
     chosen: Annotated[Path, Write("chosen.jsonl")]
+    golden: Annotated[Path, Write("golden.jsonl")]
+    adversarial: Annotated[Path, Write("adversarial.jsonl")]
     speed: Annotated[Path, Write("speed.json")]
 
 
@@ -56,6 +61,11 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
         shutil.copyfile(out.chosen, out.f16)
     else:
         speeds["f16"] = _answer(inputs.f16, None, rows, params, together, out.f16)
+    for name in APART:  # rows that a release must get right, or that try to break it: the shipped file alone
+        beside = list(read_rows(getattr(inputs, name)))
+        getattr(out, name).touch()
+        if beside:
+            _answer(inputs.gguf, None, beside, params, alone, getattr(out, name))
     write_json(out.speed, speeds)
 
 

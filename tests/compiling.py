@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
-from compiler.workspace import Memory, Preset
+from compiler.workspace import Memory, Peek, Preset
 from stages.base import Diagnostic, Span
 from stages.wording import render
 
@@ -42,22 +42,34 @@ def shipped() -> Mapping[str, Mapping[str, Preset]]:
     return groups
 
 
-def workspace(*files: str) -> Memory:
-    """A workspace of tunec's presets and these files; with none named, of one file of rows."""
-    return Memory(frozenset(files or (ROWS,)), shipped())
+def workspace(*files: str, peeks: Mapping[str, Peek] | None = None) -> Memory:
+    """A workspace of tunec's presets and these files; with none named, of one file of rows. peeks: what they show."""
+    return Memory(frozenset(files or peeks or (ROWS,)), shipped(), peeks or {})
 
 
-def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None) -> Compiled:
-    return compile_task(text, workspace(*files), overrides=overrides)
+def compiled(
+    text: str = MINIMAL, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
+) -> Compiled:
+    return compile_task(text, workspace(*files, peeks=peeks), overrides=overrides)
 
 
-def refused(text: str, *files: str, overrides: list[str] | None = None) -> list[Diagnostic]:
+def refused(
+    text: str, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
+) -> list[Diagnostic]:
     """The diagnostics of a task that must not compile."""
+    found = told(text, *files, overrides=overrides, peeks=peeks)
+    assert any(diagnostic.severity == "error" for diagnostic in found), "the task compiles"
+    return found
+
+
+def told(
+    text: str, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
+) -> list[Diagnostic]:
+    """Everything that the compiler says of a task, whether or not it compiles."""
     try:
-        compiled(text, *files, overrides=overrides)
+        return compiled(text, *files, overrides=overrides, peeks=peeks).warnings
     except ParseError as error:
         return error.diagnostics
-    raise AssertionError("the task compiles")
 
 
 def shown(found: list[Diagnostic], text: str) -> str:

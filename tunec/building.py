@@ -15,6 +15,7 @@ from rich.text import Text
 
 from compiler import Compiled
 from compiler.emit import GUARD
+from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
 from tunec import dvc
 from tunec.compiling import compile_workspace, write_if_changed
@@ -115,6 +116,14 @@ def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]
     """Compile and write; returns which files changed."""
     compiled = compile_workspace(root, overrides)
     return compiled, [name for name, text in files(compiled).items() if write_if_changed(root / name, text)]
+
+
+def require_local(task: Task) -> None:
+    """Raises T412 for a build that is to run elsewhere: this version runs stages on this machine."""
+    if task.execution.type != "local":
+        where = f"{task.execution.type} {task.execution.host or ''}".strip()
+        help = "build here with `tunec build execution.type=local`, or copy the workspace there and build it there"
+        raise fail("T412", f"this version cannot build on another machine ({where})", help=help)
 
 
 def build(root: Path, targets: list[str], console: Console) -> None:

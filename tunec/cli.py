@@ -107,6 +107,7 @@ def build(
     console = Console(soft_wrap=True)
     compiled, _ = building.compile_here(Path(), overrides)
     _warn(compiled.warnings)
+    building.require_local(compiled.task)
     _known_targets(targets, [instance.name for instance in compiled.plan.instances])
     building.build(Path(), targets, console)
     if targets:

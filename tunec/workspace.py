@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.workspace import Preset, literal
+from compiler.workspace import Peek, Preset, literal
 from stages.base import Diagnostic, Span, UserError
+from tunec.peeking import peek
 
 TASK = "task.yaml"
 _TOO_LARGE = 4_000_000  # bytes; the compiler's own limit is in characters
@@ -30,6 +31,9 @@ class Disk:
             return not (self.root / path.split("*")[0]).resolve().is_relative_to(self.root.resolve())
         except (OSError, RuntimeError, ValueError):  # a link to itself, or what no path can hold
             return True
+
+    def peek(self, file: str, format: str) -> Peek | None:
+        return peek(self.root / file, format)
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
         """tunec's own, then the workspace's. The group "" holds defaults.yaml."""

@@ -1,4 +1,4 @@
-"""The chosen model is better than every baseline by a margin, pair by pair on the same rows."""
+"""The chosen model is better than every baseline (or the named one) by a margin, pair by pair on the same rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from stages.evidence import Evidence, Outcome, against
 def judge(evidence: Evidence, bound: float) -> Outcome:
     """The narrowest lead decides. With no baseline there is nothing to beat, and so nothing is shown."""
     leads = {name: lead for name, lead in evidence.ahead.items() if evidence.others[name].kind == "baseline"}
+    if evidence.rival:  # an instance is named after its baseline, and its model where it has one
+        leads = {name: lead for name, lead in leads.items() if f"{name}-".startswith(f"{evidence.rival}-")}
     if not leads:
         return Outcome("beats_baselines", "not_enough_evidence", None, bound, "no baseline was run")
     name, lead = min(leads.items(), key=lambda item: (item[1]["value"], item[0]))

@@ -34,7 +34,7 @@ output_format:
 data:
   sources:
     - path: data/raw/rows.jsonl
-splits: {dev: 0.2, test: 0.2}
+splits: {ratios: {train: 0.6, dev: 0.2, test: 0.2}}
 baselines:
   majority: true
   base: false

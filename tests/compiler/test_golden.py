@@ -1,7 +1,8 @@
 """Golden folders. accepts/CASE: task.yaml, and the dvc.yaml and params.yaml that it compiles to. rejects/CODE-name:
 task.yaml, and what `tunec check` says of it.
 
-files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line.
+files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line; data/ holds
+files of rows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from compiler import compile_task
-from tests.compiling import ROOT, compiled, refused, shown
+from compiler.workspace import Peek
+from tests.compiling import ROOT, compiled, shown, told
+from tunec.peeking import peek
 from tunec.workspace import Disk
 
 HERE = Path(__file__).parent
@@ -38,20 +41,27 @@ def test_the_example_in_the_root_is_compiled_fresh() -> None:
 
 @pytest.mark.parametrize("case", REJECTS, ids=lambda case: case.name)
 def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golden) -> None:
-    text = _text(case)
-    found = refused(text, *_lines(case, "files.txt"), overrides=_lines(case, "overrides.txt"))
+    text, peeks = _text(case), _peeks(case)
+    files = [*_lines(case, "files.txt"), *peeks]
+    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks)
     assert case.name.split("-")[0] in {diagnostic.code for diagnostic in found}
     assert all(diagnostic.span and diagnostic.help for diagnostic in found)
     golden(case / "stderr.txt", shown(found, text))
 
 
 def test_every_code_of_the_compiler_has_a_case() -> None:
-    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "compiler").glob("*.py"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "compiler").rglob("*.py"))
     raised = set(re.findall(r'"(T\d{3})"', sources))
     cases = {case.name.split("-")[0] for case in REJECTS}
     assert raised - {"T002"} == cases, (
         "a code without a case, or a case without a code"
     )  # T002 is a file of 1 MB, see test_yaml
+
+
+def _peeks(case: Path) -> dict[str, Peek]:
+    """What the data files of a case show, which lie in its folder as they would in a workspace."""
+    found = {file.relative_to(case).as_posix(): peek(file, "auto") for file in sorted(case.glob("data/**/*.*"))}
+    return {name: shown for name, shown in found.items() if shown}
 
 
 def _text(case: Path) -> str:

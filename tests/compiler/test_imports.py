@@ -25,7 +25,7 @@ HEAVY = {
     "pyarrow",
     "huggingface_hub",
 }
-OPEN_TO_THE_COMPILER = {"stages.base", "stages.templating"}  # the second holds the input template's grammar
+OPEN_TO_THE_COMPILER = {"stages.base", "stages.shapes", "stages.templating"}  # the last holds the input template's grammar
 
 
 def imports(file: Path) -> Iterator[str]:

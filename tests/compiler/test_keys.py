@@ -12,11 +12,12 @@ import yaml
 from pydantic import BaseModel
 
 from compiler.task import Task
-from tests.compiling import ROWS, compiled
+from tests.compiling import ROWS, compiled, refused
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
 FILES = (ROWS, "data/raw/more.jsonl", MODEL, OTHER_MODEL)
 COMMITS = ("0" * 40, "1" * 40)
+CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
     "task_name": "slots",
     "task_type": "extraction",
@@ -47,10 +48,12 @@ OTHER: dict[str, Any] = {
     "data.sources.path": "data/raw/more.jsonl",
     "data.sources.format": "csv",
     "data.sources.map": {"text": "utterance"},
+    "data.sources.tags": ["web"],
     "data.sources.role": "test",
     "data.output": "slots",
-    "splits.dev": 0.2,
-    "splits.test": 0.2,
+    "splits.ratios.dev": 0.1000001,
+    "splits.ratios.test": 0.1000001,
+    "splits.group_by": "customer",
     "splits.stratify": False,
     "splits.seed": 1,
     "baselines": {"majority": False},
@@ -67,6 +70,9 @@ OTHER: dict[str, Any] = {
     "base_model.license": "mit",
     "base_model.context_length": 4096,
     "base_model.parameters": 1000,
+    "base_model.chat.family": (CHAT, "phi"),
+    "base_model.chat.system_role": (CHAT, False),
+    "base_model.chat.thinking": (CHAT, "optional"),
     "training.base_model": OTHER_MODEL,
     "training.prompt": "none",
     "training.lora.r": 8,
@@ -89,12 +95,26 @@ OTHER: dict[str, Any] = {
     "evaluation.resamples": 500,
     "evaluation.max_new_tokens": 16,
     "evaluation.sequences": 2,
+    "evaluation.decoding": "free",
+    "evaluation.slices": ["text"],
     "success_criteria.primary_metric": "slot_f1",
     "success_criteria.threshold": 0.8,
+    "success_criteria.baseline": "majority",
     "success_criteria.gates": {"schema_validity": 0.5},
+    "sweep": {"training.lora.r": [8, 16]},
 }
 # Keys that have one value only, for now.
 SINGLE = {"training.method": "sft", "training.adapter": "lora"}
+# Keys that nothing built depends on, and who reads them; each has a test of its own.
+CONSUMED = {
+    "splits.ratios.train": "the check that the shares sum to 1",
+    "execution.type": "tunec build",
+    "execution.host": "tunec build",
+    "versioning.strategy": "tunec release",
+    "versioning.naming": "tunec release",
+    "versioning.retention": "tunec release",
+    "versioning.deploy_target": "tunec release",
+}
 
 
 def leaves(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -129,7 +149,7 @@ def built(task: dict[str, Any]) -> tuple[str, str]:
     return found.dvc_yaml, found.params_yaml
 
 
-@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in SINGLE])
+@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in SINGLE and key not in CONSUMED])
 def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     given = OTHER[key]
     before, other = given if isinstance(given, tuple) else ({}, given)
@@ -140,7 +160,18 @@ def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
 
 
 def test_the_tables_hold_every_key_and_no_other() -> None:
-    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys()
+    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys() | CONSUMED.keys()
+
+
+@pytest.mark.parametrize("key", ["execution.type", "execution.host"])
+def test_where_a_build_runs_is_no_part_of_what_is_built(key: str) -> None:
+    other = {"execution": {"type": "remote_ssh", "host": "me@there" if key.endswith("host") else "there"}}
+    assert built({**TEXT, **other}) == built(TEXT)
+
+
+def test_the_share_of_train_is_what_the_others_leave() -> None:
+    text = yaml.safe_dump(with_value(TEXT, "splits.ratios.train", 0.5))
+    assert "T133" in {diagnostic.code for diagnostic in refused(text, *FILES)}
 
 
 def test_a_key_with_a_single_value_has_no_other() -> None:

@@ -29,7 +29,11 @@ def ids(rows: list[dict[str, Any]]) -> set[str]:
 
 
 def with_splits(**values: object) -> str:
-    return LABELS + "splits: {" + ", ".join(f"{key}: {str(value).lower()}" for key, value in values.items()) + "}\n"
+    """Labels with these keys of `splits`; dev and test are shares."""
+    dev, test = float(values.pop("dev", 0.1)), float(values.pop("test", 0.1))  # type: ignore[arg-type]
+    ratios = f"ratios: {{train: {1 - dev - test!r}, dev: {dev!r}, test: {test!r}}}"
+    others = [f"{key}: {str(value).lower()}" for key, value in values.items()]
+    return LABELS + "splits: {" + ", ".join([ratios, *others]) + "}\n"
 
 
 @SETTINGS

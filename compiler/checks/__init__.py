@@ -1,0 +1,42 @@
+"""Cross-field checks: what no single key can be blamed for. One function a code; its docstring is the code's page.
+
+A check looks at the typed task, at the places of its values and at what the data files show, and yields what it finds.
+Dropping a function with `@check("T1nn")` into a module of this folder is all it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training
+from compiler.checks._check import Check, Look
+from compiler.parse import Node
+from compiler.task import Task
+from compiler.workspace import Workspace
+from stages.base import Diagnostic
+
+_MODULES: tuple[ModuleType, ...] = (
+    paths,
+    data,
+    splits,
+    template,
+    contract,
+    model,
+    training,
+    criteria,
+    execution,
+)
+
+
+def checks() -> Iterator[Check]:
+    """Every check, module by module, in the order that they stand in."""
+    for module in _MODULES:
+        yield from (member for member in vars(module).values() if hasattr(member, "code"))
+
+
+def find(task: Task, tree: Node, workspace: Workspace) -> list[Diagnostic]:
+    """Everything that every check finds, in the order of the text."""
+    look = Look(task, tree, workspace)
+    found = [look.diagnostic(check, problem) for check in checks() for problem in check(look)]
+    return sorted(found, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code) if d.span else ("", 0, 0, ""))

@@ -1,0 +1,168 @@
+"""What comes out: the schema of the contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from compiler.checks._check import Found, Look, check
+from compiler.schema import references
+
+_AT = "output_format.schema"
+_SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
+
+
+@check("T110")
+def schema_is_sound(look: Look) -> Iterator[Found]:
+    """A schema that is missing where the contract needs one, is no JSON Schema, or refers to what it lacks.
+
+    Mend it as the message says; copy definitions into `$defs`.
+    """
+    kind, schema = look.task.output_format.type, look.schema
+    if kind == "text":
+        if look.task.output_format.schema_ is not None:
+            yield Found("a text contract has no schema", _AT, "remove it, or set `type: json`")
+        return
+    if look.task.output_format.schema_ is None:
+        yield Found(f"a {kind} contract needs a schema", "output_format", _EXAMPLES[kind])
+        return
+    outside = sorted({reference for reference in references(schema) if not reference.startswith("#")})
+    for reference in outside:
+        yield Found(f"the schema refers to {reference!a}, outside itself", _AT, "copy the definition into `$defs`")
+    broken = list(_metaschema(schema))
+    yield from broken or (() if outside else _endless(schema))
+    if kind == "label":
+        yield from _labels(schema)
+    elif kind == "tool_call" and not look.task.output_format.schema_:
+        yield Found("a tool_call contract names no tool", _AT, _EXAMPLES[kind])
+
+
+@check("T116")
+def labels_are_different(look: Look) -> Iterator[Found]:
+    """A label or enum value that stands twice, or two that differ in case, blanks or width alone.
+
+    No answer could be told from the other. Keep one of them.
+    """
+    import unicodedata
+
+    for name, values in enums(look.schema):
+        texts = [value for value in values if isinstance(value, str)]
+        folded = Counter(unicodedata.normalize("NFKC", text).casefold().strip() for text in texts)
+        for text, many in folded.items():
+            if many > 1:
+                alike = [t for t in texts if unicodedata.normalize("NFKC", t).casefold().strip() == text]
+                what = " and ".join(f"'{t}'" for t in alike)
+                where = f"of `{name}` " if name else ""
+                yield Found(f"the values {what} {where}are alike", _AT, "keep one of them", key=True)
+
+
+@check("T117")
+def required_fields_exist(look: Look) -> Iterator[Found]:
+    """`required` names a field that `properties` lacks, where no other field is allowed: no answer could fit.
+
+    Add the field to `properties`, or take it out of `required`.
+    """
+    for part in _objects(look.schema):
+        fields, required = part.get("properties"), part.get("required")
+        if isinstance(fields, dict) and isinstance(required, list) and part.get("additionalProperties") is False:
+            for name in required:
+                if name not in fields and not part.get("patternProperties"):
+                    help = "add it to `properties`, or take it out of `required`"
+                    yield Found(f"`required` names `{name}`, which `properties` lacks", _AT, help, key=True)
+
+
+@check("T119", "warning")
+def schema_says_something(look: Look) -> Iterator[Found]:
+    """A JSON contract that any JSON value, or any object, fits.
+
+    Then every answer is valid, and the grammar holds a model to nothing. Write the fields under `schema:`.
+    """
+    telling = set(look.schema) - {"$schema", "$id", "$defs", "title", "description", "type"}
+    if look.task.output_format.type == "json" and look.task.output_format.schema_ is not None and not telling:
+        if look.schema.get("type") in (None, "object", "array"):
+            yield Found("any JSON fits this schema", _AT, "write its fields: {field: {type: string}}", key=True)
+
+
+@check("T138")
+def decoding_has_a_contract(look: Look) -> Iterator[Found]:
+    """`evaluation.decoding: constrained` for a text contract, which has nothing to constrain by.
+
+    Give the contract a schema, or remove the key.
+    """
+    if look.task.evaluation.decoding == "constrained" and look.task.output_format.type == "text":
+        help = "give the contract a schema, or remove `decoding`"
+        yield Found("a text contract has nothing to constrain decoding by", "evaluation.decoding", help)
+
+
+def enums(schema: Any, name: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """(name of the field, its values) for every enum in a schema; the whole answer has no name."""
+    stack: list[tuple[str, Any]] = [(name, schema)]
+    while stack:
+        name, part = stack.pop()
+        if isinstance(part, list):
+            stack += [(name, inner) for inner in part]
+        if not isinstance(part, dict):
+            continue
+        if isinstance(part.get("enum"), list):
+            yield name, part["enum"]
+        fields = part.get("properties")
+        named = fields.items() if isinstance(fields, dict) else ()
+        stack += [(str(field), inner) for field, inner in named]
+        stack += [(name, inner) for key, inner in part.items() if key not in ("properties", "enum", "const", "default")]
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            yield part
+            stack += [inner for key, inner in part.items() if key not in ("enum", "const", "default", "examples")]
+        elif isinstance(part, list):
+            stack += part
+
+
+def _labels(schema: dict[str, Any]) -> Iterator[Found]:
+    labels = schema.get("enum")
+    if not (isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels)):
+        help = "write the labels as `schema: {enum: [billing, refund]}`; quote those that look like numbers"
+        yield Found("a label contract needs `enum`, a list of texts", _AT, help)
+    elif any(not label or label != label.strip() for label in labels):
+        help = "an answer's outer blanks are dropped, so no answer could be this label"
+        yield Found("a label is empty, or begins or ends with blanks", _AT, help)
+
+
+def _metaschema(schema: dict[str, Any]) -> Iterator[Found]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        at = "/".join(map(str, error.absolute_path)) or "the schema"
+        yield Found(f"this is no JSON Schema: {at}: {error.message[:200]}", _AT, "see json-schema.org")
+
+
+def _endless(schema: dict[str, Any]) -> Iterator[Found]:
+    """References that lead nowhere or back to themselves: a value of every kind is held against each of them."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    for reference in sorted(set(references(schema))):
+        validator = Draft202012Validator({**schema, "$ref": reference}, registry=Registry())
+        try:
+            for value in _SAMPLES:
+                validator.is_valid(value)
+        except Unresolvable:
+            yield Found(f"the schema refers to {reference!a}, which it lacks", _AT, "define it in `$defs`")
+        except RecursionError:
+            yield Found(f"{reference!a} refers to itself without end", _AT, "let it describe a value")
+
+
+_EXAMPLES = {
+    "json": "write {field: {type: string}} under `schema:`",
+    "label": "write `schema: {enum: [a, b]}`",
+    "tool_call": "write {tool: {argument: {type: string}}} under `schema:`",
+}

@@ -1,0 +1,212 @@
+"""What success means: metrics, thresholds, gates, baselines, quantizations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.checks._check import CHOOSE, Found, Look, check
+from compiler.checks.template import placeholders
+from compiler.resolve import did_you_mean
+from compiler.schema import lowered
+from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+
+_SPLIT_GATES = ("golden", "adversarial")  # gates on rows that only a source of that role brings
+
+
+@check("T010")
+def metric_is_known(look: Look) -> Iterator[Found]:
+    """A metric that tunec does not have, or that says nothing about this contract.
+
+    Choose one of those that the note lists.
+    """
+    known, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
+    fitting = [name for name, metric in known.items() if lowered(kind) in metric.fits]
+    note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
+    for path, name in _metrics(look):
+        if name not in known:
+            yield Found(f"unknown metric `{name}`", path, did_you_mean(name, fitting) or CHOOSE, note)
+        elif name not in fitting:
+            yield Found(f"the metric `{name}` does not fit a {kind} contract", path, CHOOSE, note)
+
+
+@check("T120", "warning")
+def metric_is_named_once(look: Look) -> Iterator[Found]:
+    """A metric that is named twice: the primary metric is measured anyway.
+
+    Remove it from `evaluation.metrics`.
+    """
+    seen: set[str] = set()
+    for path, name in _metrics(look):
+        if name in seen and look.written(path):
+            yield Found(f"`{name}` is measured already", path, "remove it")
+        seen.add(name)
+
+
+@check("T122")
+def threshold_in_range(look: Look) -> Iterator[Found]:
+    """A threshold that no model can miss, or that none can reach.
+
+    Metrics lie between 0 and 1: write 0.8, not 80.
+    """
+    metrics, criteria = members("stages.metrics", "METRIC", Metric), look.task.success_criteria
+    primary = metrics.get(criteria.primary_metric)
+    bounds = [("success_criteria.threshold", f"the threshold {criteria.threshold:g}", criteria.threshold, primary)]
+    for name, bound in criteria.gates.items():
+        if not isinstance(bound, bool):
+            what = f"the bound {bound:g} of the gate `{name}`"
+            metric = primary if name in _SPLIT_GATES else metrics.get(name)
+            bounds.append((f"success_criteria.gates.{name}", what, bound, metric))
+    for path, what, bound, metric in bounds:
+        if metric and not metric.low <= bound <= metric.high:
+            note = f"`{metric.name}` lies between {metric.low:g} and {metric.high:g}"
+            help = f"write {bound / 100:g}" if 1 < bound <= 100 else "choose a value in that range"
+            yield Found(f"{what} is out of range", path, help, note)
+    lead = criteria.gates.get("beats_baselines", False)
+    if primary and not isinstance(lead, bool) and not abs(lead) <= primary.high - primary.low:
+        widest = primary.high - primary.low
+        note = f"a lead in `{primary.name}` lies between {-widest:g} and {widest:g}"
+        at = "success_criteria.gates.beats_baselines"
+        yield Found(f"the lead {lead:g} is out of range", at, "write 0 or a little more", note)
+
+
+@check("T123")
+def gate_is_known(look: Look) -> Iterator[Found]:
+    """A gate that tunec does not have, without a bound, or on what the contract lacks.
+
+    Choose one that the note lists, with a number; `NAME: false` switches it off.
+    """
+    known = sorted(set(members("stages.gates", "GATE", Gate)) - {"threshold"})
+    metrics, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
+    for name, bound in look.task.success_criteria.gates.items():
+        at = f"success_criteria.gates.{name}"
+        if name not in known:
+            note = f"gates: {', '.join(known)}"
+            yield Found(f"unknown gate `{name}`", at, did_you_mean(name, known) or "remove it", note, key=True)
+        elif bound is True:
+            yield Found(f"the gate `{name}` needs a bound", at, f"write a number, or `{name}: false`", key=True)
+        elif bound is not False and name in metrics and lowered(kind) not in metrics[name].fits:
+            help = f"write `{name}: false` under success_criteria.gates"
+            yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
+
+
+@check("T126")
+def gate_has_a_split(look: Look) -> Iterator[Found]:
+    """A gate on a split that does not exist: no source has that role.
+
+    Add a source with `role: golden` (or adversarial), or remove the gate.
+    """
+    roles = {source.role for source in look.task.data.sources}
+    for name in _SPLIT_GATES:
+        bound = look.task.success_criteria.gates.get(name, False)
+        if bound is not False and name not in roles:
+            help = f"add a source with `role: {name}`, or write `{name}: false`"
+            yield Found(f"there are no {name} rows to judge by", f"success_criteria.gates.{name}", help, key=True)
+
+
+@check("T124")
+def baseline_is_known(look: Look) -> Iterator[Found]:
+    """A baseline that tunec does not have, or options that it does not take.
+
+    See docs/task-yaml.md, baselines.
+    """
+    known = members("stages.baselines", "BASELINE", Baseline)
+    for name, options in look.task.baselines.items():
+        at = f"baselines.{name}"
+        if name not in known:
+            note = f"baselines: {', '.join(known)}"
+            help = did_you_mean(name, list(known)) or "remove it"
+            yield Found(f"unknown baseline `{name}`", at, help, note, key=True)
+        elif options is not False and (refused := known[name].allowed(options, look.fields)):
+            yield Found(f"baseline `{name}`: {refused}", at, "see docs/task-yaml.md, baselines", key=True)
+
+
+@check("T127")
+def named_baseline_runs(look: Look) -> Iterator[Found]:
+    """`success_criteria.baseline` names a baseline that does not run.
+
+    Switch it on under `baselines`, or name one that runs.
+    """
+    named, runs = look.task.success_criteria.baseline, _running(look)
+    if named and named not in runs:
+        help = did_you_mean(named, runs) or f"write `{named}: true` under baselines"
+        note = f"baselines that run: {', '.join(runs) or 'none'}"
+        yield Found(f"the baseline `{named}` does not run", "success_criteria.baseline", help, note)
+
+
+@check("T128")
+def something_is_there_to_beat(look: Look) -> Iterator[Found]:
+    """The gate beats_baselines where no baseline runs: nothing could pass it.
+
+    Switch one on, such as `majority: true`, or write `beats_baselines: false`.
+    """
+    bound = look.task.success_criteria.gates.get("beats_baselines", False)
+    if bound is not False and not _running(look):
+        help = "switch one on, such as `majority: true`, or write `gates: {beats_baselines: false}`"
+        yield Found("there is no baseline to beat", "baselines", help)
+
+
+@check("T125")
+def quantization_is_known(look: Look) -> Iterator[Found]:
+    """A quantization that llama.cpp does not offer, or one that is named twice.
+
+    Choose one that the note lists; f16 is always built.
+    """
+    formats = look.task.quantization.formats
+    for index, name in enumerate(formats):
+        at = f"quantization.formats.{index}"
+        if name not in QUANTIZATIONS:
+            note = f"quantizations: {', '.join(QUANTIZATIONS)}; f16 is always built"
+            help = did_you_mean(name, list(QUANTIZATIONS)) or CHOOSE
+            yield Found(f"unknown quantization `{name}`", at, help, note)
+        elif name in formats[:index]:
+            yield Found(f"the quantization `{name}` stands twice", at, "keep one of them")
+
+
+@check("T157", "warning")
+def drop_has_a_quantization(look: Look) -> Iterator[Found]:
+    """`quantization.max_drop` where nothing is quantized: there is no drop.
+
+    Name a format, or remove the key.
+    """
+    if not look.task.quantization.formats and look.written("quantization.max_drop"):
+        yield Found("nothing is quantized, so nothing drops", "quantization.max_drop", "remove it", key=True)
+
+
+@check("T121")
+def slice_is_there(look: Look) -> Iterator[Found]:
+    """`evaluation.slices` names no column that goes in.
+
+    A slice is a column of `input_template`, or `tags`.
+    """
+    known = [*sorted(placeholders(look.task.input_template)), "tags"]
+    for index, name in enumerate(look.task.evaluation.slices):
+        if name not in known:
+            help = did_you_mean(name, known) or CHOOSE
+            note = f"slices: {', '.join(known)}"
+            yield Found(f"no row has `{name}`", f"evaluation.slices.{index}", help, note)
+
+
+@check("T173", "warning")
+def tags_are_used(look: Look) -> Iterator[Found]:
+    """Tags that nothing reports by, or `slices: [tags]` without any.
+
+    Add `tags` to `evaluation.slices`, or give a source its tags.
+    """
+    tagged = [index for index, source in enumerate(look.task.data.sources) if source.tags]
+    sliced = "tags" in look.task.evaluation.slices
+    if tagged and not sliced:
+        at = f"data.sources.{tagged[0]}.tags"
+        yield Found("nothing is reported by these tags", at, "write `evaluation: {slices: [tags]}`", key=True)
+    if sliced and not tagged:
+        help = "give a source `tags: [WORD]`, or remove it"
+        yield Found("no source has tags", f"evaluation.slices.{look.task.evaluation.slices.index('tags')}", help)
+
+
+def _running(look: Look) -> list[str]:
+    return sorted(name for name, options in look.task.baselines.items() if options is not False)
+
+
+def _metrics(look: Look) -> Iterator[tuple[str, str]]:
+    yield "success_criteria.primary_metric", look.task.success_criteria.primary_metric
+    for index, name in enumerate(look.task.evaluation.metrics):
+        yield f"evaluation.metrics.{index}", name

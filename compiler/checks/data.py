@@ -1,0 +1,162 @@
+"""Sources against the files: columns that are not there, columns that nobody reads, one file in two places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.checks._check import Found, Look, check
+from compiler.checks.template import placeholders
+from compiler.resolve import did_you_mean
+from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, readable
+
+_ROLES_APART = {"golden", "adversarial"}
+
+
+@check("T103")
+def placeholder_has_a_column(look: Look) -> Iterator[Found]:
+    """A placeholder of `input_template` that no column of the data fills.
+
+    Every row would be rejected. Correct the name, or rename the column with `map` in data.sources.
+    """
+    if not look.seen_whole:
+        return
+    for name in sorted(placeholders(look.task.input_template) - look.columns):
+        known = ", ".join(sorted(look.columns))
+        help = did_you_mean(name, sorted(look.columns)) or f"rename a column: `map: {{{name}: COLUMN}}` in data.sources"
+        yield Found(f"no column fills `{{{name}}}`", "input_template", help, f"columns of the data: {known}")
+
+
+@check("T105", "warning")
+def column_is_read(look: Look) -> Iterator[Found]:
+    """A column of the data that nothing reads.
+
+    It may be forgotten in `input_template`. Where it is meant to stay out, there is nothing to do.
+    """
+    read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, look.task.splits.group_by, "id"}
+    unused = sorted(look.columns - read)
+    if unused and look.seen_whole:
+        names = ", ".join(f"`{name}`" for name in unused[:8])
+        what = "the column" if len(unused) == 1 else "the columns"
+        yield Found(f"nothing reads {what} {names}", "input_template", "name it here if it belongs to the input")
+
+
+@check("T106")
+def golden_is_kept_apart(look: Look) -> Iterator[Found]:
+    """A golden or adversarial file that is also read as an ordinary source.
+
+    Its rows would be trained on, and prove nothing. Keep the file outside the pattern of the other source.
+    """
+    for file, index, other in _twice(look):
+        roles = {look.task.data.sources[i].role for i in (index, other)}
+        if roles & _ROLES_APART and len(roles) == 2:
+            role = next(iter(sorted(roles & _ROLES_APART)))
+            first = look.task.data.sources[other]
+            note = f"`{first.path}` reads it as {first.role or 'ordinary rows'} as well"
+            help = f"move it out of the way of that source, such as to data/{role}/"
+            yield Found(f"the {role} file {file} is also a source", f"data.sources.{index}.path", help, note)
+
+
+@check("T107")
+def selection_never_reads_test(look: Look) -> Iterator[Found]:
+    """One file that is dev and test, or train and test: a choice would be made by the rows that judge it.
+
+    Selection reads dev alone, and the test split is looked at once. Give each role files of its own.
+    """
+    for file, index, other in _twice(look):
+        roles = {look.task.data.sources[i].role for i in (index, other)}
+        if len(roles) == 2 and not roles & _ROLES_APART:
+            named = " and ".join(sorted(role or "unassigned" for role in roles))
+            help = "give each role files of its own"
+            why = "selection would read the test split" if roles == {"dev", "test"} else "rows would be on both sides"
+            yield Found(f"{file} is read as {named}: {why}", f"data.sources.{index}.path", help)
+
+
+@check("T164", "warning")
+def file_is_read_once(look: Look) -> Iterator[Found]:
+    """A file that two sources read in the same way.
+
+    Its rows are dropped as duplicates the second time. Remove one of the two.
+    """
+    for file, index, other in _twice(look):
+        sources = look.task.data.sources
+        if sources[index].role == sources[other].role:
+            help = f"remove one of them: `{sources[other].path}` reads it already"
+            yield Found(f"{file} is read twice", f"data.sources.{index}.path", help)
+
+
+@check("T109")
+def answer_has_a_column(look: Look) -> Iterator[Found]:
+    """No column of the data holds the answer.
+
+    It is the column that `data.output` names; otherwise `output`, `label` or `answer`; otherwise, of a JSON contract, the
+    columns that are named like its fields. Name the column in `data.output`.
+    """
+    if not look.seen_whole or _answers(look) & look.columns:
+        return
+    named = look.task.data.output
+    what = f"the data has no column `{named}`" if named else "no column of the data holds the answer"
+    known = ", ".join(sorted(look.columns))
+    help = did_you_mean(named or "output", sorted(look.columns)) or "name the column that holds it: `data: {output: …}`"
+    yield Found(what, "data.output" if named else "data.sources", help, f"columns of the data: {known}")
+
+
+@check("T111")
+def map_renames_a_column(look: Look) -> Iterator[Found]:
+    """A `map` that renames a column which its files do not have.
+
+    It is {new name: column in the file}. Correct the column's name.
+    """
+    for index, source in enumerate(look.task.data.sources):
+        peeks = [peek for i, _, _, peek in look.peeks if i == index]
+        columns = frozenset().union(*(peek.columns for peek in peeks))
+        for new, old in source.map.items():
+            if peeks and old not in columns:
+                help = did_you_mean(old, sorted(columns)) or "write `new name: column of the file`"
+                note = f"columns there: {', '.join(sorted(columns))}"
+                yield Found(f"`{source.path}` has no column `{old}`", f"data.sources.{index}.map.{new}", help, note)
+
+
+@check("T112")
+def format_can_be_told(look: Look) -> Iterator[Found]:
+    """A data file whose ending names no format that tunec reads.
+
+    Write the source's `format:`, or save the file as .jsonl, .csv or .parquet.
+    """
+    for index, source in enumerate(look.task.data.sources):
+        files = look.workspace.glob(source.path)
+        if source.format == "auto" and files and not any(readable(file) for file in files):
+            help = "write `format: jsonl`, `csv` or `parquet` beside the path"
+            yield Found(f"`{files[0]}`: no format has this ending", f"data.sources.{index}.path", help)
+
+
+@check("T170")
+def template_hides_the_answer(look: Look) -> Iterator[Found]:
+    """An input template that shows the model the answer.
+
+    The model would learn to copy. Take the placeholder out.
+    """
+    answer = look.task.data.output or next((name for name in ANSWER_COLUMNS if name in look.columns), None)
+    if answer and answer in placeholders(look.task.input_template):
+        help = "take it out: the model would learn to copy"
+        yield Found(f"`{{{answer}}}` is the answer itself", "input_template", help)
+
+
+def _answers(look: Look) -> set[str]:
+    """The columns that the answer may be read from."""
+    if look.task.data.output:
+        return {look.task.data.output}
+    own = look.fields if look.task.output_format.type == "json" else ()
+    named = [name for name in ANSWER_COLUMNS if name in look.columns and name not in own][:1]
+    return set(named) or set(own)
+
+
+def _twice(look: Look) -> Iterator[tuple[str, int, int]]:
+    """(file, later source, earlier source) for every file that two sources read."""
+    first: dict[str, int] = {}
+    for index, source in enumerate(look.task.data.sources):
+        for file in look.workspace.glob(source.path):
+            if file in first:
+                yield file, index, first[file]
+            first.setdefault(file, index)
+
+

@@ -1,0 +1,79 @@
+"""The base model: its files, and what it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.checks._check import Found, Look, check
+from compiler.checks.paths import unsafe
+
+_NEEDS = {"package": ("package", "file"), "gguf": ("path",), "folder": ("path",), "hub": ("repo", "revision")}
+
+
+@check("T130")
+def model_files_are_named(look: Look) -> Iterator[Found]:
+    """A base model whose source lacks what it needs, or whose files are not there.
+
+    Add the key, or bring the files.
+    """
+    model = look.task.base_model
+    for name in _NEEDS[model.source]:
+        if getattr(model, name) is None:
+            yield Found(f"a {model.source} base model needs `{name}`", "base_model", f"add `{name}:` to base_model")
+    if model.source in ("gguf", "folder") and model.path and not unsafe(model.path, look.workspace):
+        path = model.path if model.source == "gguf" else f"{model.path}/config.json"
+        if not look.workspace.glob(path):
+            help = "put the model there, or name another one in training.base_model"
+            yield Found(f"the base model `{model.path}` is not there", "base_model.path", help)
+
+
+@check("T156", "warning")
+def model_files_are_read(look: Look) -> Iterator[Found]:
+    """A key of `base_model` that its source does not read, such as `path` of a Hub model.
+
+    Remove it, or correct `source`.
+    """
+    model = look.task.base_model
+    others = {name for names in _NEEDS.values() for name in names} - set(_NEEDS[model.source])
+    for name in sorted(others):
+        if getattr(model, name) is not None:
+            help = "remove it, or correct `source`"
+            yield Found(f"a {model.source} base model does not read `{name}`", f"base_model.{name}", help, key=True)
+
+
+@check("T149")
+def rows_fit_the_context(look: Look) -> Iterator[Found]:
+    """`training.max_length` is more than the base model reads.
+
+    Positions that it never saw give no sense. Lower it, or choose a model with a longer context.
+    """
+    context, length = look.task.base_model.context_length, look.task.training.max_length
+    if context and length > context:
+        note = f"{look.task.training.base_model} reads {context:,} tokens"
+        yield Found(f"max_length {length:,} is beyond the base model", "training.max_length", f"write {context}", note)
+
+
+@check("T150")
+def answers_fit_the_context(look: Look) -> Iterator[Found]:
+    """`evaluation.max_new_tokens` leaves no room for a prompt in the base model's context.
+
+    Lower it to what the longest answer needs.
+    """
+    context, answer = look.task.base_model.context_length, look.task.evaluation.max_new_tokens
+    if context and answer >= context:
+        note = f"{look.task.training.base_model} reads {context:,} tokens, prompt and answer together"
+        help = "write what the longest answer needs"
+        yield Found(f"{answer:,} new tokens leave no room for a prompt", "evaluation.max_new_tokens", help, note)
+
+
+@check("T160", "warning")
+def model_answers_at_once(look: Look) -> Iterator[Found]:
+    """A base model that always reasons before it answers, for a contract that leaves no room for it.
+
+    Its template opens a block of reasoning, and the contract's answer has none: training has to undo a habit. Choose an
+    instruct model, or a text contract.
+    """
+    chat = look.task.base_model.chat
+    if chat and chat.thinking == "always" and look.task.output_format.type != "text":
+        message = f"`{look.task.training.base_model}` always thinks aloud, and the contract has no place for it"
+        yield Found(message, "training.base_model", "choose an instruct model, such as qwen3-1-7b")

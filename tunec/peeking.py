@@ -1,0 +1,80 @@
+"""A quick look into a data file: its columns, the official splits it names, and how many rows it has, about.
+
+`tunec check` takes a quarter of a second, so it reads the beginning of a file alone. What needs every row is the `data`
+stage's to say.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from compiler.workspace import Peek
+from stages.shapes import SPLIT_COLUMN, SPLITS
+
+_BEGINNING = 256 * 1024  # bytes that are looked into
+_COUNTED = 32 * 1024 * 1024  # bytes; the rows of a larger file are reckoned from its beginning
+
+
+def peek(path: Path, format: str) -> Peek | None:
+    """None for Parquet, whose columns take a library that is slow to load, and for what cannot be read."""
+    try:
+        stat = path.stat()
+        return _peek(path, format, stat.st_size, stat.st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
+    kind = path.suffix.removeprefix(".") if format == "auto" else format
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+    whole = len(beginning) == size
+    text = beginning.decode("utf-8-sig", errors="replace")
+    rows = list(_READERS[kind](text, whole)) if kind in _READERS else []
+    if not rows:
+        return None
+    columns = frozenset(name for row in rows for name in row)
+    splits = {SPLITS.get(str(row.get(SPLIT_COLUMN)).strip().lower()) for row in rows}
+    return Peek(columns, _count(path, size, len(beginning), len(rows), kind), frozenset(filter(None, splits)))
+
+
+def _count(path: Path, size: int, looked: int, found: int, kind: str) -> int:
+    if looked == size:
+        return found
+    if size > _COUNTED:
+        return round(found * size / looked)
+    with path.open("rb") as file:
+        lines = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
+    return max(found, lines - (kind == "csv"))
+
+
+def _jsonl(text: str, whole: bool) -> Iterator[dict[str, Any]]:
+    lines = text.split("\n")
+    for line in lines if whole else lines[:-1]:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _csv(text: str, whole: bool) -> Iterator[dict[str, Any]]:
+    """The cells of each row by the header's names. A damaged file shows nothing: `data` says what is wrong with it."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    except csv.Error:
+        return
+    for row in rows if whole else rows[:-1]:
+        if None not in row:
+            yield row
+
+
+_READERS = {"jsonl": _jsonl, "csv": _csv}
