@@ -20,8 +20,8 @@ class Inputs:
 class GateParams(Params):
     primary: Annotated[str, Key("success_criteria.primary_metric")]
     threshold: Annotated[float, Key("success_criteria.threshold")]
-    baseline: Annotated[str | None, Key("success_criteria.baseline")]
     gates: Annotated[dict[str, float | bool], Key("success_criteria.gates")]
+    baseline: Annotated[str | None, Key("success_criteria.baseline")] = None
 
 
 @dataclass(frozen=True)

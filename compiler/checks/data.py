@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
+from compiler.checks.paths import unsafe
 from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
 from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, readable
@@ -123,7 +124,7 @@ def format_can_be_told(look: Look) -> Iterator[Found]:
     Write the source's `format:`, or save the file as .jsonl, .csv or .parquet.
     """
     for index, source in enumerate(look.task.data.sources):
-        files = look.workspace.glob(source.path)
+        files = [] if unsafe(source.path, look.workspace) else look.workspace.glob(source.path)
         if source.format == "auto" and files and not any(readable(file) for file in files):
             help = "write `format: jsonl`, `csv` or `parquet` beside the path"
             yield Found(f"`{files[0]}`: no format has this ending", f"data.sources.{index}.path", help)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check
 from compiler.resolve import did_you_mean
 
-_FEW = 30  # rows below which a share of right answers says next to nothing: its interval is wider than 0.3
+_FEW = 20  # rows below which a share of right answers says next to nothing: its interval is wider than 0.4
 
 
 @check("T133")
@@ -81,7 +81,7 @@ def stratify_has_labels(look: Look) -> Iterator[Found]:
 def splits_hold_enough(look: Look) -> Iterator[Found]:
     """So few rows for dev or test that the figures will hardly say anything.
 
-    Of 30 rows, a share of right answers is known to about 0.15 in each direction. Bring more rows, or raise the share.
+    Of 20 rows, a share of right answers is known to about 0.2 in each direction. Bring more rows, or raise the share.
     """
     if not look.seen_whole or any(peek.splits for _, _, _, peek in look.peeks):
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import data, splits
+from stages.shapes import APART
 from tests.compiling import compiled, params
 
 LABELS = """\
@@ -77,4 +78,5 @@ def split(accepted: bytes, task: str = LABELS) -> dict[str, list[dict[str, Any]]
         names = {name: home / f"{name}.jsonl" for name in splits.NAMES}
         out = splits.Outputs(**names, report=home / "report.json")
         splits.run(splits.Inputs(home / "accepted.jsonl"), splits.SplitParams(**found), out)
-        return {name: list(map(json.loads, path.read_bytes().splitlines())) for name, path in names.items()}
+        parts = {name: list(map(json.loads, path.read_bytes().splitlines())) for name, path in names.items()}
+        return {name: part for name, part in parts.items() if part or name not in APART}

@@ -32,6 +32,7 @@ def scores(
         "chosen": "q4",
         "systems": systems,
         "ahead": {"tuned": figure(-0.1), "f16": figure(-0.1), **leads},
+        "beside": {"golden": {"rows": 4, "figures": {"slot_f1": figure(0.75)}}},
     }
 
 
@@ -107,8 +108,30 @@ def test_a_gate_that_is_false_is_off_and_one_at_zero_is_not(tmp_path: Path) -> N
     assert names == ["beats_baselines", "threshold"]
 
 
+def test_the_one_baseline_that_is_named_is_the_one_to_beat(tmp_path: Path) -> None:
+    leads = {"majority": figure(0.5, 0.4), "prompted-m": figure(-0.2, -0.3), "prompt": figure(-0.2, -0.3)}
+    (tmp_path / "scores.json").write_text(json.dumps(scores(ahead=leads)), encoding="utf-8")
+    found = {}
+    for name in ("majority", "prompted"):
+        params = gate.GateParams(primary="slot_f1", threshold=0.8, gates={"beats_baselines": 0.0}, baseline=name)
+        gate.run(gate.Inputs(tmp_path / "scores.json"), params, gate.Outputs(tmp_path / "verdict.json"))
+        found[name] = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["gates"][0]["status"]
+    assert found == {"majority": "pass", "prompted": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "status"),
+    [("golden", 0.75, "pass"), ("golden", 1.0, "fail"), ("adversarial", 0.5, "not_enough_evidence")],
+)
+def test_rows_apart_are_judged_by_the_value_of_the_primary_metric(
+    name: str, bound: float, status: str, tmp_path: Path
+) -> None:
+    found = judged(scores(), tmp_path, **{name: bound})["gates"]
+    assert {item["gate"]: item["status"] for item in found}[name] == status
+
+
 def test_every_gate_is_tried_above() -> None:
-    assert set(GATES) == {"threshold", "schema_validity", "beats_baselines"}
+    assert set(GATES) == {"threshold", "schema_validity", "beats_baselines", "golden", "adversarial"}
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,6 @@ def test_values_that_json_does_not_have_reject_their_row_and_no_other() -> None:
         ("rows.csv", b"text,text\na,b\n", "rows.csv: a column has no name, or two have the same"),
         ("rows.csv", b"text;label\na;b\n", "rows.csv is not separated by commas"),
         ("rows.csv", b"text,label\n" + b"a,refund\n" * 5000 + b"\xff,refund\n", "rows.csv is not UTF-8"),
-        ("rows.txt", b"a\n", "no reader for rows.txt"),
     ],
 )
 def test_a_file_that_is_not_of_its_format_is_refused_by_name(name: str, content: bytes, message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.base import UserError
-from tests.data.building import LABELS, read_jsonl, split
+from tests.data.building import LABELS, jsonl, read, read_jsonl, split
 
 SETTINGS = settings(max_examples=30, deadline=None)
 LABEL_NAMES = ("account", "refund", "shipping")
@@ -121,3 +121,41 @@ def test_too_few_rows_for_three_splits_stop_the_build(count: int) -> None:
 def test_a_share_of_zero_leaves_that_split_empty_which_stops_the_build() -> None:
     with pytest.raises(UserError, match="no row is left for dev"):
         split(accepted(90), with_splits(dev=0))
+
+
+@SETTINGS
+@given(st.lists(st.integers(0, 40), min_size=60, max_size=200), st.integers(0, 9))
+def test_rows_of_one_group_stay_in_one_split(customers: list[int], seed: int) -> None:
+    task = with_splits(dev=0.2, test=0.2, seed=seed, group_by="customer")
+    rows = [{"text": f"row {n}", "label": "refund", "customer": who} for n, who in enumerate(customers)]
+    try:
+        parts = split(read_jsonl(rows, task).accepted, task)
+    except UserError:
+        assert len(set(customers)) < 15  # so few groups that one split gets none
+        return
+    sides = [{row["group"] for row in part} for part in parts.values()]
+    assert sum(map(len, sides)) == len(set(customers)) and sum(map(len, parts.values())) == len(customers)
+    biggest = max(map(customers.count, customers))
+    assert abs(len(parts["test"]) - 0.2 * len(customers)) <= biggest
+
+
+def test_a_group_goes_where_the_row_furthest_from_training_is_named_to_go() -> None:
+    task = with_splits(dev=0.2, test=0.2, group_by="customer")
+    named = {"a": "train", "b": "test", "c": "golden"}
+    rows = [{"text": f"{who} {n}", "label": "refund", "customer": who} for who in "abcdefghij" for n in range(4)]
+    rows += [{"text": f"{who} named", "label": "refund", "customer": who, "split": to} for who, to in named.items()]
+    parts = split(read_jsonl(rows, task).accepted, task)
+    assert {row["group"] for row in parts["test"]} == {"b"}
+    assert {row["group"] for row in parts["golden"]} == {"c"}
+    assert all("b" != row["group"] != "c" for name in ("train", "dev") for row in parts[name])
+
+
+def test_golden_and_adversarial_rows_are_in_no_other_split() -> None:
+    golden = "{path: data/golden.jsonl, role: golden, tags: [hard]}"
+    task = LABELS + f"data: {{sources: [{{path: data/raw/rows.jsonl}}, {golden}]}}\n"
+    ordinary = [{"text": f"row {n}", "label": "refund"} for n in range(40)]
+    found = read({"data/raw/rows.jsonl": jsonl(ordinary), "data/golden.jsonl": jsonl(ordinary[:3])}, task)
+    parts = split(found.accepted)
+    assert {row["input"]["text"] for row in parts["golden"]} == {"row 0", "row 1", "row 2"}
+    assert {row["tags"][0] for row in parts["golden"]} == {"hard"}
+    assert sum(map(len, parts.values())) == 40 and not ids(parts["golden"]) & ids(parts["train"])

@@ -26,7 +26,7 @@ TEMPLATES = sorted(path.parent.name for path in (ROOT / "tunec" / "templates").g
 def folder(tmp_path: Path) -> Path:
     """A folder with a task that compiles; no git, no DVC."""
     (tmp_path / "data" / "raw").mkdir(parents=True)
-    (tmp_path / ROWS).write_text(ROW, encoding="utf-8")
+    (tmp_path / ROWS).write_text(ROW * 300, encoding="utf-8")
     (tmp_path / "task.yaml").write_text(MINIMAL, encoding="utf-8")
     return tmp_path
 

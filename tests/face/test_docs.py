@@ -1,9 +1,8 @@
-"""The pages that follow from the code: docs/cli.md, docs/task-yaml.md and docs/errors.md."""
+"""The pages that follow from the code: docs/cli.md, docs/task-yaml.md and docs/errors/."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,21 @@ import typer
 from tests.compiling import ROOT
 from tunec import keys
 from tunec.cli import app
+from tunec.codes import Code, codes
 
 Golden = Callable[[Path, str], None]
 COMMANDS: dict[str, Any] = {
     name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
 }
+ERRORS, REJECTS = ROOT / "docs" / "errors", ROOT / "tests" / "compiler" / "rejects"
+CONTENTS = """\
+# Errors
+
+Every code that tunec can print. T0xx to T2xx come from reading task.yaml, T3xx from a stage, T4xx from a command. A code
+never changes its meaning; `tunec explain CODE` prints the same. Written by `pytest tests/face/test_docs.py --update-golden`.
+
+| code | what is wrong |
+|---|---|"""
 HEAD = """\
 # The command line
 
@@ -60,11 +69,34 @@ def test_every_command_and_every_parameter_says_what_it_does(name: str) -> None:
     assert all(parameter.help for parameter in COMMANDS[name].params if parameter.name != "help")
 
 
-def test_every_code_stands_once_in_the_table_of_errors_and_no_other_does() -> None:
+def test_every_code_that_is_raised_is_explained_and_no_other_is() -> None:
     sources = [file for folder in ("compiler", "stages", "tunec") for file in (ROOT / folder).rglob("*.py")]
-    raised = {code for file in sources for code in re.findall(r'["\[](T\d{3})["\]]', file.read_text(encoding="utf-8"))}
-    rows = re.findall(
-        r"^\| (T\d{3}) \| .+\. \| .+\. \|$", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert Counter(rows) == Counter(raised)
-    assert rows == sorted(rows)
+    told = [file.read_text(encoding="utf-8") for file in sources if file.name != "codes.py"]
+    raised = {code for text in told for code in re.findall(r'["\[](T\d{3})["\]]', text)}
+    assert raised == codes().keys()
+
+
+@pytest.mark.parametrize("code", codes().values(), ids=lambda code: code.code)
+def test_every_code_has_a_page(code: Code, golden: Golden) -> None:
+    assert code.what.endswith(".") and code.why.endswith("."), "whole sentences"
+    golden(ERRORS / f"{code.code}.md", "\n".join(error_page(code)) + "\n")
+
+
+def test_the_codes_have_a_table_of_contents(golden: Golden) -> None:
+    rows = [f"| [{code.code}]({code.code}.md) | {code.what} |" for code in codes().values()]
+    golden(ERRORS / "README.md", "\n".join([CONTENTS, *rows]) + "\n")
+    assert {page.stem for page in ERRORS.glob("T*.md")} == codes().keys()
+
+
+def error_page(code: Code) -> Iterator[str]:
+    yield from (f"# {code.code}", "", f"**{code.severity.capitalize()}.** {code.what}", "", code.why)
+    case = next(iter(sorted(REJECTS.glob(f"{code.code}-*"))), None)
+    task = (case / "task.yaml").read_bytes().decode(errors="replace") if case else ""
+    if case and len(task.splitlines()) <= 40:
+        said = (case / "stderr.txt").read_text(encoding="utf-8").rstrip("\n")
+        yield from ("", "For example, of this task.yaml", "", *fenced(task, "yaml"), "", "`tunec check` says", "")
+        yield from fenced(said)
+
+
+def fenced(text: str, language: str = "") -> Iterator[str]:
+    yield from (f"```{language}", text.rstrip("\n"), "```")

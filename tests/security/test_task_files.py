@@ -174,7 +174,7 @@ def test_free_text_that_a_shell_would_obey_stays_out_of_every_command(name: str)
     tree = {**yaml.safe_load(MINIMAL), "goal": name, "system_prompt": name, "version": name, "non_goals": name}
     plain = commands(compiled().dvc_yaml)
     assert commands(compiled(yaml.safe_dump(tree)).dvc_yaml) == plain
-    with_source = {**tree, "data": {"sources": [{"path": f"data/raw/{name.replace('/', '')}"}]}}
+    with_source = {**tree, "data": {"sources": [{"path": f"data/raw/{name.replace('/', '')}.jsonl"}]}}
     try:
         assert (
             commands(compiled(yaml.safe_dump(with_source), with_source["data"]["sources"][0]["path"]).dvc_yaml) == plain

