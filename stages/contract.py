@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from stages import grammar
 from stages.base import Key, Params
 from stages.rows import dumps
-from stages.schemas import field, layers, ordered
+from stages.schemas import field, label_field, layers, ordered
 
 
 class Unreadable(ValueError):
@@ -34,6 +34,11 @@ class Contract(Params):
     @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple((self.schema_ or {}).get("enum", ())) if self.type == "label" else ()
+
+    @cached_property
+    def label_field(self) -> str | None:
+        """The field of a JSON answer that is its label, where it has exactly one."""
+        return label_field(self.schema_) if self.type == "json" else None
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ class Judged:
 
     gold: the row's output. said: the answer's value, or None when it cannot be read as one.
     valid: the delivered answer fits the contract. free_valid: so does what the model said before any grammar.
+    field: where the label stands in a JSON answer that holds one; a label contract's answer is the label itself.
     """
 
     id: str
@@ -26,6 +27,18 @@ class Judged:
     text: str
     valid: bool
     free_valid: bool
+    field: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The label that was expected and the one that was said."""
+        expected, said = (self._label(side) for side in (self.gold, self.said))
+        return expected, said
+
+    def _label(self, value: Any) -> str:
+        if self.field is None:
+            return str(value)
+        return str(value.get(self.field)) if isinstance(value, dict) else str(None)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ def _judged(row: Row, answer: Answer, contract: Contract) -> Judged:
     except Unreadable:
         said, valid = None, False
     free_valid = valid if answer.free == answer.text else contract.valid(answer.free)
-    return Judged(row.id, row.output, said, answer.text, valid, free_valid)
+    return Judged(row.id, row.output, said, answer.text, valid, free_valid, contract.label_field)
 
 
 def measure(judged: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int, seed: int = 0) -> Figure:

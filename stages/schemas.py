@@ -76,3 +76,16 @@ def _item(found: list[dict[str, Any]], place: int) -> dict[str, Any]:
     firsts = [layer.get("prefixItems", ()) for layer in found]
     own = [first[place] for first in firsts if place < len(first)]
     return {"allOf": own or [layer["items"] for layer in found if "items" in layer]}
+
+
+def label_field(schema: Any) -> str | None:
+    """The one property of an object schema whose values are an enum of texts; None where there is none or several."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return None
+    found = [name for name, spec in properties.items() if isinstance(spec, dict) and _is_labels(spec.get("enum"))]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_labels(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)

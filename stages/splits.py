@@ -148,7 +148,11 @@ def _order(id: str, seed: int | str) -> str:
 
 
 def _stratum(row: Row, params: SplitParams) -> str:
-    return params.contract.write(row.output) if params.stratify and params.contract.type == "label" else ""
+    contract = params.contract
+    if not params.stratify or (contract.type != "label" and contract.label_field is None):
+        return ""
+    label = row.output if contract.label_field is None else row.output.get(contract.label_field)
+    return str(label)
 
 
 STAGE = Stage(

@@ -72,6 +72,14 @@ def compile_(
 
 
 @app.command()
+def schema() -> None:
+    """The JSON Schema of task.yaml, for editors: every key with its meaning, default and allowed values."""
+    from tunec.editing import json_schema
+
+    print(json.dumps(json_schema(Path()), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def plan(overrides: Overrides = None, as_json: AsJson = False) -> None:
     """What `tunec build` would run with these keys, and why; nothing is run. Compiles first."""
     from tunec import dvc

@@ -55,7 +55,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T012": ("A key is missing.", "Add it; the help says what it means."),
     "T013": (
         "A value of the wrong kind, such as text for a number.",
-        "Write it as the message says; `\"3\"` is text, `3` a number.",
+        'Write it as the message says; `"3"` is text, `3` a number.',
     ),
     "T014": ("A value out of its range.", "Choose one within it."),
     "T015": ("A value that is none of those allowed.", "Choose one of those that the note lists."),

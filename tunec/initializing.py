@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from compiler.resolve import did_you_mean
 from stages.base import fail
 from tunec import dvc
+from tunec.editing import FILE, LINE, json_schema
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _IGNORED = "/build/\n/.venv/\n"
@@ -28,6 +30,10 @@ def initialize(folder: Path, template: str) -> str:
     if shutil.which("git") is None:
         raise fail("T422", "git is not installed", help="apt-get install git")
     shutil.copytree(_TEMPLATES / template, folder, dirs_exist_ok=True)
+    task = folder / "task.yaml"
+    task.write_text(LINE + task.read_text(encoding="utf-8"), encoding="utf-8")
+    text = json.dumps(json_schema(folder), indent=2, ensure_ascii=False)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
     (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
     if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)

@@ -37,7 +37,9 @@ class Check(Protocol):
     def __call__(self, look: Look) -> Iterator[Found]: ...
 
 
-def check(code: str, severity: Literal["error", "warning"] = "error") -> Callable[[Callable[..., Iterator[Found]]], Check]:
+def check(
+    code: str, severity: Literal["error", "warning"] = "error"
+) -> Callable[[Callable[..., Iterator[Found]]], Check]:
     """Mark a function as the check behind a code."""
 
     def mark(function: Callable[..., Iterator[Found]]) -> Check:

@@ -79,9 +79,9 @@ def schema_says_something(look: Look) -> Iterator[Found]:
     Then every answer is valid, and the grammar holds a model to nothing. Write the fields under `schema:`.
     """
     telling = set(look.schema) - {"$schema", "$id", "$defs", "title", "description", "type"}
-    if look.task.output_format.type == "json" and look.task.output_format.schema_ is not None and not telling:
-        if look.schema.get("type") in (None, "object", "array"):
-            yield Found("any JSON fits this schema", _AT, "write its fields: {field: {type: string}}", key=True)
+    open_ = look.schema.get("type") in (None, "object", "array") and not telling
+    if open_ and look.task.output_format.type == "json" and look.task.output_format.schema_ is not None:
+        yield Found("any JSON fits this schema", _AT, "write its fields: {field: {type: string}}", key=True)
 
 
 @check("T138")

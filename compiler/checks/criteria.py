@@ -9,6 +9,7 @@ from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+from stages.schemas import label_field
 
 _SPLIT_GATES = ("golden", "adversarial")  # gates on rows that only a source of that role brings
 
@@ -20,7 +21,7 @@ def metric_is_known(look: Look) -> Iterator[Found]:
     Choose one of those that the note lists.
     """
     known, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
-    fitting = [name for name, metric in known.items() if lowered(kind) in metric.fits]
+    fitting = [name for name, metric in known.items() if _fits(metric, look)]
     note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
     for path, name in _metrics(look):
         if name not in known:
@@ -84,7 +85,7 @@ def gate_is_known(look: Look) -> Iterator[Found]:
             yield Found(f"unknown gate `{name}`", at, did_you_mean(name, known) or "remove it", note, key=True)
         elif bound is True:
             yield Found(f"the gate `{name}` needs a bound", at, f"write a number, or `{name}: false`", key=True)
-        elif bound is not False and name in metrics and lowered(kind) not in metrics[name].fits:
+        elif bound is not False and name in metrics and not _fits(metrics[name], look):
             help = f"write `{name}: false` under success_criteria.gates"
             yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
 
@@ -200,6 +201,12 @@ def tags_are_used(look: Look) -> Iterator[Found]:
     if sliced and not tagged:
         help = "give a source `tags: [WORD]`, or remove it"
         yield Found("no source has tags", f"evaluation.slices.{look.task.evaluation.slices.index('tags')}", help)
+
+
+def _fits(metric: Metric, look: Look) -> bool:
+    """Whether a metric says something of this contract; one of labels also of JSON that holds a label."""
+    kind = lowered(look.task.output_format.type)
+    return kind in metric.fits or ("label" in metric.fits and kind == "json" and label_field(look.schema) is not None)
 
 
 def _running(look: Look) -> list[str]:

@@ -8,9 +8,7 @@ from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
-from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, readable
-
-_ROLES_APART = {"golden", "adversarial"}
+from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, readable
 
 
 @check("T103")
@@ -49,8 +47,8 @@ def golden_is_kept_apart(look: Look) -> Iterator[Found]:
     """
     for file, index, other in _twice(look):
         roles = {look.task.data.sources[i].role for i in (index, other)}
-        if roles & _ROLES_APART and len(roles) == 2:
-            role = next(iter(sorted(roles & _ROLES_APART)))
+        if roles & set(APART) and len(roles) == 2:
+            role = next(role for role in APART if role in roles)
             first = look.task.data.sources[other]
             note = f"`{first.path}` reads it as {first.role or 'ordinary rows'} as well"
             help = f"move it out of the way of that source, such as to data/{role}/"
@@ -65,7 +63,7 @@ def selection_never_reads_test(look: Look) -> Iterator[Found]:
     """
     for file, index, other in _twice(look):
         roles = {look.task.data.sources[i].role for i in (index, other)}
-        if len(roles) == 2 and not roles & _ROLES_APART:
+        if len(roles) == 2 and not roles & set(APART):
             named = " and ".join(sorted(role or "unassigned" for role in roles))
             help = "give each role files of its own"
             why = "selection would read the test split" if roles == {"dev", "test"} else "rows would be on both sides"
@@ -89,8 +87,8 @@ def file_is_read_once(look: Look) -> Iterator[Found]:
 def answer_has_a_column(look: Look) -> Iterator[Found]:
     """No column of the data holds the answer.
 
-    It is the column that `data.output` names; otherwise `output`, `label` or `answer`; otherwise, of a JSON contract, the
-    columns that are named like its fields. Name the column in `data.output`.
+    It is the column that `data.output` names; otherwise `output`, `label` or `answer`; otherwise, of a JSON contract,
+    the columns that are named like its fields. Name the column in `data.output`.
     """
     if not look.seen_whole or _answers(look) & look.columns:
         return
@@ -159,5 +157,3 @@ def _twice(look: Look) -> Iterator[tuple[str, int, int]]:
             if file in first:
                 yield file, index, first[file]
             first.setdefault(file, index)
-
-

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
 from compiler.resolve import did_you_mean
+from stages.schemas import label_field
 
 _FEW = 20  # rows below which a share of right answers says next to nothing: its interval is wider than 0.4
 
@@ -72,7 +73,7 @@ def stratify_has_labels(look: Look) -> Iterator[Found]:
         return
     if look.task.splits.group_by:
         yield Found("groups are not stratified", "splits.stratify", "remove it, or `group_by`")
-    elif look.task.output_format.type != "label":
+    elif look.task.output_format.type != "label" and label_field(look.schema) is None:
         kind = look.task.output_format.type
         yield Found(f"a {kind} contract has no labels to stratify by", "splits.stratify", "remove it")
 
@@ -93,5 +94,3 @@ def splits_hold_enough(look: Look) -> Iterator[Found]:
         at = "splits.ratios" if look.written("splits.ratios") else "success_criteria.threshold"
         message = f"of {look.rows} rows, about {told} would go: too few to tell models apart"
         yield Found(message, at, "bring more rows, or raise those shares in splits.ratios")
-
-

@@ -13,11 +13,11 @@ def counts(judged: Sequence[Judged]) -> Any:
     """(N, 3 * L): for each of the L labels that occur, hit, said and expected."""
     import numpy as np
 
-    labels = sorted({str(side) for j in judged for side in (j.gold, j.said)})
+    labels = sorted({label for j in judged for label in j.labels})
     index = {label: i for i, label in enumerate(labels)}
     found = np.zeros((len(judged), 3, len(labels)))
     for row, j in enumerate(judged):
-        gold, said = index[str(j.gold)], index[str(j.said)]
+        gold, said = (index[label] for label in j.labels)
         found[row, 1, said] += 1
         found[row, 2, gold] += 1
         found[row, 0, gold] += gold == said

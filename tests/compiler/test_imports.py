@@ -25,7 +25,8 @@ HEAVY = {
     "pyarrow",
     "huggingface_hub",
 }
-OPEN_TO_THE_COMPILER = {"stages.base", "stages.shapes", "stages.templating"}  # the last holds the input template's grammar
+# Facts that both sides go by: what a stage is, what rows look like, what a schema and an input template say.
+OPEN_TO_THE_COMPILER = {"stages.base", "stages.schemas", "stages.shapes", "stages.templating"}
 
 
 def imports(file: Path) -> Iterator[str]:
