@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from stages.base import Gate, Key, Params, Read, Stage, Write, members
-from stages.evidence import Evidence, Outcome, Scores
+from stages.evidence import Evidence, Outcome, Scores, against
 from stages.rows import read_json, write_json
 
 
@@ -36,9 +37,16 @@ def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
     bounds = {"threshold": params.threshold, **params.gates}
     # `bound is False` would miss 0.0, which is a bound: only a switch turns a gate off.
     wanted = {name: float(bound) for name, bound in bounds.items() if not isinstance(bound, bool)}
-    outcomes = [known[name].judge(evidence, bound) for name, bound in sorted(wanted.items())]
+    judges = {name: known[name].judge if name in known else partial(of_metric, name) for name in wanted}
+    outcomes = [judges[name](evidence, bound) for name, bound in sorted(wanted.items())]
     report = {"verdict": verdict(outcomes), "chosen": evidence.chosen.name, "gates": [asdict(o) for o in outcomes]}
     write_json(out.verdict, report)
+
+
+def of_metric(name: str, evidence: Evidence, bound: float) -> Outcome:
+    """A gate that is called like a metric: the chosen file's figure surely reaches the bound."""
+    figure = evidence.chosen.figures[name]
+    return against(name, name, figure["value"], figure["bound"], bound, evidence.rows)
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:

@@ -78,6 +78,16 @@ def _item(found: list[dict[str, Any]], place: int) -> dict[str, Any]:
     return {"allOf": own or [layer["items"] for layer in found if "items" in layer]}
 
 
+def kinds(kind: str, schema: Any) -> frozenset[str]:
+    """The kinds of contract that a metric may take this one for: JSON may hold a label, or be a tool call."""
+    found = {kind}
+    if kind == "json" and label_field(schema) is not None:
+        found.add("label")
+    if kind == "json" and _is_tool_call(schema):
+        found.add("tool_call")
+    return frozenset(found)
+
+
 def label_field(schema: Any) -> str | None:
     """The one property of an object schema whose values are an enum of texts; None where there is none or several."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
@@ -89,3 +99,10 @@ def label_field(schema: Any) -> str | None:
 
 def _is_labels(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)
+
+
+def _is_tool_call(schema: Any) -> bool:
+    """A choice between objects of a fixed name and arguments, as the compiler writes tool calls."""
+    calls = schema.get("anyOf") if isinstance(schema, dict) else None
+    properties = [call.get("properties") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return bool(properties) and all(isinstance(p, dict) and p.keys() == {"name", "arguments"} for p in properties)

@@ -119,5 +119,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=ScoreParams,
     outputs=Outputs,
-    libraries=("numpy", "jsonschema"),
+    libraries=("numpy", "jsonschema", "rouge-score", "sacrebleu"),
 )

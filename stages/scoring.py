@@ -13,6 +13,7 @@ from stages.contract import Contract
 from stages.judging import Judged, difference, judge, measure
 from stages.predicting import read_answers
 from stages.rows import Row
+from stages.schemas import kinds
 
 ALWAYS = ("schema_validity", "free_validity")
 
@@ -29,7 +30,8 @@ class Yardstick(Params):
         """The primary metric first, then the others, then validity where the contract has any."""
         known = members("stages.metrics", "METRIC", Metric)
         names = dict.fromkeys([self.primary, *self.others, *ALWAYS])
-        return [known[name] for name in names if contract.type in known[name].fits]
+        fitting = kinds(contract.type, contract.schema_)
+        return [known[name] for name in names if fitting & set(known[name].fits)]
 
 
 def judged(rows: Sequence[Row], predictions: Mapping[str, Path], contract: Contract) -> dict[str, list[Judged]]:

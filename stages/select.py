@@ -89,5 +89,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=SelectParams,
     outputs=Outputs,
-    libraries=("numpy", "jsonschema"),
+    libraries=("numpy", "jsonschema", "rouge-score", "sacrebleu"),
 )

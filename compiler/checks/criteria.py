@@ -9,7 +9,7 @@ from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
-from stages.schemas import label_field
+from stages.schemas import kinds
 
 _SPLIT_GATES = ("golden", "adversarial")  # gates on rows that only a source of that role brings
 
@@ -76,18 +76,32 @@ def gate_is_known(look: Look) -> Iterator[Found]:
 
     Choose one that the note lists, with a number; `NAME: false` switches it off.
     """
-    known = sorted(set(members("stages.gates", "GATE", Gate)) - {"threshold"})
     metrics, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
+    fitting = {name for name, metric in metrics.items() if _fits(metric, look)}
+    known = sorted(fitting | set(members("stages.gates", "GATE", Gate)) - {"threshold"})
     for name, bound in look.task.success_criteria.gates.items():
         at = f"success_criteria.gates.{name}"
-        if name not in known:
+        if name in metrics and name not in fitting and bound is not False:
+            help = f"write `{name}: false` under success_criteria.gates"
+            yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
+        elif name not in known:
             note = f"gates: {', '.join(known)}"
             yield Found(f"unknown gate `{name}`", at, did_you_mean(name, known) or "remove it", note, key=True)
         elif bound is True:
             yield Found(f"the gate `{name}` needs a bound", at, f"write a number, or `{name}: false`", key=True)
-        elif bound is not False and name in metrics and not _fits(metrics[name], look):
-            help = f"write `{name}: false` under success_criteria.gates"
-            yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
+
+
+@check("T147")
+def gate_is_measured(look: Look) -> Iterator[Found]:
+    """A gate on a metric that is not measured.
+
+    Add the metric to `evaluation.metrics`.
+    """
+    measured = {name for _, name in _metrics(look)} | {"schema_validity", "free_validity"}
+    for name, bound in look.task.success_criteria.gates.items():
+        if bound is not False and name in members("stages.metrics", "METRIC", Metric) and name not in measured:
+            at = f"success_criteria.gates.{name}"
+            yield Found(f"`{name}` is not measured", at, f"add `{name}` to evaluation.metrics", key=True)
 
 
 @check("T126")
@@ -205,8 +219,7 @@ def tags_are_used(look: Look) -> Iterator[Found]:
 
 def _fits(metric: Metric, look: Look) -> bool:
     """Whether a metric says something of this contract; one of labels also of JSON that holds a label."""
-    kind = lowered(look.task.output_format.type)
-    return kind in metric.fits or ("label" in metric.fits and kind == "json" and label_field(look.schema) is not None)
+    return bool(kinds(lowered(look.task.output_format.type), look.schema) & set(metric.fits))
 
 
 def _running(look: Look) -> list[str]:

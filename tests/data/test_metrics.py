@@ -183,3 +183,53 @@ def test_a_row_without_an_answer_is_an_error() -> None:
 def test_an_answer_that_is_null_is_valid_where_the_contract_allows_it() -> None:
     (found,) = judge([Row("r", {}, None)], [Answer("r", "null", "null", 1, "stop")], Contract(type="json", schema_={}))
     assert found.valid
+
+
+words = st.lists(st.sampled_from(["the", "a", "cat", "sat", "mat", "餐", "厅", "."]), max_size=8).map(" ".join)
+
+
+@SETTINGS
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=10))
+def test_text_metrics_agree_with_their_libraries(found: list[tuple[str, str]]) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu import sentence_chrf
+
+    rows = [judged(gold, said) for gold, said in found]
+    chrf = np.mean([sentence_chrf(said, [gold]).score / 100 for gold, said in found])
+    assert value("chrf", rows) == pytest.approx(chrf, abs=1e-9)
+    latin = [(gold, said) for gold, said in found if gold.isascii() and said.isascii()]
+    if latin:
+        scorer = RougeScorer(["rougeL"])
+        rouge = np.mean([scorer.score(gold, said)["rougeL"].fmeasure for gold, said in latin])
+        assert value("rouge_l", [judged(gold, said) for gold, said in latin]) == pytest.approx(rouge, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "score"),
+    [("正面评价", "正面评价", 1.0), ("正面", "负面", 0.5), ("a", None, 0.0), ("a b", "b a", 0.5)],
+)
+def test_rouge_counts_a_character_as_a_word_where_words_have_no_blanks(gold: str, said: Any, score: float) -> None:
+    assert value("rouge_l", [judged(gold, said)]) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ({"name": "book", "arguments": {"n": 3}}, 1.0),
+        ({"name": "cancel", "arguments": {"n": 2}}, 0.0),
+        (None, 0.0),
+        ("book", 0.0),
+    ],
+)
+def test_tool_accuracy_looks_at_the_tool_alone(said: Any, right: float) -> None:
+    assert value("tool_accuracy", [judged({"name": "book", "arguments": {"n": 2}}, said)]) == right
+
+
+def test_a_label_inside_json_is_judged_as_a_label() -> None:
+    schema = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}, "why": {"type": "string"}}}
+    contract = Contract(type="json", schema_=schema)
+    rows = [Row("1", {}, {"mood": "good", "why": "a"}), Row("2", {}, {"mood": "bad"}), Row("3", {}, {"mood": "bad"})]
+    said = ['{"mood": "good", "why": "other words"}', '{"mood": "good"}', "no JSON"]
+    found = judge(rows, [Answer(str(n), text, text, 1, "stop") for n, text in enumerate(said, 1)], contract)
+    assert [j.labels for j in found] == [("good", "good"), ("bad", "good"), ("bad", "None")]
+    assert value("accuracy", found) == pytest.approx(1 / 3)

@@ -1,0 +1,23 @@
+"""chrF: F-score of character n-grams, averaged over rows; by the library sacrebleu."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.base import Metric
+from stages.judging import Judged
+from stages.metrics.exact_match import value
+
+
+def counts(judged: Sequence[Judged]) -> Any:
+    """(N, 2): the row's chrF between 0 and 1, and one a row."""
+    import numpy as np
+    from sacrebleu.metrics.chrf import CHRF
+
+    chrf = CHRF()
+    scores = (chrf.sentence_score(str(j.said or ""), [str(j.gold)]).score / 100 for j in judged)
+    return np.array([(score, 1) for score in scores], dtype=float)
+
+
+METRIC = Metric("chrf", "F-score of character n-grams", ("text",), counts, value)

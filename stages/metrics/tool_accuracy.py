@@ -1,0 +1,24 @@
+"""Share of rows that call the right tool, whatever the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.base import Metric
+from stages.judging import Judged
+from stages.metrics.exact_match import value
+
+
+def counts(judged: Sequence[Judged]) -> Any:
+    """(N, 2): the right tool, and one a row."""
+    import numpy as np
+
+    return np.array([(_tool(j.gold) == _tool(j.said), 1) for j in judged], dtype=float)
+
+
+def _tool(answer: Any) -> Any:
+    return answer.get("name") if isinstance(answer, dict) else None
+
+
+METRIC = Metric("tool_accuracy", "share of rows that call the right tool", ("tool_call",), counts, value)
