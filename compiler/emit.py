@@ -27,7 +27,14 @@ def fingerprint_path(stage: str) -> str:
 def dvc_yaml(plan: Plan) -> str:
     stages = {GUARD: _guard(plan), **{instance.name: _stage(instance) for instance in plan.instances}}
     blocks = [_yaml({name: body}, indent=2) for name, body in stages.items()]
-    return HEADER + "stages:\n" + "\n".join(blocks)
+    return HEADER + "stages:\n" + "\n".join(blocks) + "\n" + _yaml({"artifacts": _artifacts(plan)})
+
+
+def _artifacts(plan: Plan) -> dict[str, Any]:
+    """What DVC's model registry and Studio list: the packaged model, by the task's name as they allow it."""
+    name = re.sub(r"[^a-z0-9-]+", "-", plan.task.lower()).strip("-")
+    name = name if name[:1].isalpha() else f"model-{name}".rstrip("-")
+    return {name: {"path": f"{BUILD}/package/model.gguf", "type": "model", "desc": "The model that passed selection"}}
 
 
 def params_yaml(plan: Plan) -> str:
@@ -40,7 +47,9 @@ def params_yaml(plan: Plan) -> str:
         for instance in plan.instances
         if instance.params
     }
-    return HEADER + re.sub(r"\n(?=\S)", "\n\n", _yaml(sections))
+    about = {instance.name: instance.stage.summary for instance in plan.instances}
+    blocks = re.split(r"(?m)^(?=\S)", _yaml(sections))
+    return HEADER + "\n" + "\n".join(f"# {about[block.partition(':')[0]]}\n{block}" for block in blocks if block)
 
 
 class _Alike(dict[str, Any]):

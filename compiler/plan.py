@@ -61,8 +61,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Plan:
-    """The union graph over all variants, in an order in which every stage stands after what it reads."""
+    """The union graph over all variants, in an order in which every stage stands after what it reads.
 
+    task: the task's name.
+    """
+
+    task: str
     instances: tuple[Instance, ...]
     overrides: tuple[str, ...] = ()
 
@@ -81,7 +85,7 @@ def plan(variants: list[Variant], overrides: list[str]) -> Plan:
         for stage in catalog
         for at, variant in sorted(places[stage.name].items(), key=lambda item: _name(stage, item[0]))
     ]
-    return Plan(tuple(built), tuple(overrides))
+    return Plan(str(variants[0].lookup("task_name")), tuple(built), tuple(overrides))
 
 
 class Clash(Exception):

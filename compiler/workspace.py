@@ -42,6 +42,10 @@ class Workspace(Protocol):
         """What a data file shows; None when it cannot be looked into quickly, or not be read at all."""
         ...
 
+    def labels(self) -> Mapping[str, int] | None:
+        """How many rows have each label, as the last build counted them; None where nothing was built."""
+        ...
+
     def presets(self, group: str) -> list[dict[str, Preset]]:
         """The presets of a group by name, one layer each: tunec's own first, then the workspace's."""
         ...
@@ -54,6 +58,7 @@ class Memory:
     files: frozenset[str] = frozenset()
     groups: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
     peeks: Mapping[str, Peek] = field(default_factory=dict)
+    counted: Mapping[str, int] | None = None
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
@@ -63,6 +68,9 @@ class Memory:
 
     def peek(self, file: str, format: str) -> Peek | None:
         return self.peeks.get(file)
+
+    def labels(self) -> Mapping[str, int] | None:
+        return self.counted
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
         return [dict(self.groups.get(group, {}))]

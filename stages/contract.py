@@ -40,6 +40,12 @@ class Contract(Params):
         """The field of a JSON answer that is its label, where it has exactly one."""
         return label_field(self.schema_) if self.type == "json" else None
 
+    def label(self, answer: Any) -> str | None:
+        """The label of an answer that fits the contract; None where the contract has none."""
+        if self.type == "label":
+            return str(answer)
+        return str(answer.get(self.label_field)) if self.label_field is not None else None
+
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The names that an object answer may have, in the order that they are written in."""

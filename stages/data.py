@@ -89,7 +89,9 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     duplicates = read_count - len(kept) - reasons.total()
     counts = {"read": read_count, "accepted": len(kept), "duplicates": duplicates, "rejected": reasons.total()}
     by_split = Counter(str(item["split"]) for item in read_jsonl(out.accepted))
-    write_json(out.report, {**counts, "reasons": dict(reasons.most_common(20)), "official_splits": dict(by_split)})
+    labels = Counter(label for item in read_jsonl(out.accepted) if (label := params.contract.label(item["output"])))
+    report = {**counts, "reasons": dict(reasons.most_common(20)), "official_splits": dict(by_split), "labels": labels}
+    write_json(out.report, report)
 
 
 def _records(params: DataParams) -> Iterator[tuple[str, Record, Row | str]]:

@@ -7,6 +7,7 @@ deadline can interrupt. So a text or list is bounded at every place where a temp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from stages.rows import dumps
 LIMIT = 10_000_000  # characters of a text, items of a list
 _VALUES = 100_000  # in a structure that is written out
 _SMALL = 10**6
+_TODAY = date(2025, 1, 1)  # for templates that write a date (Llama 3, SmolLM3): the same prompt on every day
 _FILTERS = (
     "abs capitalize count d default dictsort e escape first float groupby int items join last length list lower "
     "map max min reject rejectattr replace reverse round safe select selectattr sort string striptags title tojson "
@@ -76,7 +78,8 @@ def compiled(source: str) -> Any:
     env = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], finalize=_written)
     env.filters = {name: env.filters[name] for name in _FILTERS.split()}
     env.filters |= {"tojson": _json, "replace": _replaced, "join": _join, "string": _string, "joined": _joined}
-    env.globals = {name: env.globals[name] for name in _GLOBALS} | {"raise_exception": _refuse}
+    env.globals = {name: env.globals[name] for name in _GLOBALS}
+    env.globals |= {"raise_exception": _refuse, "strftime_now": _TODAY.strftime}
     return Environment.from_string(env, _Concatenations().visit(env.parse(source)))
 
 

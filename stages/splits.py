@@ -148,11 +148,7 @@ def _order(id: str, seed: int | str) -> str:
 
 
 def _stratum(row: Row, params: SplitParams) -> str:
-    contract = params.contract
-    if not params.stratify or (contract.type != "label" and contract.label_field is None):
-        return ""
-    label = row.output if contract.label_field is None else row.output.get(contract.label_field)
-    return str(label)
+    return (params.contract.label(row.output) if params.stratify else None) or ""
 
 
 STAGE = Stage(

@@ -42,32 +42,30 @@ def shipped() -> Mapping[str, Mapping[str, Preset]]:
     return groups
 
 
-def workspace(*files: str, peeks: Mapping[str, Peek] | None = None) -> Memory:
-    """A workspace of tunec's presets and these files; with none named, of one file of rows. peeks: what they show."""
-    return Memory(frozenset(files or peeks or (ROWS,)), shipped(), peeks or {})
+def workspace(*files: str, peeks: Mapping[str, Peek] | None = None, counted: Mapping[str, int] | None = None) -> Memory:
+    """A workspace of tunec's presets and these files; with none named, of one file of rows.
+
+    peeks: what the files show. counted: how many rows have each label, as a build before this one counted them.
+    """
+    return Memory(frozenset(files or peeks or (ROWS,)), shipped(), peeks or {}, counted)
 
 
-def compiled(
-    text: str = MINIMAL, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
-) -> Compiled:
-    return compile_task(text, workspace(*files, peeks=peeks), overrides=overrides)
+def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None, **around: Any) -> Compiled:
+    """`around` goes to `workspace`."""
+    return compile_task(text, workspace(*files, **around), overrides=overrides)
 
 
-def refused(
-    text: str, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
-) -> list[Diagnostic]:
+def refused(text: str, *files: str, overrides: list[str] | None = None, **around: Any) -> list[Diagnostic]:
     """The diagnostics of a task that must not compile."""
-    found = told(text, *files, overrides=overrides, peeks=peeks)
+    found = told(text, *files, overrides=overrides, **around)
     assert any(diagnostic.severity == "error" for diagnostic in found), "the task compiles"
     return found
 
 
-def told(
-    text: str, *files: str, overrides: list[str] | None = None, peeks: Mapping[str, Peek] | None = None
-) -> list[Diagnostic]:
+def told(text: str, *files: str, overrides: list[str] | None = None, **around: Any) -> list[Diagnostic]:
     """Everything that the compiler says of a task, whether or not it compiles."""
     try:
-        return compiled(text, *files, overrides=overrides, peeks=peeks).warnings
+        return compiled(text, *files, overrides=overrides, **around).warnings
     except ParseError as error:
         return error.diagnostics
 

@@ -118,6 +118,7 @@ def build(
     building.require_local(compiled.task)
     _known_targets(targets, [instance.name for instance in compiled.plan.instances])
     building.build(Path(), targets, console)
+    _warn([found for found in building.compile_here(Path(), overrides)[0].warnings if found not in compiled.warnings])
     if targets:
         return
     report = table.read_report(Path())

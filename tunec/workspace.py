@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from stages.base import Diagnostic, Span, UserError
 from tunec.peeking import peek
 
 TASK = "task.yaml"
+DATA_REPORT = Path("build", "data", "report.json")
 _TOO_LARGE = 4_000_000  # bytes; the compiler's own limit is in characters
 
 
@@ -34,6 +37,13 @@ class Disk:
 
     def peek(self, file: str, format: str) -> Peek | None:
         return peek(self.root / file, format)
+
+    def labels(self) -> Mapping[str, int] | None:
+        try:
+            report = json.loads((self.root / DATA_REPORT).read_text(encoding="utf-8"))
+            return dict(report["labels"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
         """tunec's own, then the workspace's. The group "" holds defaults.yaml."""

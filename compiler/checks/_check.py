@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from compiler.parse import Node
 from compiler.resolve import COMMAND_LINE
@@ -85,7 +85,7 @@ class Look:
         return node is not None and (node.key or node.span).file in (self.tree.span.file, COMMAND_LINE)
 
     @cached_property
-    def schema(self) -> dict[str, object]:
+    def schema(self) -> dict[str, Any]:
         """The contract as a JSON Schema."""
         return expand(self.task.output_format.schema_, self.task.output_format.type) or {}
 

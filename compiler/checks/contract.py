@@ -8,6 +8,7 @@ from typing import Any
 
 from compiler.checks._check import Found, Look, check
 from compiler.schema import references
+from stages.schemas import label_field
 
 _AT = "output_format.schema"
 _SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
@@ -82,6 +83,25 @@ def schema_says_something(look: Look) -> Iterator[Found]:
     open_ = look.schema.get("type") in (None, "object", "array") and not telling
     if open_ and look.task.output_format.type == "json" and look.task.output_format.schema_ is not None:
         yield Found("any JSON fits this schema", _AT, "write its fields: {field: {type: string}}", key=True)
+
+
+@check("T118", "warning")
+def every_label_has_a_row(look: Look) -> Iterator[Found]:
+    """A label that no row of the data has, as the last build counted them.
+
+    A model cannot learn what it never sees. Bring rows of it, or take it out of the schema.
+    """
+    counted, kind = look.workspace.labels(), look.task.output_format.type
+    field = label_field(look.schema) if kind == "json" else None
+    if not counted or (kind != "label" and field is None):
+        return
+    properties = look.schema.get("properties")
+    holder = properties[field] if field and isinstance(properties, dict) else look.schema
+    for index, label in enumerate(holder["enum"]):
+        if label not in counted:
+            inside = f".properties.{field}" if look.node(f"{_AT}.properties") else f".{field}"
+            at = f"{_AT}{inside if field else ''}.enum.{index}"
+            yield Found(f"no row has the label '{label}'", at, "bring rows of it, or take it out of the schema")
 
 
 @check("T138")

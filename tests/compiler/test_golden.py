@@ -2,7 +2,7 @@
 task.yaml, and what `tunec check` says of it.
 
 files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line; data/ holds
-files of rows.
+files of rows; labels.txt the labels that an earlier build found.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def test_the_example_in_the_root_is_compiled_fresh() -> None:
 def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golden) -> None:
     text, peeks = _text(case), _peeks(case)
     files = [*_lines(case, "files.txt"), *peeks]
-    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks)
+    counted = dict.fromkeys(_lines(case, "labels.txt"), 1)
+    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks, counted=counted)
     assert case.name.split("-")[0] in {diagnostic.code for diagnostic in found}
     assert all(diagnostic.span and diagnostic.help for diagnostic in found)
     golden(case / "stderr.txt", shown(found, text))

@@ -128,7 +128,7 @@ def data_stage() -> Instance:
 @example(values={"long": "word " * 3_000, "\n" * 3: ["a\r\nb", "\ufeff"]})
 @given(values=st.dictionaries(TEXTS, VALUES, max_size=4))
 def test_parameters_and_overrides_read_back_as_they_were(data_stage: Instance, values: dict[str, Any]) -> None:
-    plan = Plan((replace(data_stage, params={"free": values}),), overrides=tuple(values))
+    plan = Plan("task", (replace(data_stage, params={"free": values}),), overrides=tuple(values))
     assert yaml.safe_load(params_yaml(plan)) == {"data": {"free": values}}
     assert yaml.safe_load(dvc_yaml(plan))["stages"][GUARD]["meta"]["overrides"] == list(values)
 
