@@ -1,0 +1,106 @@
+"""Datasets of another project -> data.sources: the columns under one name each, and a template that reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tunec.importing.draft import Draft
+from tunec.importing.place import Found
+from tunec.importing.targets import FORMAT, INPUT_TEMPLATE, MAP, ROLE, SOURCES
+
+INPUTS = ("context", "prompt", "query")  # in the order in which the other projects put them before the model
+PREFERENCES = ("chosen", "rejected", "tag")
+ANSWER = "output"
+CHAT = (
+    "a conversation holds its answer among the messages, and tunec reads it from a column of its own: "
+    "write one row an answer, with the columns `input` and `output`"
+)
+NOT_HERE = "its rows are not in the workspace yet, in a form that tunec reads: see what there is to bring"
+ONE_SYSTEM_PROMPT = "a task has one system prompt: write it as system_prompt, or let input_template read the column"
+_COLUMN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row looks like. columns: part -> its column; parts are INPUTS, "response" and PREFERENCES.
+
+    template: an input template over the parts. chat: rows are conversations. text: rows are plain text to train on.
+    unsure: what a person has to do about the template.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+    chat: bool = False
+    text: bool = False
+    unsure: str | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One dataset: where its rows are, what they look like, and which split they belong to."""
+
+    found: Found
+    shape: Shape
+    role: str | None = None
+
+
+def write_rows(draft: Draft, datasets: Sequence[Rows]) -> None:
+    """Fill in data.sources and input_template from datasets, the first of which gives the columns their names."""
+    names = _names(datasets)
+    sources: list[dict[str, Any]] = []
+    for rows in datasets:
+        source = _source(rows, names)
+        if source not in sources:
+            sources.append(source)
+        if rows.found.todo and rows.found.todo not in draft.data_notes:
+            draft.data_notes.append(rows.found.todo)
+    if sources:
+        draft.put(SOURCES, sources)
+    template, why = _template(datasets, names)
+    draft.guess(INPUT_TEMPLATE, template, why)
+
+
+def _names(datasets: Sequence[Rows]) -> dict[str, str]:
+    """Part -> the name that it has in the task: that of the first dataset's column, where it can be a placeholder."""
+    names = {"response": ANSWER}
+    for part in (*INPUTS, *PREFERENCES):
+        column = next((rows.shape.columns[part] for rows in datasets if part in rows.shape.columns), None)
+        if column is not None:
+            plain = _COLUMN.fullmatch(column) and column not in names.values()
+            names[part] = column if plain else part
+    return names
+
+
+def _source(rows: Rows, names: Mapping[str, str]) -> dict[str, Any]:
+    columns = rows.shape.columns
+    renamed = {names[part]: column for part, column in columns.items() if names.get(part, column) != column}
+    source: dict[str, Any] = {"path": rows.found.path}
+    if rows.found.format:
+        source[FORMAT] = rows.found.format
+    if renamed:
+        source[MAP] = renamed
+    if rows.role:
+        source[ROLE] = rows.role
+    return source
+
+
+def _template(datasets: Sequence[Rows], names: Mapping[str, str]) -> tuple[str, str]:
+    """The input template, and why a person should look at it."""
+    shapes = [rows.shape for rows in datasets]
+    unsure = next((shape.unsure for shape in shapes if shape.unsure), None)
+    own = next((shape.template for shape in shapes if shape.template), None)
+    if own is not None:
+        return re.sub(r"\{(\w+)\}", lambda found: "{" + names.get(found[1], found[1]) + "}", own), "the format there"
+    inputs = [names[part] for part in INPUTS if part in names]
+    if not inputs or any(shape.chat for shape in shapes):
+        return "{input}", unsure or "the column that goes in, once the rows are rewritten"
+    if any("query" in shape.columns and "context" not in shape.columns for shape in shapes):
+        first, second = names["prompt"], names["query"]
+        return (
+            f"{{{{ {first} }}}}{{% if {second} %}}\n{{{{ {second} }}}}{{% endif %}}",
+            unsure or "the columns that go in",
+        )
+    return "\n".join(f"{{{name}}}" for name in inputs), unsure or "the columns that go in"
