@@ -7,7 +7,7 @@ from tunec.importing.axolotl_rows import datasets, only_text
 from tunec.importing.draft import Draft
 from tunec.importing.ledger import Ledger, Reason, words
 from tunec.importing.place import Place
-from tunec.importing.rows import CHAT
+from tunec.importing.rows import CHAT, DOWNLOAD
 
 NAME = "axolotl"
 MARKS = words(
@@ -103,9 +103,13 @@ REASONS = (
         """,
         CHAT,
     ),
-    Reason("cannot", "*datasets.name *datasets.split *datasets.revision", "it belongs to the download, not to the task"),
+    Reason("cannot", "*datasets.name *datasets.split *datasets.revision", DOWNLOAD),
     Reason("cannot", "*datasets.shards* *datasets.preprocess_shards", "every row of a source is read"),
-    Reason("cannot", "*dataset.name *dataset.split *dataset.skip *dataset.type", "it belongs to the download, not to the task"),
+    Reason(
+        "cannot",
+        "*dataset.name *dataset.split *dataset.skip *dataset.type",
+        DOWNLOAD,
+    ),
 )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunec.importing import shared, targets
 from tunec.importing.draft import Draft
-from tunec.importing.ledger import Ledger
+from tunec.importing.ledger import Ledger, Path
 from tunec.importing.place import Place
 from tunec.importing.rows import CHAT, NOT_HERE, ONE_SYSTEM_PROMPT, Rows, Shape, write_rows
 
@@ -66,12 +66,13 @@ def datasets(ledger: Ledger, draft: Draft, place: Place) -> None:
     """data.sources and input_template out of every list of datasets."""
     found: list[Rows] = []
     for key, role in (("datasets", None), ("test_datasets", "dev"), ("pretraining_dataset", None)):
-        many = ledger.value(key)
-        if isinstance(many, str):  # `pretraining_dataset: HUB/ID`
+        node = ledger.node(key)
+        many = node.plain() if node else None
+        if isinstance(many, str) and many:  # `pretraining_dataset: HUB/ID`
             found.append(_told(ledger, Rows(place.rows(many), Shape({"prompt": "text"}, text=True), role), key))
         for index, one in enumerate(many if isinstance(many, list) else []):
             if isinstance(one, dict) and (one.get("path") or one.get("data_files")):
-                found.append(_dataset(ledger, draft, place, (key, index), role))
+                found += _dataset(ledger, draft, place, (key, index), role)
     write_rows(draft, found)
 
 
@@ -82,25 +83,28 @@ def only_text(ledger: Ledger) -> bool:
     return ledger.value("pretraining_dataset") is not None or (bool(kinds) and all(kind in _TEXTS for kind in kinds))
 
 
-def _dataset(ledger: Ledger, draft: Draft, place: Place, at: At, role: str | None) -> Rows:
+def _dataset(ledger: Ledger, draft: Draft, place: Place, at: At, role: str | None) -> Iterator[Rows]:
+    """The rows of one entry, one source a file."""
     kind = ledger.value(*at, "type")
     shape = _custom(ledger, draft, at) if isinstance(kind, dict) else _named(ledger, at, str(kind or ""))
-    path, split, files = shared.text(ledger, *at, "path"), shared.text(ledger, *at, "split"), _files(ledger, at)
-    told = "path" if path and not files else "data_files"
-    found = place.rows(files[0] if files else path or "", split=split)
-    if files and path:
-        ledger.took(targets.SOURCES, *at, "path")
     if ledger.value(*at, "ds_type") is not None:
         ledger.left("decided", "tunec goes by the file's ending, or by `format:`", *at, "ds_type")
-    return _told(ledger, Rows(found, shape, role), *at, told)
+    path, split, files = shared.text(ledger, *at, "path"), shared.text(ledger, *at, "split"), _files(ledger, at)
+    for key, file in files:
+        yield _told(ledger, Rows(place.rows(file), shape, role), *key)
+    if path and files:  # the path names a kind of file then, or the repository that the files are in
+        ledger.took(targets.SOURCES, *at, "path")
+    elif path:
+        yield _told(ledger, Rows(place.rows(path, split=split), shape, role), *at, "path")
 
 
-def _files(ledger: Ledger, at: At) -> list[str]:
+def _files(ledger: Ledger, at: At) -> list[tuple[Path, str]]:
+    """data_files, each with the place that names it."""
     files = ledger.value(*at, "data_files")
-    named = [str(file) for file in files] if isinstance(files, list) else [str(files)] if files else []
-    for index in range(1, len(named)):
-        ledger.left("cannot", "write every file as a source of its own", *at, "data_files", index)
-    return named
+    many = files if isinstance(files, list) else []
+    listed: list[tuple[Path, Any]] = [((*at, "data_files", index), file) for index, file in enumerate(many)]
+    found = listed or [((*at, "data_files"), files)]
+    return [(key, file) for key, file in found if isinstance(file, str) and "${" not in file]
 
 
 def _told(ledger: Ledger, rows: Rows, *path: str | int) -> Rows:

@@ -88,7 +88,7 @@ def _info(format: str, training: Path, files: Sequence[Path], tree: Node) -> Led
 
 
 def _head(format: str, training: Path) -> str:
-    name = training.name.encode("ascii", "replace").decode()
+    name = repr(training.name)[1:-1]  # one line, whatever it is called
     return f"Imported from {name} of {format}. Look at every line that says `to decide`, then run `tunec check`."
 
 

@@ -145,7 +145,7 @@ def _why(path: Path, node: Node, reasons: Sequence[Reason]) -> tuple[Kind, str]:
     known = next((reason for reason in reasons if reason.fits(name)), None)
     if node.value is None or node.value in ("", [], {}):
         return "idle", "it has no value"
-    if known and known.kind == "cannot" and node.value is False:
+    if known and known.kind == "cannot" and node.value in (False, "none", "no"):
         return "idle", "it is switched off"
     if _interpolated(node):
         return "cannot", "`${...}` is not read: write the value itself into task.yaml"

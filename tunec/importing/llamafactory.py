@@ -7,6 +7,7 @@ from tunec.importing.draft import Draft
 from tunec.importing.ledger import Ledger, Reason, words
 from tunec.importing.llamafactory_rows import datasets
 from tunec.importing.place import Place
+from tunec.importing.rows import DOWNLOAD
 
 NAME = "llamafactory"
 MARKS = words(
@@ -65,10 +66,8 @@ REASONS = (
     ),
     Reason(
         "decided",
-        """
-        double_quantization quantization_type quantization_method quantization_device_map
-        """,
-        "qlora is nf4, quantized twice",
+        "double_quantization quantization_type quantization_method quantization_device_map",
+        "a qlora is quantized in tunec's own way",
     ),
     Reason("decided", "dataset_dir", "paths of task.yaml count from its own folder"),
     Reason(
@@ -105,7 +104,7 @@ REASONS = (
     Reason("cannot", "mix_strategy interleave_probs", "sources are read one after another: repeat or cut their rows"),
 )
 INFO_REASONS = (
-    Reason("cannot", "*.split *.subset *.folder *.num_samples *.load_from", "it belongs to the download, not to the task"),
+    Reason("cannot", "*.split *.subset *.folder *.num_samples *.load_from", DOWNLOAD),
     Reason("cannot", "*.ms_hub_url *.om_hub_url", "one place to download the rows from is enough"),
     Reason("cannot", "*.script_url *.cloud_file_name", "tunec runs no loading script: write the rows to a file"),
 )

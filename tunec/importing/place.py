@@ -55,18 +55,24 @@ class Place:
     def rows(self, written: str, *, split: str | None = None, folder: str | None = None) -> Found:
         """Where the rows are that a foreign file names so. `folder`: paths count from it, instead of from `near`."""
         here = f"{folder}/{written}" if folder else written
+        if not written.strip():
+            return Found(f"{RAW}/rows.jsonl", todo=f"bring your rows to {RAW}/rows.jsonl")
         if inside := self.inside(here):
             return self._kept(inside)
         if self._there(here):
             target = _raw(written)
-            return Found(target, todo=f"copy the file to {target}: a task reads only what lies in its own folder")
+            return Found(
+                target, todo=f"copy {_shown(written)} to {target}: a task reads only what lies in its own folder"
+            )
         if _REMOTE.match(written):
             target = _raw(written)
-            return Found(target, todo=f"fetch it to {target}: tunec reads only what lies in the workspace")
+            return Found(
+                target, todo=f"fetch {_shown(written)} to {target}: tunec reads only what lies in the workspace"
+            )
         if not Path(written).suffix and HUB_ID.fullmatch(written):
             return hub(written, split)
         target = _raw(written)
-        return Found(target, todo=f"it is not here: bring it to {target}")
+        return Found(target, todo=f"{_shown(written)} is not here: bring it to {target}")
 
     def _there(self, written: str) -> list[Path]:
         try:
@@ -80,22 +86,28 @@ class Place:
             return Found(f"{inside}/*" if inside != "." else "*")
         if path.suffix in READABLE:
             return Found(inside)
-        if path.suffix in (".json", "") and not _is_array(path):
-            return Found(inside, format="jsonl")
         target = _raw(inside)
-        how = f"jq -c '.[]' {inside} > {target}" if not _PLAIN.search(inside.replace("/", "")) else "with jq -c '.[]'"
-        why = f"{RAW} takes one JSON object a line" if path.suffix == ".json" else "tunec reads JSONL, CSV and Parquet"
-        return Found(target, todo=f"{why}: {how}" if path.suffix == ".json" else f"{why}: rewrite it as {target}")
+        if path.suffix not in (".json", ""):
+            return Found(target, todo=f"tunec reads JSONL, CSV and Parquet: rewrite {_shown(inside)} as {target}")
+        if path.is_file() and not _is_array(path):
+            return Found(inside, format="jsonl")
+        how = f"jq -c '.[]' {_shown(inside)} > {target}"
+        return Found(target, todo=f"write one JSON object a line, as {how} does")
 
 
 def hub(repo: str, split: str | None = None) -> Found:
     """A dataset of the Hub, as the file that it has to be downloaded to."""
     target = f"{RAW}/{_slug(repo.rsplit('/', 1)[-1])}.jsonl"
     if not HUB_ID.fullmatch(repo):
-        return Found(target, todo=f"download it from the Hub to {target}")
+        return Found(target, todo=f"download {_shown(repo)} from the Hub to {target}")
     chosen = split if split and re.fullmatch(r"[\w.:%\[\]+-]+", split) else "train"
     call = f"load_dataset('{repo}', split='{chosen}').to_json('{target}')"
-    return Found(target, todo=f'download it: python -c "from datasets import load_dataset; {call}"')
+    return Found(target, todo=f'download {repo}: python -c "from datasets import load_dataset; {call}"')
+
+
+def _shown(written: str) -> str:
+    """A foreign path in a sentence: as it is where it is harmless in a shell, otherwise in quotes."""
+    return written if re.fullmatch(r"[\w./:@+-]+", written, re.ASCII) else ascii(written)
 
 
 def _is_array(path: Path) -> bool:

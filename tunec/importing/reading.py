@@ -53,6 +53,8 @@ def refuse(code: str, message: str, span: Span | None, help: str, *notes: str) -
 
 def _text(path: Path, shown: str) -> str:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise refuse("T431", f"{shown} is no file", None, "name a training file")
         if path.stat().st_size > 4 * MAX_CHARACTERS:
             raise refuse("T431", f"{shown} is too large", None, "name a training file, not a file of rows")
         text = path.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def report(draft: Draft, ledgers: Sequence[Ledger], expected: Sequence[Diagnosti
     blocks.append(_titled("to decide, marked in the file", [_said(*pair) for pair in _guesses(draft)]))
     blocks.append(_titled("to bring before a build", [f"  {note}" for note in draft.data_notes]))
     blocks.append(_titled(f"`tunec check {out}` will say", [line for d in expected for line in _foretold(d)]))
-    return tame("\n\n".join("\n".join(block) for block in blocks if block)) + "\n"
+    return "\n\n".join("\n".join(map(_one_line, block)) for block in blocks if block) + "\n"
 
 
 def foretell(text: str, out: Path) -> list[Diagnostic]:
@@ -65,6 +65,11 @@ def _in_file(found: Diagnostic, out: Path) -> bool:
 def _counts(entries: list[Entry]) -> str:
     took, idle = (sum(entry.kind == kind for entry in entries) for kind in (None, "idle"))
     return f"{took} keys translated, {len(entries) - took - idle} not, {idle} without effect"
+
+
+def _one_line(text: str) -> str:
+    """What came out of a file begins no line of its own."""
+    return tame(" ".join(text.splitlines()))
 
 
 def _titled(title: str, lines: list[str]) -> list[str]:
@@ -106,5 +111,4 @@ def _said(target: str, what: str) -> str:
 def _foretold(found: Diagnostic) -> Iterator[str]:
     place = f"{found.span.file}:{found.span.line} " if found.span else ""
     yield f"  {found.code} {place}{found.message}"
-    if found.help:
-        yield f"       {found.help}"
+    yield from (f"       {note}" for note in (*found.notes, found.help) if note)

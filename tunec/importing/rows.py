@@ -9,23 +9,22 @@ from typing import Any
 
 from tunec.importing.draft import Draft
 from tunec.importing.place import Found
-from tunec.importing.targets import FORMAT, INPUT_TEMPLATE, MAP, ROLE, SOURCES
+from tunec.importing.targets import COLUMNS, FORMAT, INPUT_TEMPLATE, MAP, ROLE, SOURCES
 
 INPUTS = ("context", "prompt", "query")  # in the order in which the other projects put them before the model
-PREFERENCES = ("chosen", "rejected", "tag")
-ANSWER = "output"
 CHAT = (
     "a conversation holds its answer among the messages, and tunec reads it from a column of its own: "
     "write one row an answer, with the columns `input` and `output`"
 )
+DOWNLOAD = "it belongs to the download, not to the task"
 NOT_HERE = "its rows are not in the workspace yet, in a form that tunec reads: see what there is to bring"
 ONE_SYSTEM_PROMPT = "a task has one system prompt: write it as system_prompt, or let input_template read the column"
-_COLUMN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_COLUMN = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a row looks like. columns: part -> its column; parts are INPUTS, "response" and PREFERENCES.
+    """What a row looks like. columns: part -> its column; parts are INPUTS and those of targets.COLUMNS.
 
     template: an input template over the parts. chat: rows are conversations. text: rows are plain text to train on.
     unsure: what a person has to do about the template.
@@ -65,8 +64,8 @@ def write_rows(draft: Draft, datasets: Sequence[Rows]) -> None:
 
 def _names(datasets: Sequence[Rows]) -> dict[str, str]:
     """Part -> the name that it has in the task: that of the first dataset's column, where it can be a placeholder."""
-    names = {"response": ANSWER}
-    for part in (*INPUTS, *PREFERENCES):
+    names = dict(COLUMNS)
+    for part in INPUTS:
         column = next((rows.shape.columns[part] for rows in datasets if part in rows.shape.columns), None)
         if column is not None:
             plain = _COLUMN.fullmatch(column) and column not in names.values()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ from tunec.importing.draft import Draft, Value
 from tunec.importing.ledger import Ledger, Reason, words
 from tunec.importing.place import Place
 
+_HUGE = 1e15
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_NAME = words(
-    "out output outputs model-out lora-out qlora-out results saves save checkpoints ckpt models model train tmp "
-    "config example sft dpo kto orpo lora qlora full fft"
+    "out output outputs results saves save checkpoints ckpt models model train training tmp last run config example "
+    "sft dpo kto orpo grpo rl lora qlora full fft yaml"
 )
 
 # Keys of the transformers trainer, which both projects pass through.
@@ -94,7 +94,7 @@ def number(ledger: Ledger, *path: str | int) -> float | None:
     """The number at a path, also of a quoted one; a value that is none is told to be none."""
     value = ledger.value(*path)
     value = scalar(value.strip()) if isinstance(value, str) else value
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE:
         return value
     if value is not None:
         ledger.left("cannot", "a number was expected", *path)
@@ -176,6 +176,8 @@ def schedule(ledger: Ledger, draft: Draft, key: str) -> None:
         ledger.took(targets.SCHEDULER, key)
     elif name:
         ledger.left("cannot", f"schedulers are {', '.join(sorted(set(targets.SCHEDULERS.values())))}", key)
+        near = "cosine" if "cosine" in name else "linear"
+        draft.guess(targets.SCHEDULER, near, "there is no scheduler of that name, and this one is the nearest")
     ratio, steps = number(ledger, "warmup_ratio"), whole(ledger, "warmup_steps")
     if ratio is not None:
         draft.put(targets.WARMUP, ratio)
@@ -221,6 +223,7 @@ def modules(ledger: Ledger, draft: Draft, key: str, everything: str | None = Non
         draft.put(targets.MODULES, ",".join(names))
     else:
         ledger.left("cannot", f"names of modules are read, or {targets.ALL_LINEAR}; no pattern", key)
+        draft.guess(targets.MODULES, targets.ALL_LINEAR, "the names of the modules that the pattern means")
         return
     ledger.took(targets.MODULES, key)
 
@@ -235,11 +238,15 @@ def task_name(ledger: Ledger, draft: Draft, file: Path) -> None:
     """A name out of output_dir, the file or its folder, whichever says something first."""
     folder = text(ledger, "output_dir") or ""
     parts = [part for part in folder.replace("\\", "/").split("/") if slug(part)]
-    while parts and slug(parts[0]) in _NO_NAME:
+    while parts and _says_nothing(slug(parts[0])):
         parts = parts[1:]
     named = [slug("-".join(parts)), slug(file.stem), slug(file.resolve().parent.name)]
-    name = next((name for name in named if name and name not in _NO_NAME), "imported-task")
+    name = next((name for name in named if not _says_nothing(name)), "imported-task")
     draft.guess(targets.TASK_NAME, name, "it names the artifacts")
+
+
+def _says_nothing(name: str) -> bool:
+    return set(name.split("-")) <= _NO_NAME | {""}
 
 
 def slug(name: str) -> str:

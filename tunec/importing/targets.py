@@ -43,19 +43,14 @@ ORDER = (
     *(EPOCHS, LEARNING_RATE, BATCH_SIZE, SCHEDULER, WARMUP, WEIGHT_DECAY, MAX_LENGTH, SEED),
     *(METRICS, MAX_NEW_TOKENS, THRESHOLD, GATES),
 )
-APART = (
-    "system_prompt",
-    "input_template",
-    "data",
-    "splits",
-    "training",
-    "evaluation",
-    "success_criteria",
-)  # see writing
+APART = (SYSTEM_PROMPT, "data", "splits", "training", "evaluation", "success_criteria")  # begin after an empty line
 ON_ONE_LINE = ("training.lora",)  # short mappings that read best as {r: 16, alpha: 32}
 
 # What a source of data may say beside its path.
 FORMAT, MAP, ROLE = "format", "map", "role"
+
+# What the columns of a source are called that are no input: part -> column of the task.
+COLUMNS = {"response": "output", "chosen": "chosen", "rejected": "rejected", "tag": "label"}
 
 SCHEDULERS = {
     "cosine": "cosine",

@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.parse import scalar
 from tunec.importing.draft import Draft, Value
-from tunec.importing.targets import APART, ON_ONE_LINE
+from tunec.importing.targets import APART, INPUT_TEMPLATE, ON_ONE_LINE, SYSTEM_PROMPT
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./*][A-Za-z0-9_./*@+-]*( [A-Za-z0-9_./*@+(-][A-Za-z0-9_./*@+),;-]*)*")
 _UNPRINTED = re.compile(r"[^\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufefe\uff00-\uffef]")
@@ -20,7 +20,7 @@ def write(draft: Draft, head: str) -> str:
     lines = [f"# {line}" for line in head.splitlines()]
     for section, group in groupby(draft.ordered(), lambda pair: pair[0].partition(".")[0]):
         pairs = list(group)
-        if section in APART:
+        if section in APART or (section == INPUT_TEMPLATE and not draft.has(SYSTEM_PROMPT)):
             lines.append("")
         lines += _section(section, pairs) if pairs[0][0] != section else [_line(section, pairs[0][1], "")]
     return "\n".join(lines) + "\n"
@@ -34,7 +34,8 @@ def _section(name: str, pairs: list[tuple[str, Value]]) -> list[str]:
         values = list(group)
         if f"{name}.{key}" in ON_ONE_LINE:
             inner = {inner.removeprefix(f"{key}."): value.value for inner, value in values}
-            lines.append(f"  {key}: {flow(inner)}")
+            remarks = [value.remark for _, value in values if value.guess]
+            lines.append(f"  {key}: {flow(inner)}" + (f" # {remarks[0]}" if remarks else ""))
         elif isinstance(values[0][1].value, list) and values[0][1].value:
             lines += [f"  {key}:", *_items(values[0][1].value)]
         else:
