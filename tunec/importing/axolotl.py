@@ -135,6 +135,9 @@ def translate(ledger: Ledger, draft: Draft, place: Place) -> None:
 def _method(ledger: Ledger, draft: Draft) -> None:
     """`rl` names the method; without it, plain text is continued pretraining, and rows are supervised."""
     named = shared.text(ledger, "rl")
+    if ledger.veiled("rl"):
+        draft.guess(targets.METHOD, "sft", shared.VEILED)
+        return
     if named is None:
         draft.put(targets.METHOD, "cpt" if only_text(ledger) else "sft")
         return
@@ -149,7 +152,11 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
     """adapter: lora | qlora | nothing, which trains every weight. A lora over 4 bits is a qlora."""
     adapter, small = shared.text(ledger, "adapter"), shared.flag(ledger, "load_in_4bit")
     named = "qlora" if adapter == "lora" and small else adapter or "full"
-    draft.put(targets.ADAPTER, named)
+    if ledger.veiled("adapter"):
+        named = "lora"
+        draft.guess(targets.ADAPTER, named, shared.VEILED)
+    else:
+        draft.put(targets.ADAPTER, named)
     if named in ("lora", "qlora"):
         ledger.took(targets.ADAPTER, "adapter")
     elif adapter:

@@ -68,6 +68,11 @@ class Ledger:
         value = node.plain() if node is not None else None
         return None if value in ("", [], {}) or (node is not None and _interpolated(node)) else value
 
+    def veiled(self, *path: str | int) -> bool:
+        """Whether a key has a value that only an interpolation would tell."""
+        node = self.node(*path)
+        return node is not None and _interpolated(node)
+
     def took(self, target: str, *path: str | int) -> None:
         """The key went to this key of task.yaml."""
         self._tell(path, target, None, "")

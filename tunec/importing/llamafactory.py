@@ -136,6 +136,8 @@ def translate(ledger: Ledger, info: Ledger | None, draft: Draft, place: Place) -
 def _method(ledger: Ledger, draft: Draft) -> None:
     """`stage` names the method, and of preferences `pref_loss` the loss."""
     stage, loss = shared.text(ledger, "stage"), shared.text(ledger, "pref_loss")
+    if ledger.veiled("stage"):
+        draft.guess(targets.METHOD, "sft", shared.VEILED)
     if stage is None:
         draft.default(targets.METHOD, "sft", NAME)
         return
@@ -154,7 +156,12 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
     """finetuning_type: lora | full, and a lora over 4 bits is a qlora."""
     kind, bits = shared.text(ledger, "finetuning_type"), shared.whole(ledger, "quantization_bit")
     named = "qlora" if kind in (None, "lora") and bits == 4 else kind or "lora"
-    draft.put(targets.ADAPTER, named)
+    if ledger.veiled("finetuning_type"):
+        draft.guess(targets.ADAPTER, named, shared.VEILED)
+    elif kind is None and bits is None:
+        draft.default(targets.ADAPTER, named, NAME)
+    else:
+        draft.put(targets.ADAPTER, named)
     if named in ("lora", "qlora", "full"):
         ledger.took(targets.ADAPTER, "finetuning_type")
     else:
