@@ -65,11 +65,8 @@ def test_a_key_of_axolotl_becomes_this_key_of_training(line: str, key: str, valu
         ("", "scheduler", "linear"),
         ("per_device_train_batch_size: 1\ngradient_accumulation_steps: 8", "batch_size", 8),
         ("lora_rank: 4", "lora", {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}),
-        (
-            "lora_target: q_proj, v_proj",
-            "lora",
-            {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "q_proj,v_proj"},
-        ),
+        ("lora_alpha: 9", "lora", {"r": 8, "alpha": 9, "dropout": 0.0, "target_modules": "all-linear"}),
+        ("lora_target: q, v", "lora", {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "q,v"}),
         ("quantization_bit: 8", "adapter", "lora"),
         ("quantization_bit: 4", "adapter", "qlora"),
         ("finetuning_type: full\nquantization_bit: 4", "adapter", "full"),
@@ -143,10 +140,13 @@ def test_an_import_beside_its_own_dataset_info_names_it_in_the_report(tmp_path: 
 
 def test_an_interpolation_is_listed_and_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "hunter2-hunter2")
-    text = "base_model: ${oc.env:SECRET}\nadapter: ${env:SECRET}\n" + ROWS.replace("data/raw", "${SECRET}")
+    text = "base_model: ${oc.env:SECRET}\nadapter: ${env:SECRET}\n" + ROWS.replace(
+        "data/raw/rows.jsonl", '"${SECRET}.jsonl"'
+    )
     written, report = tried(text, tmp_path)
     assert "${" not in written and "hunter2" not in written + report
     assert "config.yaml:1 base_model: " in report and "config.yaml:2 adapter: " in report
+    assert "adapter: lora # to decide: " in written
 
 
 HOSTILE = "x\\nmethod: sft\\n\\x1b[2J\\u202e # `touch pwned`"
@@ -173,11 +173,10 @@ def test_an_import_loads_no_ml_library(tmp_path: Path) -> None:
         "import_files('axolotl', [Path('config.yaml')], Path('task.yaml'));"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    path = {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=path, capture_output=True, text=True, check=True
-    )
-    assert not set(done.stdout.split()) & {"torch", "transformers", "dvc", "datasets", "numpy", "huggingface_hub"}
+    command, path = [sys.executable, "-c", code], {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "tunec" in loaded and not loaded & {"torch", "transformers", "dvc", "datasets", "numpy", "huggingface_hub"}
 
 
 def test_a_damaged_file_is_translated_or_refused_and_never_crashes(tmp_path: Path) -> None:
@@ -189,9 +188,8 @@ def test_a_damaged_file_is_translated_or_refused_and_never_crashes(tmp_path: Pat
         other = chance.choice(texts)[1]
         for _ in range(chance.randint(1, 6)):
             at = chance.randrange(len(lines))
-            line = chance.choice(
-                [*other, "", "  - ", lines[at][: len(lines[at]) // 2], lines[at] + ": {", "x: &x [*x]"]
-            )
+            cut, open_ = lines[at][: len(lines[at]) // 2], lines[at] + ": {"
+            line = chance.choice([*other, "", "  - ", cut, open_, "x: &x [*x]"])
             lines = [*lines[:at], line, *lines[at + chance.randint(0, 1) :]]
         here = tmp_path / str(number)
         here.mkdir()

@@ -38,7 +38,8 @@ REASONS = (
         sample_packing* eval_sample_packing pad_to_sequence_len batch_flattening multipack_*
         pretrain_multipack_* pretraining_sample_concatenation flash_optimum unsloth_* lora_*_kernel
         use_kernels use_onebitllms use_scattermoe use_sonicmoe chunked_cross_entropy
-        experimental_skip_move_to_device embeddings_skip_upcast gc_steps
+        experimental_skip_move_to_device embeddings_skip_upcast gc_steps flex_attn_* tiled_mlp
+        max_packed_sequence_len llama4_linearized_experts profiler_steps
         """,
         "tunec sorts rows by length and runs a shared prompt once, instead of packing",
     ),
@@ -46,17 +47,25 @@ REASONS = (
         "decided",
         """
         model_type tokenizer_type tokenizer_* base_model_config is_*_derived_model model_config
-        cls_model_config special_tokens special_tokens.* eot_tokens chat_template chat_template_jinja
-        datasets.chat_template* resize_token_* test_datasets.chat_template* lora_fan_in_fan_out
+        base_model_ignore_patterns cls_model_config special_tokens special_tokens.* eot_tokens chat_template
+        chat_template_jinja datasets.chat_template* resize_token_* test_datasets.chat_template*
+        lora_fan_in_fan_out
         """,
         "tunec takes architecture, tokenizer and chat template from the base model's own files",
     ),
-    Reason("decided", "strict loss_watchdog_* lora_on_cpu merge_lora", "tunec checks, watches and merges by itself"),
+    Reason(
+        "decided",
+        "strict loss_watchdog_* lora_on_cpu merge_lora merge_method",
+        "tunec checks, watches and merges by itself",
+    ),
     Reason("decided", "load_in_8bit", "training.adapter says it: qlora is 4 bits, lora the model's own precision"),
     Reason("decided", "dataset_exact_deduplication", "tunec always drops exact duplicates"),
     Reason(
         "cannot",
-        "tokens added_tokens_overrides fix_untrained_tokens lora_modules_to_save",
+        """
+        tokens added_tokens_overrides fix_untrained_tokens lora_modules_to_save mean_resizing_embeddings
+        shrink_embeddings
+        """,
         "tunec adds no tokens to a base model, and trains adapters alone",
     ),
     Reason(
@@ -64,7 +73,7 @@ REASONS = (
         """
         lora_model_dir peft_* peft unfrozen_parameters lora_target_parameters relora* lisa_* spectrum_*
         bnb_config_kwargs qlora_sharded_model_loading gptq* loftq_* qat quantization overrides_of_model_*
-        rope_scaling random_init_weights
+        model_quantization_config* llmcompressor rope_scaling random_init_weights
         """,
         "task.yaml has no key for this way to train or change a model; quantization.formats shrinks it after training",
     ),
@@ -82,6 +91,7 @@ REASONS = (
         "tunec trains on text alone: images, audio and video are not read",
     ),
     Reason("cannot", "train_on_inputs", "the loss stands on the answers alone"),
+    Reason("cannot", "excess_length_strategy", "a row that is longer than training.max_length stops the build"),
     Reason("cannot", "plugins", "tunec loads no code of another project"),
     Reason(
         "cannot",
@@ -120,6 +130,9 @@ def translate(ledger: Ledger, draft: Draft, place: Place) -> None:
     _adapter(ledger, draft)
     shared.numbers(ledger, draft, _NUMBERS, _WHOLES)
     shared.batch(ledger, draft, "micro_batch_size", "gradient_accumulation_steps", 1, NAME)
+    if (rows := shared.whole(ledger, "batch_size")) is not None:  # the whole of it, where it is said
+        draft.put(targets.BATCH_SIZE, rows)
+        ledger.took(targets.BATCH_SIZE, "batch_size")
     shared.schedule(ledger, draft, "lr_scheduler")
     shared.optimizer(ledger, "optimizer")
     shared.dev_share(ledger, draft, "val_set_size")
@@ -153,11 +166,11 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
     adapter, small = shared.text(ledger, "adapter"), shared.flag(ledger, "load_in_4bit")
     named = "qlora" if adapter == "lora" and small else adapter or "full"
     if ledger.veiled("adapter"):
-        named = "lora"
+        named = "qlora" if small else "lora"
         draft.guess(targets.ADAPTER, named, shared.VEILED)
     else:
         draft.put(targets.ADAPTER, named)
-    if named in ("lora", "qlora"):
+    if adapter in ("lora", "qlora"):
         ledger.took(targets.ADAPTER, "adapter")
     elif adapter:
         ledger.left("cannot", "adapters are lora, qlora and full", "adapter")

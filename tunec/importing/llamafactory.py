@@ -44,7 +44,7 @@ REASONS = (
         """
         packing neat_packing flash_attn use_unsloth* disable_gradient_checkpointing use_reentrant_gc
         shift_attn upcast_* use_kv_cache use_v1_kernels infer_* offload_folder ignore_pad_token_for_loss
-        use_kt kt_* vllm_* sglang_* per_device_predict_batch_size
+        use_kt kt_* cpu_infer chunk_size mode vllm_* sglang_* per_device_predict_batch_size
         """,
         "tunec fits memory and speed to the machine, and runs a shared prompt once instead of packing",
     ),
@@ -59,14 +59,16 @@ REASONS = (
         "decided",
         """
         compute_accuracy predict_with_generate do_predict print_param_status do_sample top_k top_p
-        temperature num_beams repetition_penalty length_penalty eval_num_beams eval_on_each_dataset export_*
-        disable_shuffling
+        temperature num_beams repetition_penalty length_penalty eval_num_beams eval_on_each_dataset
+        skip_special_tokens export_* disable_shuffling
         """,
         "tunec measures, compares and exports by itself: see evaluation, quantization and success_criteria",
     ),
     Reason(
         "decided",
-        "double_quantization quantization_type quantization_method quantization_device_map",
+        """
+        double_quantization quantization_type quantization_method quantization_device_map
+        """,
         "a qlora is quantized in tunec's own way",
     ),
     Reason("decided", "dataset_dir", "paths of task.yaml count from its own folder"),
@@ -162,9 +164,9 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
         draft.default(targets.ADAPTER, named, NAME)
     else:
         draft.put(targets.ADAPTER, named)
-    if named in ("lora", "qlora", "full"):
+    if kind in ("lora", "full"):
         ledger.took(targets.ADAPTER, "finetuning_type")
-    else:
+    elif kind:
         ledger.left("cannot", "adapters are lora, qlora and full", "finetuning_type")
     if bits == 4:
         ledger.took(targets.ADAPTER, "quantization_bit")

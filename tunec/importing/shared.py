@@ -13,7 +13,7 @@ from tunec.importing.draft import Draft, Value
 from tunec.importing.ledger import Ledger, Reason, words
 from tunec.importing.place import Place
 
-VEILED = "the file says it by `${...}`, which is not read"
+VEILED = "the file says it by an interpolation, which is not read"
 _HUGE = 1e15
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_NAME = words(
