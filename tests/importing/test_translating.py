@@ -117,6 +117,24 @@ def test_every_file_of_a_dataset_is_a_source(tmp_path: Path) -> None:
     assert [source["path"] for source in sources] == ["data/raw/a.jsonl", "data/raw/b.jsonl"]
 
 
+def test_two_splits_of_a_dataset_are_two_files(tmp_path: Path) -> None:
+    text = "datasets: [{path: a/c, name: en}]\ntest_datasets: [{path: a/c, name: en, split: test}]\n"
+    written, report = tried(AXOLOTL + text, tmp_path)
+    sources = parse(written, "task.yaml").plain()["data"]["sources"]
+    assert sources == [{"path": "data/raw/c-en.jsonl"}, {"path": "data/raw/c-en-test.jsonl", "role": "dev"}]
+    assert "load_dataset('a/c', 'en', split='test').to_json('data/raw/c-en-test.jsonl')" in report
+
+
+def test_two_datasets_of_one_name_are_told(tmp_path: Path) -> None:
+    _, report = tried(AXOLOTL + "datasets: [{path: a/c, type: alpaca}, {path: b/c, type: alpaca}]\n", tmp_path)
+    assert "  two datasets come to data/raw/c.jsonl: " in report
+
+
+def test_a_folder_of_datasets_with_an_endless_name_is_no_crash(tmp_path: Path) -> None:
+    written, _ = tried(f"{LLAMAFACTORY}dataset: mine\ndataset_dir: {'x' * 5000}\n", tmp_path, "llamafactory")
+    assert "data/raw/mine.jsonl" in written
+
+
 def test_paths_count_from_the_folder_of_the_new_task(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "rows.jsonl").write_text("{}\n", encoding="utf-8")

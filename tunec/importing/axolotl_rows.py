@@ -69,7 +69,7 @@ def datasets(ledger: Ledger, draft: Draft, place: Place) -> None:
         node = ledger.node(key)
         many = node.plain() if node else None
         if isinstance(many, str) and many:  # `pretraining_dataset: HUB/ID`
-            found.append(_told(ledger, Rows(place.rows(many), Shape({"prompt": "text"}, text=True), role), key))
+            found.append(_told(ledger, Rows(place.rows(many), Shape({"prompt": "text"}), role), key))
         for index, one in enumerate(many if isinstance(many, list) else []):
             if isinstance(one, dict) and (one.get("path") or one.get("data_files")):
                 found += _dataset(ledger, draft, place, (key, index), role)
@@ -89,13 +89,14 @@ def _dataset(ledger: Ledger, draft: Draft, place: Place, at: At, role: str | Non
     shape = _custom(ledger, draft, at) if isinstance(kind, dict) else _named(ledger, at, str(kind or ""))
     if ledger.value(*at, "ds_type") is not None:
         ledger.left("decided", "tunec goes by the file's ending, or by `format:`", *at, "ds_type")
-    path, split, files = shared.text(ledger, *at, "path"), shared.text(ledger, *at, "split"), _files(ledger, at)
+    path, files = shared.text(ledger, *at, "path"), _files(ledger, at)
+    name, split = shared.text(ledger, *at, "name"), shared.text(ledger, *at, "split")
     for key, file in files:
         yield _told(ledger, Rows(place.rows(file), shape, role), *key)
     if path and files:  # the path names a kind of file then, or the repository that the files are in
         ledger.took(targets.SOURCES, *at, "path")
     elif path:
-        yield _told(ledger, Rows(place.rows(path, split=split), shape, role), *at, "path")
+        yield _told(ledger, Rows(place.rows(path, name, split), shape, role), *at, "path")
 
 
 def _files(ledger: Ledger, at: At) -> list[tuple[Path, str]]:
@@ -120,10 +121,10 @@ def _named(ledger: Ledger, at: At, kind: str) -> Shape:
     name = kind.split(":")[0]
     if at[0] == "pretraining_dataset" or name in _TEXTS:
         ledger.took(targets.METHOD, *at, "type")
-        return Shape({"prompt": _column(ledger, at) or "text"}, text=True)
+        return Shape({"prompt": _column(ledger, at) or "text"})
     if name.startswith(_CHATS):
         ledger.left("cannot", CHAT, *at, "type")
-        return Shape(chat=True)
+        return Shape()
     columns = _columns(name, shared.text(ledger, "rl"))
     if columns is None:
         return Shape(unsure="the columns of your rows, in braces")

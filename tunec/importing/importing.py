@@ -60,7 +60,7 @@ def _belongs(tree: Node, format: str, file: Path) -> None:
     """Raises T435 for a file of the other project, T436 for one that trains nothing."""
     keys = set(tree.value)
     hits = {name: len(keys & known.MARKS) for name, known in _FORMATS.items()}
-    (other,) = set(_FORMATS) - {format}
+    other = max(set(_FORMATS) - {format}, key=lambda name: hits[name])
     span = Span(file.as_posix(), 1)
     if hits[other] > hits[format]:
         seen = ", ".join(sorted(keys & _FORMATS[other].MARKS)[:5])
@@ -82,9 +82,16 @@ def _info(format: str, training: Path, files: Sequence[Path], tree: Node) -> Led
     folder = tree.get("dataset_dir")
     inside = str(folder.value) if folder and isinstance(folder.value, str) else "data"
     for path in [*named, *(base / where / INFO for base in (Path(), training.parent) for where in (inside, "."))]:
-        if path in named or path.is_file():
+        if path in named or _is_file(path):
             return Ledger(read(path))
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than a name can be
+        return False
 
 
 def _head(format: str, training: Path) -> str:

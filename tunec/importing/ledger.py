@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from typing import Any, Literal
 
 from compiler.parse import Node
@@ -24,7 +26,12 @@ class Reason:
     why: str
 
     def fits(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.keys.split())
+        return bool(_pattern(self.keys).match(name))
+
+
+@cache
+def _pattern(keys: str) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, keys.split())))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def _unknown(name: str, plain: bool) -> Rows:
     target = hub(name).path
     todo = f"bring the dataset `{name}` to {target}, or name its dataset_info.json as well"
     columns = {"prompt": "text"} if plain else _ALPACA
-    return Rows(Found(target, todo=todo), Shape(columns, text=plain, unsure="the columns of your rows, in braces"))
+    return Rows(Found(target, todo=todo), Shape(columns, unsure="the columns of your rows, in braces"))
 
 
 def _described(info: Ledger, draft: Draft, place: Place, name: str, folder: str, plain: bool) -> Rows:
@@ -75,7 +75,7 @@ def _described(info: Ledger, draft: Draft, place: Place, name: str, folder: str,
     else:
         info.took(targets.SOURCES, name, "formatting")
     info.took(targets.METHOD, name, "ranking")
-    return Rows(found, Shape(columns, chat=chat, text=plain))
+    return Rows(found, Shape(columns))
 
 
 def _place(info: Ledger, place: Place, name: str, folder: str) -> Found:
@@ -85,7 +85,11 @@ def _place(info: Ledger, place: Place, name: str, folder: str) -> Found:
         if written is None or (key == "script_url"):
             continue
         remote = key != "file_name"
-        found = hub(written, shared.text(info, name, "split")) if remote else place.rows(written, folder=folder)
+        found = (
+            hub(written, *(shared.text(info, name, part) for part in ("subset", "split")))
+            if remote
+            else place.rows(written, folder=folder)
+        )
         if found.todo:
             info.left("cannot", NOT_HERE, name, key)
         else:

@@ -52,26 +52,20 @@ class Place:
                 return path.resolve().relative_to(self.root.resolve()).as_posix()
         return None
 
-    def rows(self, written: str, *, split: str | None = None, folder: str | None = None) -> Found:
-        """Where the rows are that a foreign file names so. `folder`: paths count from it, instead of from `near`."""
+    def rows(self, written: str, name: str | None = None, split: str | None = None, folder: str = "") -> Found:
+        """Where the rows are that a foreign file names so. `folder` stands before it; `name`, `split`: see `hub`."""
+        target = _raw(written)
         here = f"{folder}/{written}" if folder else written
         if not written.strip():
             return Found(f"{RAW}/rows.jsonl", todo=f"bring your rows to {RAW}/rows.jsonl")
         if inside := self.inside(here):
             return self._kept(inside)
-        if self._there(here):
-            target = _raw(written)
+        if self._there(here) or _REMOTE.match(written):
             return Found(
-                target, todo=f"copy {_shown(written)} to {target}: a task reads only what lies in its own folder"
-            )
-        if _REMOTE.match(written):
-            target = _raw(written)
-            return Found(
-                target, todo=f"fetch {_shown(written)} to {target}: tunec reads only what lies in the workspace"
+                target, todo=f"copy {_shown(written)} to {target}: tunec reads only what lies in the workspace"
             )
         if not Path(written).suffix and HUB_ID.fullmatch(written):
-            return hub(written, split)
-        target = _raw(written)
+            return hub(written, name, split)
         return Found(target, todo=f"{_shown(written)} is not here: bring it to {target}")
 
     def _there(self, written: str) -> list[Path]:
@@ -95,13 +89,14 @@ class Place:
         return Found(target, todo=f"write one JSON object a line, as {how} does")
 
 
-def hub(repo: str, split: str | None = None) -> Found:
-    """A dataset of the Hub, as the file that it has to be downloaded to."""
-    target = f"{RAW}/{_slug(repo.rsplit('/', 1)[-1])}.jsonl"
-    if not HUB_ID.fullmatch(repo):
+def hub(repo: str, name: str | None = None, split: str | None = None) -> Found:
+    """A dataset of the Hub, as the file to download it to. name: its configuration. split: train, where nothing is said."""
+    named = [part for part in (name, split if split != "train" else None) if part]
+    target = f"{RAW}/{_slug('-'.join([repo.rsplit('/', 1)[-1], *named]))}.jsonl"
+    if not HUB_ID.fullmatch(repo) or not all(re.fullmatch(r"[\w.:%\[\]+-]+", part) for part in named):
         return Found(target, todo=f"download {_shown(repo)} from the Hub to {target}")
-    chosen = split if split and re.fullmatch(r"[\w.:%\[\]+-]+", split) else "train"
-    call = f"load_dataset('{repo}', split='{chosen}').to_json('{target}')"
+    asked = ", ".join([f"'{repo}'", *([f"'{name}'"] if name else []), f"split='{split or 'train'}'"])
+    call = f"load_dataset({asked}).to_json('{target}')"
     return Found(target, todo=f'download {repo}: python -c "from datasets import load_dataset; {call}"')
 
 

@@ -14,7 +14,7 @@ from tunec.importing.targets import COLUMNS, FORMAT, INPUT_TEMPLATE, MAP, ROLE, 
 INPUTS = ("context", "prompt", "query")  # in the order in which the other projects put them before the model
 CHAT = (
     "a conversation holds its answer among the messages, and tunec reads it from a column of its own: "
-    "write one row an answer, with the columns `input` and `output`"
+    "write one row an answer, the columns of input_template and `output`"
 )
 DOWNLOAD = "it belongs to the download, not to the task"
 NOT_HERE = "its rows are not in the workspace yet, in a form that tunec reads: see what there is to bring"
@@ -26,14 +26,11 @@ _COLUMN = re.compile(r"[A-Za-z]\w*", re.ASCII)
 class Shape:
     """What a row looks like. columns: part -> its column; parts are INPUTS and those of targets.COLUMNS.
 
-    template: an input template over the parts. chat: rows are conversations. text: rows are plain text to train on.
-    unsure: what a person has to do about the template.
+    None are known of conversations. template: an input template over the parts. unsure: what a person has to do.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     template: str | None = None
-    chat: bool = False
-    text: bool = False
     unsure: str | None = None
 
 
@@ -54,12 +51,22 @@ def write_rows(draft: Draft, datasets: Sequence[Rows]) -> None:
         source = _source(rows, names)
         if source not in sources:
             sources.append(source)
-        if rows.found.todo and rows.found.todo not in draft.data_notes:
-            draft.data_notes.append(rows.found.todo)
+        _note(draft, rows.found)
     if sources:
         draft.put(SOURCES, sources)
     template, why = _template(datasets, names)
     draft.guess(INPUT_TEMPLATE, template, why)
+
+
+def _note(draft: Draft, found: Found) -> None:
+    """What to bring; two different things to be brought to one place are told."""
+    if not found.todo or found.todo in draft.data_notes:
+        return
+    if any(found.path in note for note in draft.data_notes):
+        draft.data_notes.append(
+            f"two datasets come to {found.path}: give one of them another name, here and in the task"
+        )
+    draft.data_notes.append(found.todo)
 
 
 def _names(datasets: Sequence[Rows]) -> dict[str, str]:
@@ -94,12 +101,10 @@ def _template(datasets: Sequence[Rows], names: Mapping[str, str]) -> tuple[str, 
     if own is not None:
         return re.sub(r"\{(\w+)\}", lambda found: "{" + names.get(found[1], found[1]) + "}", own), "the format there"
     inputs = [names[part] for part in INPUTS if part in names]
-    if not inputs or any(shape.chat for shape in shapes):
+    if not inputs:
         return "{input}", unsure or "the column that goes in, once the rows are rewritten"
     if any("query" in shape.columns and "context" not in shape.columns for shape in shapes):
         first, second = names["prompt"], names["query"]
-        return (
-            f"{{{{ {first} }}}}{{% if {second} %}}\n{{{{ {second} }}}}{{% endif %}}",
-            unsure or "the columns that go in",
-        )
+        both = f"{{{{ {first} }}}}{{% if {second} %}}\n{{{{ {second} }}}}{{% endif %}}"
+        return both, unsure or "the columns that go in"
     return "\n".join(f"{{{name}}}" for name in inputs), unsure or "the columns that go in"

@@ -18,7 +18,7 @@ _HUGE = 1e15
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_NAME = words(
     "out output outputs results saves save checkpoints ckpt models model train training tmp last run config example "
-    "sft dpo kto orpo grpo rl lora qlora full fft yaml"
+    "sft dpo kto orpo grpo rl lora qlora full fft yaml axolotl llamafactory"
 )
 
 # Keys of the transformers trainer, which both projects pass through.
@@ -43,7 +43,7 @@ TRAINER = (
         overwrite_output_dir plot_loss output_dir run_name debug do_train disable_tqdm prediction_loss_only
         bf16_full_eval eval_accumulation_steps
         """,
-        "tunec logs, saves, resumes and evaluates by itself, below build/",
+        "tunec logs, saves and evaluates by itself, below build/",
     ),
     Reason(
         "decided",
