@@ -153,6 +153,22 @@ def test_an_import_beside_its_own_dataset_info_names_it_in_the_report(tmp_path: 
     assert "    sets.json:1 mine.odd: 1\n" in report
 
 
+@pytest.mark.parametrize(
+    ("said", "todo"),
+    [
+        ('"hf_hub_url": "a/c", "split": "test"', "load_dataset('a/c', split='test')"),
+        ('"ms_hub_url": "a/c"', "download the dataset `mine` from ModelScope to data/raw/c.jsonl"),
+        ('"file_name": "c.csv"', "c.csv is not here: bring it to data/raw/c.csv"),
+        ('"file_name": "s3://rows/c.parquet"', "copy s3://rows/c.parquet to data/raw/c.parquet"),
+    ],
+)
+def test_rows_that_lie_elsewhere_are_to_be_brought(said: str, todo: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dataset_info.json").write_text(f'{{"mine": {{{said}}}}}', encoding="utf-8")
+    _, report = tried(f"{LLAMAFACTORY}dataset: mine\n", tmp_path, "llamafactory")
+    assert todo in report.partition("to bring before a build:")[2]
+
+
 # ---------------------------------------------------------------- what a file may not do
 
 

@@ -34,7 +34,7 @@ def datasets(ledger: Ledger, info: Ledger | None, draft: Draft, place: Place) ->
     for key, role in (("dataset", None), ("eval_dataset", "dev")):
         for name in _names(ledger.value(key)):
             known = info is not None and isinstance(info.value(name), dict)
-            rows = _described(info, draft, place, name, folder, plain) if info and known else _unknown(name, plain)
+            rows = _described(info, place, name, folder, plain) if info and known else _unknown(name, plain)
             found.append(Rows(rows.found, rows.shape, role))
         _tell(ledger, key, found, info is not None)
     if info:
@@ -64,7 +64,7 @@ def _unknown(name: str, plain: bool) -> Rows:
     return Rows(Found(target, todo=todo), Shape(columns, unsure="the columns of your rows, in braces"))
 
 
-def _described(info: Ledger, draft: Draft, place: Place, name: str, folder: str, plain: bool) -> Rows:
+def _described(info: Ledger, place: Place, name: str, folder: str, plain: bool) -> Rows:
     """A dataset as dataset_info.json describes it."""
     found = _place(info, place, name, folder)
     chat = shared.text(info, name, "formatting") == "sharegpt"
@@ -79,23 +79,23 @@ def _described(info: Ledger, draft: Draft, place: Place, name: str, folder: str,
 
 
 def _place(info: Ledger, place: Place, name: str, folder: str) -> Found:
-    """Where the rows are; the Hub comes before a file, as it does there."""
-    for key in ("hf_hub_url", "script_url", "ms_hub_url", "om_hub_url", "file_name"):
-        written = shared.text(info, name, key)
-        if written is None or (key == "script_url"):
-            continue
-        remote = key != "file_name"
-        found = (
-            hub(written, *(shared.text(info, name, part) for part in ("subset", "split")))
-            if remote
-            else place.rows(written, folder=folder)
-        )
-        if found.todo:
-            info.left("cannot", NOT_HERE, name, key)
-        else:
-            info.took(targets.SOURCES, name, key)
-        return found
+    """Where the rows are; a hub comes before a file, as it does there."""
+    for key in ("hf_hub_url", "ms_hub_url", "om_hub_url", "file_name"):
+        if written := shared.text(info, name, key):
+            found = _found(info, place, name, key, written, folder)
+            info.left("cannot", NOT_HERE, name, key) if found.todo else info.took(targets.SOURCES, name, key)
+            return found
     return hub(name)
+
+
+def _found(info: Ledger, place: Place, name: str, key: str, written: str, folder: str) -> Found:
+    if key == "file_name":
+        return place.rows(written, folder=folder)
+    found = hub(written, shared.text(info, name, "subset"), shared.text(info, name, "split"))
+    if key == "hf_hub_url":
+        return found
+    where = "ModelScope" if key == "ms_hub_url" else "Modelers"
+    return Found(found.path, todo=f"download the dataset `{name}` from {where} to {found.path}")
 
 
 def _columns(info: Ledger, name: str, chat: bool, plain: bool) -> Iterator[tuple[str, str]]:

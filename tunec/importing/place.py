@@ -90,7 +90,7 @@ class Place:
 
 
 def hub(repo: str, name: str | None = None, split: str | None = None) -> Found:
-    """A dataset of the Hub, as the file to download it to. name: its configuration. split: train, where nothing is said."""
+    """A dataset of the Hub, as the file to download it to. name: its configuration. split: train unless it is said."""
     named = [part for part in (name, split if split != "train" else None) if part]
     target = f"{RAW}/{_slug('-'.join([repo.rsplit('/', 1)[-1], *named]))}.jsonl"
     if not HUB_ID.fullmatch(repo) or not all(re.fullmatch(r"[\w.:%\[\]+-]+", part) for part in named):
