@@ -64,9 +64,9 @@ def refused(text: str | None, format: str = "axolotl", name: str = "config.yaml"
     ],
 )
 def test_a_file_that_is_none_is_told_in_one_diagnostic(text: str, code: str, folder: Path) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     assert refused(text).code == code
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_file_of_axolotl_is_no_file_of_llamafactory(folder: Path) -> None:

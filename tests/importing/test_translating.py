@@ -227,8 +227,8 @@ def test_a_damaged_file_is_translated_or_refused_and_never_crashes(tmp_path: Pat
             lines = [*lines[:at], line, *lines[at + chance.randint(0, 1) :]]
         here = tmp_path / str(number)
         here.mkdir()
-        start = time.monotonic()
+        start = time.process_time()
         with contextlib.suppress(UserError):
             written, _ = tried("\n".join(lines), here, format)
             parse(written, "task.yaml")
-        assert time.monotonic() - start < 2
+        assert time.process_time() - start < 2

@@ -178,9 +178,10 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
         ledger.took(targets.ADAPTER, "load_in_4bit")
     elif ledger.node("load_in_4bit"):
         ledger.left("decided", "training.adapter says it", "load_in_4bit")
-    if named == "full":
-        shared.no_adapter(ledger)
-        return
+    _lora(ledger, draft) if named != "full" else shared.no_adapter(ledger)
+
+
+def _lora(ledger: Ledger, draft: Draft) -> None:
     shared.numbers(ledger, draft, {"lora_dropout": targets.DROPOUT}, _LORA)
     draft.default(targets.DROPOUT, 0.0, NAME)
     shared.modules(ledger, draft, "lora_target_modules")

@@ -172,9 +172,11 @@ def _adapter(ledger: Ledger, draft: Draft) -> None:
         ledger.took(targets.ADAPTER, "quantization_bit")
     elif bits is not None:
         ledger.left("cannot", "a qlora is 4 bits, a lora the model's own precision", "quantization_bit")
-    if named not in ("lora", "qlora"):
-        shared.no_adapter(ledger)
-        return
+    _lora(ledger, draft) if named in ("lora", "qlora") else shared.no_adapter(ledger)
+
+
+def _lora(ledger: Ledger, draft: Draft) -> None:
+    """The adapter's numbers; an alpha that is not said is twice the rank there."""
     shared.numbers(ledger, draft, {"lora_dropout": targets.DROPOUT}, _LORA)
     shared.modules(ledger, draft, "lora_target", "all")
     draft.default(targets.RANK, 8, NAME)

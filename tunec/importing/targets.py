@@ -70,5 +70,5 @@ TEXT_TASK: Mapping[str, Any] = {
 
 
 def shares(dev: float) -> dict[str, Any]:
-    """The keys that give this share of the rows to the dev split."""
+    """The keys that give this share of the rows to the dev split; the test split keeps what tunec gives it."""
     return {DEV_SHARE: dev}
