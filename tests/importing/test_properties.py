@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compiler.parse import Node, parse
@@ -116,11 +116,19 @@ def same(node: Node, value: Any) -> bool:
     return bool(node.plain() == value)
 
 
-@MANY
-@given(st.text())
+@settings(max_examples=400, deadline=None)
+@given(st.text(st.sampled_from("ab1.-*&!%@,:#?|>{}[]\"'\\ \n\t\u2028\ue000\U0001f642=~"), max_size=6) | st.text())
+@example("*")
+@example("a b,c")
+@example("a: b")
+@example("-")
+@example("...")
+@example("---")
+@example("<<")
 def test_any_text_is_written_so_that_it_reads_back(text: str) -> None:
     if "${" not in text and "\x00" not in text:
         assert parse(f"key: {flow(text)}\n", "x").plain() == {"key": text}
+        assert parse(f"key: {flow({'in': [text, text]})}\n", "x").plain() == {"key": {"in": [text, text]}}
 
 
 @MANY

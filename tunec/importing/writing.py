@@ -11,7 +11,7 @@ from compiler.parse import scalar
 from tunec.importing.draft import Draft, Value
 from tunec.importing.targets import APART, INPUT_TEMPLATE, ON_ONE_LINE, SYSTEM_PROMPT
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./*][A-Za-z0-9_./*@+-]*( [A-Za-z0-9_./*@+(-][A-Za-z0-9_./*@+),;-]*)*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./*@+-]*( [A-Za-z0-9_./][A-Za-z0-9_./*@+;-]*)*")
 _UNPRINTED = re.compile(r"[^\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufefe\uff00-\uffef]")
 
 
