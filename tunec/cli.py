@@ -20,11 +20,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
+app.add_typer(import_, name="import")
 SHIP, USER_ERROR, GATE_FAILED, BUG = 0, 1, 2, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys to set for this compile.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="FILE", help="The task to write; an existing file is never overwritten.")
+]
 TASK_FILE = Path("task.yaml")
 _USAGE: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy that newer typers hold
 
@@ -151,6 +156,30 @@ def run(stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> N
     from stages import runner
 
     raise typer.Exit(runner.main(stage))
+
+
+@import_.command()
+def axolotl(
+    file: Annotated[Path, typer.Argument(help="A training file of axolotl, in YAML.")],
+    out: Out = TASK_FILE,
+) -> None:
+    """Write a task out of an axolotl file, and list every key that was not translated, with why."""
+    from tunec.importing import import_files
+
+    print(import_files("axolotl", [file], out), end="")
+
+
+@import_.command()
+def llamafactory(
+    files: Annotated[
+        list[Path], typer.Argument(help="A training file of LLaMA-Factory, in YAML; and its dataset_info.json.")
+    ],
+    out: Out = TASK_FILE,
+) -> None:
+    """Write a task out of a LLaMA-Factory file, and list every key that was not translated, with why."""
+    from tunec.importing import import_files
+
+    print(import_files("llamafactory", files, out), end="")
 
 
 @app.command(hidden=True)

@@ -170,5 +170,26 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T420": ("The folder for a new task is not empty.", "Name a new folder."),
     "T421": ("There is no such template.", "Choose one of those that the help lists."),
     "T422": ("git is not installed.", "Install it."),
+    "T430": (
+        "The file that an import would write is there already.",
+        "Name another with `--out`; nothing is overwritten.",
+    ),
+    "T431": ("A file to import is not there, or cannot be read.", "Correct the path; save it as UTF-8."),
+    "T432": (
+        "A file to import is no YAML, or holds what is not read: tags, doubled keys, more than 50 levels.",
+        "Mend it as the message says.",
+    ),
+    "T433": (
+        "A file to import holds more than 20,000 values, counting aliases as often as they are used.",
+        "Write out those that you mean.",
+    ),
+    "T434": (
+        "A file to import holds no mapping of keys to values.",
+        "Name the file that the other project trains with.",
+    ),
+    "T435": ("A file of another project than the one that was named.", "Run the command that the help names."),
+    "T436": ("A file that trains nothing.", "Name a training file."),
+    "T437": ("No training file to import, or more than one.", "Name one, and one `dataset_info.json` beside it."),
+    "T439": ("The imported task cannot be written.", "Name another `--out`; its folder must be there."),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

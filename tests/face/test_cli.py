@@ -332,7 +332,35 @@ def test_the_wheel_holds_three_packages_and_all_that_they_need(tmp_path: Path) -
     assert {
         "tunec/conf/defaults.yaml",
         "tunec/conf/base_model/smollm2-135m.yaml",
+        "tunec/importing/axolotl.py",
         "tunec/templates/extraction/task.yaml",
     } <= set(files)
     assert {f"stages/{path.name}" for path in (ROOT / "stages").glob("*.jinja")} <= set(files)
     assert not [name for name in files if "__pycache__" in name]
+
+
+# ---------------------------------------------------------------- import
+
+TRAINING = "base_model: a/b\nmicro_batch_size: 2\nwandb_project: mine\ndatasets: [{path: a/c, type: alpaca}]\n"
+
+
+def test_an_import_writes_a_task_and_prints_what_stayed_behind(tmp_path: Path) -> None:
+    (tmp_path / "train.yml").write_text(TRAINING, encoding="utf-8")
+    done = tunec(tmp_path, "import", "axolotl", "train.yml", "--out", "new.yaml")
+    assert done.returncode == 0 and not done.stderr
+    assert "  train.yml:1 base_model: a/b -> training.base_model\n" in done.stdout
+    assert "    train.yml:3 wandb_project: mine\n" in done.stdout
+    assert "  base_model: a/b # to decide: " in (tmp_path / "new.yaml").read_text(encoding="utf-8")
+
+
+def test_an_import_that_is_refused_shows_the_line_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "train.yml").write_text(TRAINING + "odd: *nowhere\n", encoding="utf-8")
+    done = tunec(tmp_path, "import", "llamafactory", "train.yml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[T432]: the alias *nowhere has no value before it\n --> train.yml:5:6\n")
+    assert "5 | odd: *nowhere" in done.stderr
+    assert not (tmp_path / "task.yaml").exists()
+
+
+def test_an_import_of_nothing_says_how_it_is_called(tmp_path: Path) -> None:
+    assert "axolotl" in said(tunec(tmp_path, "import")) and "llamafactory" in said(tunec(tmp_path, "import"))

@@ -16,9 +16,6 @@ from tunec.cli import app
 from tunec.codes import Code, codes
 
 Golden = Callable[[Path, str], None]
-COMMANDS: dict[str, Any] = {
-    name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
-}
 ERRORS, REJECTS = ROOT / "docs" / "errors", ROOT / "tests" / "compiler" / "rejects"
 CONTENTS = """\
 # Errors
@@ -29,6 +26,18 @@ code never changes its meaning; `tunec explain CODE` prints the same. Written by
 
 | code | what is wrong |
 |---|---|"""
+
+
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its full name; those of a group follow it."""
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield prefix + name, command
+            if hasattr(command, "commands"):
+                yield from commands(command, f"{prefix}{name} ")
+
+
+COMMANDS: dict[str, Any] = dict(commands(typer.main.get_command(app)))
 HEAD = """\
 # The command line
 
@@ -62,6 +71,16 @@ def test_every_command_is_documented(golden: Golden) -> None:
 
 def test_every_key_is_documented(golden: Golden) -> None:
     golden(ROOT / "docs" / "task-yaml.md", keys.page())
+
+
+def test_the_page_on_imports_shows_what_an_import_prints(golden: Golden) -> None:
+    page = ROOT / "docs" / "importing.md"
+
+    def shown(block: re.Match[str]) -> str:
+        return f"{block[1]}{(ROOT / block[2]).read_text(encoding='utf-8')}```"
+
+    pattern = re.compile(r"(<!-- (\S+) -->\n```\w+\n).*?```", re.DOTALL)
+    golden(page, pattern.sub(shown, page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
