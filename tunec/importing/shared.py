@@ -264,5 +264,6 @@ def undecided(draft: Draft) -> None:
             draft.guess(target, value, "json or label hold every answer to a schema")
         else:
             draft.values.setdefault(target, Value(value, "for free text"))
-    draft.put(targets.PROMPT, "system", "no schema stood before the input")
+    prompt = "system" if draft.has(targets.SYSTEM_PROMPT) else "none"
+    draft.put(targets.PROMPT, prompt, "no schema stood before the input")
     draft.guess(targets.THRESHOLD, 0.5, "the least value of the primary metric that may ship")
