@@ -40,6 +40,10 @@ class BaseModel(Params):
     context_length: Annotated[int | None, Key("base_model.context_length")] = None
     parameters: Annotated[int | None, Key("base_model.parameters")] = None
 
+    def place(self) -> dict[str, Any]:
+        """What `find` needs: where the files are, and nothing else that is known of them."""
+        return self.model_dump(exclude_none=True, exclude={"sha256", "license", "context_length", "parameters"})
+
 
 @dataclass(frozen=True)
 class Located:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write, fail
-from stages.contract import Contract
 from stages.rows import Row, read_rows, write_json, write_rows
 
 NAMES = ("train", "dev", "test")
@@ -26,7 +25,7 @@ class SplitParams(Params):
     test: Annotated[float, Key("splits.test")]
     stratify: Annotated[bool, Key("splits.stratify")]
     seed: Annotated[int, Key("splits.seed")]
-    contract: Contract
+    form: Annotated[str, Key("output_format.type")]
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _order(id: str, seed: int | str) -> str:
 
 
 def _stratum(row: Row, params: SplitParams) -> str:
-    return params.contract.write(row.output) if params.stratify and params.contract.type == "label" else ""
+    return str(row.output) if params.stratify and params.form == "label" else ""
 
 
 STAGE = Stage(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.workspace import Preset, literal
-from stages.base import Diagnostic, Span, UserError
+
+if TYPE_CHECKING:  # the guard asks a workspace, and does not wait for pydantic
+    from stages.base import Span, UserError
 
 TASK = "task.yaml"
 _TOO_LARGE = 4_000_000  # bytes; the compiler's own limit is in characters
@@ -47,6 +50,8 @@ class Disk:
 
 def read_task(path: Path) -> str:
     """The text of a task. Raises UserError: T001 when it is not there, T002 when it is no text of sane size."""
+    from stages.base import Diagnostic, Span, UserError
+
     shown = path.as_posix()
     try:
         if path.stat().st_size > _TOO_LARGE:
@@ -86,5 +91,7 @@ def _preset(file: Path, shown: str) -> Preset:
 
 
 def _not_utf8(shown: str, error: UnicodeDecodeError) -> UserError:
+    from stages.base import Diagnostic, Span, UserError
+
     notes = (f"byte {error.start} is not UTF-8",)
     return UserError(Diagnostic("T002", f"{shown} is not UTF-8 text", Span(shown, 1), notes, "save it as UTF-8"))
