@@ -54,7 +54,9 @@ def variant(task: Task, workspace: Workspace) -> Variant:
     values["output_format"]["schema"] = schema = canonical(expand(task.output_format.schema_))
     values["output_format"]["order"] = order(schema)
     values["baselines"] = _sorted(task.baselines)
-    values["success_criteria"]["gates"] = _sorted(task.success_criteria.gates)
+    # A gate that is off is not there: DVC takes `false` for the bound 0.
+    on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
+    values["success_criteria"]["gates"] = _sorted(on)
     values["base_model"]["name"] = model
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])

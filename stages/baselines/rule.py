@@ -53,4 +53,12 @@ def _fields(rules: Mapping[str, re.Pattern[str]], message: str) -> dict[str, str
 
 
 SETTLED = {"prompting.system_prompt": None, "prompting.mode": "none", "decoding": None}
-BASELINE = Baseline("rule", "regular expressions", answer, needs_train=True, settled=SETTLED, allowed=allowed)
+BASELINE = Baseline(
+    "rule",
+    "regular expressions",
+    answer,
+    needs_train=True,
+    libraries=("jinja2",),  # an input template may be Jinja
+    settled=SETTLED,
+    allowed=allowed,
+)

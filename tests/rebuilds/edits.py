@@ -93,7 +93,11 @@ NOTHING: list[Case] = [
     ("a comment", change("task_name:", "# a comment\ntask_name:"), set()),
     ("a comment at the end of a line", change("epochs: 1", "epochs: 1 # one is enough"), set()),
     ("the order of keys", change("epochs: 1\n  learning_rate: 1e-3", "learning_rate: 1e-3\n  epochs: 1"), set()),
-    ("the order of sections", change("version: v1\ntask_type: extraction", "task_type: extraction\nversion: v1"), set()),
+    (
+        "the order of sections",
+        change("version: v1\ntask_type: extraction", "task_type: extraction\nversion: v1"),
+        set(),
+    ),
     ("white space", change("[q8_0]", "[ q8_0 ]"), set()),
     ("flow style", change("splits: {dev: 0.2, test: 0.2}", "splits:\n  dev: 0.2\n  test: 0.2"), set()),
     ("quotes", change("task_name: tiny-slots", 'task_name: "tiny-slots"'), set()),
@@ -126,7 +130,11 @@ TASK_KEYS: list[Case] = [
         ),
         {"data", *BASELINES, *TRAINED},
     ),
-    ("the order of a field's keywords", change("people: {type: string, maxLength: 20}", "people: {maxLength: 20, type: string}"), set()),
+    (
+        "the order of a field's keywords",
+        change("people: {type: string, maxLength: 20}", "people: {maxLength: 20, type: string}"),
+        set(),
+    ),
     ("splits.seed", change("splits: {dev: 0.2", "splits: {seed: 1, dev: 0.2"), SPLIT),
     ("splits.stratify, where no row has a label", change("splits: {", "splits: {stratify: false, "), {"splits"}),
     ("splits.dev, which leaves test as it is", change("dev: 0.2", "dev: 0.3"), SPLIT - {PROMPTED}),
@@ -136,7 +144,11 @@ TASK_KEYS: list[Case] = [
     ("one baseline more", change("base: false", "base: true"), {"baseline-base-tiny", *SCORED}),
     ("a baseline's options", change("\\d+ people", "\\d people"), {RULE, *SCORED}),
     ("base_model.license", change("training:", "base_model: {license: mit}\ntraining:"), {"model-tiny", "package"}),
-    ("base_model.context_length", change("training:", "base_model: {context_length: 512}\ntraining:"), {"model-tiny", "package"}),
+    (
+        "base_model.context_length",
+        change("training:", "base_model: {context_length: 512}\ntraining:"),
+        {"model-tiny", "package"},
+    ),
     ("training.prompt", change("prompt: system", "prompt: none"), TRAINED),
     ("training.epochs", change("epochs: 1", "epochs: 2"), TRAINED),
     ("training.learning_rate", change("learning_rate: 1e-3", "learning_rate: 2e-3"), TRAINED),
@@ -145,7 +157,11 @@ TASK_KEYS: list[Case] = [
     ("training.scheduler", change("epochs: 1", "epochs: 1\n  scheduler: linear"), TRAINED),
     ("training.seed", change("epochs: 1", "epochs: 1\n  seed: 1"), TRAINED),
     ("training.max_length", change("epochs: 1", "epochs: 1\n  max_length: 512"), TRAINED),
-    ("training.lora.r, which names other stages", change("r: 16", "r: 8"), {name.replace("r16", "r8") for name in TRAINED}),
+    (
+        "training.lora.r, which names other stages",
+        change("r: 16", "r: 8"),
+        {name.replace("r16", "r8") for name in TRAINED},
+    ),
     (
         "one quantization more, which is not chosen",
         change("[q8_0]", "[q8_0, q4_0]"),
@@ -158,7 +174,16 @@ TASK_KEYS: list[Case] = [
     ("evaluation.max_new_tokens", change("max_new_tokens: 8", "max_new_tokens: 9"), {PROMPTED, *PREDICTED}),
     ("evaluation.sequences", change("max_new_tokens: 8", "max_new_tokens: 8\n  sequences: 4"), {PROMPTED, *PREDICTED}),
     ("success_criteria.threshold", change("threshold: 0.5", "threshold: 0.6"), DECIDED),
-    ("success_criteria.primary_metric", change("threshold: 0.5", "threshold: 0.5\n  primary_metric: exact_match"), {"select", *SCORED}),
+    (
+        "success_criteria.primary_metric",
+        change("threshold: 0.5", "threshold: 0.5\n  primary_metric: exact_match"),
+        {"select", *SCORED},
+    ),
+    (
+        "a gate that is switched off",
+        change("threshold: 0.5", "threshold: 0.5\n  gates: {beats_baselines: false}"),
+        DECIDED,
+    ),
     ("success_criteria.gates", change("threshold: 0.5", "threshold: 0.5\n  gates: {schema_validity: 0.9}"), DECIDED),
 ]
 
@@ -173,10 +198,22 @@ SOURCES: list[Case] = [
     ("a file that holds what is known", write("data/raw/more/b.csv", "utterance,slots\n"), {"data"}),
     ("a file that is no source", write("data/raw/README.md", "Other words.\n"), set()),
     ("a new row", source_lines(lambda lines: [*lines, NEW_ROW]), {"data", *SPLIT}),
-    ("a word in a row of the other file", source_lines(lambda lines: [line.replace("request 33", "call 33") for line in lines], CSV), {"data", *SPLIT}),
-    ("a source's format written out", change("- path: data/raw/rows.jsonl", "- path: data/raw/rows.jsonl\n      format: jsonl"), {"data"}),
+    (
+        "a word in a row of the other file",
+        source_lines(lambda lines: [line.replace("request 33", "call 33") for line in lines], CSV),
+        {"data", *SPLIT},
+    ),
+    (
+        "a source's format written out",
+        change("- path: data/raw/rows.jsonl", "- path: data/raw/rows.jsonl\n      format: jsonl"),
+        {"data"},
+    ),
     ("the answer's column written out", change("data:\n", "data:\n  output: output\n"), {"data"}),
-    ("a source's role", change("- path: data/raw/rows.jsonl", "- path: data/raw/rows.jsonl\n      role: train"), {"data", *SPLIT}),
+    (
+        "a source's role",
+        change("- path: data/raw/rows.jsonl", "- path: data/raw/rows.jsonl\n      role: train"),
+        {"data", *SPLIT},
+    ),
     ("the base model's weights", write("models/tiny/model.safetensors", "other weights\n"), MODELLED),
     ("a file beside the base model", write("models/tiny/notes.md", "Trained at night.\n"), {"model-tiny"}),
 ]
@@ -194,16 +231,32 @@ PRESETS: list[Case] = [
 ]  # fmt: skip
 
 CODE: list[Case] = [
-    ("a docstring of train.py", code("stages/train.py", '"""The model with a trained adapter', '"""A model with an adapter'), set()),
+    (
+        "a docstring of train.py",
+        code("stages/train.py", '"""The model with a trained adapter', '"""A model with an adapter'),
+        set(),
+    ),
     ("a comment in train.py", append("stages/train.py", "\n# a comment\n"), set()),
-    ("the layout of train.py", code("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS   =   (\n    200\n)"), set()),
+    (
+        "the layout of train.py",
+        code("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS   =   (\n    200\n)"),
+        set(),
+    ),
     ("the code of train.py", code("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS = 100"), {TRAIN}),
-    ("a module that some stages share", append("stages/weights.py", "\nMORE = 1\n"), {"model-tiny", TRAIN, EXPORT, TUNED, "test", PROMPTED}),
+    (
+        "a module that some stages share",
+        append("stages/weights.py", "\nMORE = 1\n"),
+        {"model-tiny", TRAIN, EXPORT, TUNED, "test", PROMPTED},
+    ),
     ("a module of train alone", append("stages/lora.py", "\nMORE = 1\n"), {TRAIN}),
     ("the code of splits.py", append("stages/splits.py", "\nMORE = 1\n"), {"splits"}),
     ("the code of quantize.py", append("stages/quantize.py", "\nMORE = 1\n"), {QUANTIZE}),
     ("how a GGUF is quantized", append("stages/requantizing.py", "\nMORE = 1\n"), {QUANTIZE, PROMPTED}),
-    ("the engine of GGUF files", append("stages/engines/_llama_batch.py", "\nMORE = 1\n"), {F16, Q8, "test", PROMPTED, "package"}),
+    (
+        "the engine of GGUF files",
+        append("stages/engines/_llama_batch.py", "\nMORE = 1\n"),
+        {F16, Q8, "test", PROMPTED, "package"},
+    ),
     ("the engine of adapters", append("stages/engines/transformers.py", "\nMORE = 1\n"), {TUNED, "test", PROMPTED}),
     ("a metric", append("stages/metrics/macro_f1.py", "\nMORE = 1\n"), {"select", "score"}),
     ("a gate", append("stages/gates/threshold.py", "\nMORE = 1\n"), {"gate"}),
