@@ -16,6 +16,7 @@ from compiler.task import Task
 from compiler.validate import validate
 from compiler.workspace import Workspace
 from stages.base import Diagnostic
+from stages.schemas import label_field
 from stages.shapes import readable
 
 _IN_EVERY_NAME = ("training.base_model", "training.lora.r")
@@ -74,8 +75,11 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     contract["schema"] = schema = canonical(expand(task.output_format.schema_, task.output_format.type))
     contract["type"] = lowered(task.output_format.type)
     contract["order"] = order(schema)
+    contract["label"] = label_field(schema) if contract["type"] == "json" else None
     values["baselines"] = _sorted(task.baselines)
-    values["success_criteria"]["gates"] = _sorted(task.success_criteria.gates)
+    # A gate that is off is not there: DVC takes `false` for the bound 0.
+    on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
+    values["success_criteria"]["gates"] = _sorted(on)
     values["base_model"]["name"] = model
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])

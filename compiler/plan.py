@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.base import READ, At, Axis, Baseline, File, Read, Stage, members
+from stages.base import READ, At, Axis, Baseline, File, Made, Read, Stage, members
 
 BUILD = "build"
 Path = str
@@ -50,6 +50,11 @@ class Instance:
     inputs: Mapping[str, Input]
     params: Mapping[str, Any]
     outputs: Mapping[str, Path]
+
+    @property
+    def made(self) -> Made:
+        """What its fingerprint is of."""
+        return self.stage.made_of(self.at, self.params)
 
     def dependencies(self) -> list[Path]:
         """Every input path once, sorted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,11 +44,13 @@ def _call(tool: str, arguments: Any) -> dict[str, Any]:
 
 
 def canonical(schema: Any) -> Any:
-    """A schema with its keys sorted, but for `properties`: their order is the order in which answers are written."""
+    """A schema with its keys sorted, but for `properties`: their order is the order in which answers are written. A
+    number is written in one way: 1.0 is 1.
+    """
     if isinstance(schema, list):
         return [canonical(part) for part in schema]
     if not isinstance(schema, dict):
-        return schema
+        return int(schema) if isinstance(schema, float) and schema.is_integer() else schema
     return {key: _named(part) if key == "properties" else canonical(part) for key, part in sorted(schema.items())}
 
 
@@ -57,14 +60,20 @@ def _named(properties: Any) -> Any:
 
 
 def order(schema: Any) -> list[str]:
-    """The names of all properties as they stand in a canonical schema, outer ones before inner ones."""
+    """What DVC does not see of a canonical schema, for it compares mappings without regard to order, and true with 1:
+    the names of all properties as they stand, outer ones before inner ones; and numbers and truth values to choose
+    from.
+    """
     if isinstance(schema, list):
         return [name for part in schema for name in order(part)]
     if not isinstance(schema, dict):
         return []
     properties = schema.get("properties")
     inner = [name for part in schema.values() for name in order(part)]
-    return [*properties, *inner] if isinstance(properties, dict) else inner
+    values = [*schema["enum"]] if isinstance(schema.get("enum"), list) else []
+    values += [schema["const"]] if "const" in schema else []
+    literals = [json.dumps(value) for value in values if isinstance(value, bool | int | float)]
+    return [*(properties if isinstance(properties, dict) else ()), *literals, *inner]
 
 
 def references(schema: Any) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from stages.chat import ChatTemplate, Prompt
+from stages.rows import read_jsonl, write_jsonl
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,11 @@ class Engine(Protocol):
         hopeless: told the free text so far; once true, that free text is not continued.
         """
         ...
+
+
+def write_answers(path: Path, answers: Iterable[Answer]) -> None:
+    write_jsonl(path, map(asdict, answers))
+
+
+def read_answers(path: Path) -> Iterator[Answer]:
+    return (Answer(**item) for item in read_jsonl(path))

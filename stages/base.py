@@ -24,8 +24,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
+from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
@@ -149,11 +150,29 @@ class Params(BaseModel):
 
 
 @dataclass(frozen=True)
+class Made:
+    """What an instance of a stage is made of. Instances of one `kind` share a fingerprint.
+
+    libraries: the distributions it computes with. Their versions are part of the fingerprint, and so is every module of
+    `stages` that the stage's own module reaches by its imports; never: less these (by the beginning of their names),
+    which it reaches but does not run; members: of the folders that it scans, less all but these. None: it may run them
+    all.
+    """
+
+    kind: str
+    libraries: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    members: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Stage:
     """One kind of node in the graph.
 
     per: the axis that it is repeated over; "task" means once.
-    libraries: the distributions it computes with. Their versions are part of the stage's fingerprint.
+    libraries: the distributions it computes with; made: what an instance with these parameters is made of, where that
+    differs from one to another.
+    settled: parameters, by dotted names, that are no matter of the task for an instance: it has these instead.
     """
 
     name: str
@@ -164,6 +183,11 @@ class Stage:
     outputs: type
     per: Axis = "task"
     libraries: tuple[str, ...] = ()
+    made: Callable[[At, Mapping[str, Any]], Made] | None = None
+    settled: Callable[[At], Mapping[str, Any]] = lambda at: {}
+
+    def made_of(self, at: At, params: Mapping[str, Any]) -> Made:
+        return self.made(at, params) if self.made else Made(self.name, self.libraries)
 
     def reads(self) -> Mapping[str, tuple[Read | File, ...]]:
         return {name: _markers(hint, (Read, File)) for name, hint in _hints(self.inputs).items()}
@@ -178,8 +202,12 @@ class Stage:
         return {name: _markers(hint, (Write,))[0] for name, hint in _hints(self.outputs).items()}
 
     def bind(self, lookup: Callable[[str], Any], at: At) -> dict[str, Any]:
-        """The parameters of the instance `at`, each from the key that its field names."""
-        return _bind(self.params, lookup, at)
+        """The parameters of the instance `at`, each from the key that its field names, or settled."""
+        bound = _bind(self.params, lookup, at)
+        for path, value in self.settled(at).items():
+            group, _, name = path.rpartition(".")
+            (bound[group] if group else bound)[name] = value
+        return bound
 
     def keys(self, at: At) -> list[str]:
         """The keys of the task that the instance `at` reads, as parameters or as files."""
@@ -194,8 +222,8 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
     """A field that is itself Params and has no marker is a group: its own fields say where they come from."""
     bound: dict[str, Any] = {}
     for name, hint in _hints(params).items():
-        if isinstance(hint, type) and issubclass(hint, Params):
-            bound[name] = _bind(hint, lookup, at)
+        if group := _group(hint):
+            bound[name] = _bind(group, lookup, at)
             continue
         marker = _markers(hint, (Key, Coordinate))[0]
         place = vars(at)
@@ -204,6 +232,12 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound
+
+
+def _group(hint: Any) -> type[Params] | None:
+    """The Params of a field such as `prompting: Prompting` or `prompting: Prompting | None`."""
+    kinds = (hint, *(get_args(hint) if isinstance(hint, UnionType) else ()))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Params)), None)
 
 
 @cache
@@ -257,7 +291,9 @@ class Baseline:
     """Something that answers without being trained by us. `answer` is a generator of stages.answers.Answer.
 
     needs_model: it asks the base model. needs_train: it looks at the train split. allowed: why these options are
-    refused, or None; `fields` are the contract's.
+    refused, or None; `fields` are the contract's. libraries: what it computes with, beside those that ask the base
+    model. settled: parameters that it has whatever the task says: None for one that it does not read, so that it does
+    not run again for another prompt when it has none.
     """
 
     name: str
@@ -265,6 +301,8 @@ class Baseline:
     answer: Callable[..., Iterator[Any]]
     needs_model: bool = False
     needs_train: bool = False
+    libraries: tuple[str, ...] = ()
+    settled: Mapping[str, Any] = field(default_factory=dict)
     allowed: Callable[[Any, Sequence[str]], str | None] = lambda options, fields: None
 
 

@@ -41,6 +41,10 @@ class BaseModel(Params):
     parameters: Annotated[int | None, Key("base_model.parameters")] = None
     chat: Annotated[dict[str, Any] | None, Key("base_model.chat")] = None
 
+    def place(self) -> dict[str, Any]:
+        """What `find` needs: where the files are, and nothing else that is known of them."""
+        return self.model_dump(exclude_none=True, exclude={"sha256", "license", "context_length", "parameters"})
+
 
 @dataclass(frozen=True)
 class Located:

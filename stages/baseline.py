@@ -5,15 +5,17 @@ Only the test split: dev is there to choose among candidates, and a baseline is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import At, Baseline, Coordinate, Key, Params, Read, Stage, Write, members
+from stages.answers import write_answers
+from stages.base import At, Baseline, Coordinate, Key, Made, Params, Read, Stage, Write, members
 from stages.baselines._ask import Question, base_model_engine
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import LIBRARIES, Decoding, timed, write_answers
+from stages.predicting import LIBRARIES, Decoding, timed
 from stages.rows import read_rows, write_json
 
 
@@ -39,9 +41,9 @@ class Inputs:
 class BaselineParams(Params):
     baseline: Annotated[str, Coordinate("baseline")]
     options: Annotated[Any, Key("baselines.{baseline}")]
-    prompting: Prompting
+    prompting: Prompting | None
     contract: Contract
-    decoding: Decoding
+    decoding: Decoding | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
     write_json(out.speed, answered.speed)
 
 
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """Its own module, not those of all baselines; and no engine, unless it asks the base model."""
+    kind = _kind(str(at.baseline))
+    asking = () if kind.needs_model else ("stages.engines", "stages.requantizing", "stages.gguf_header")
+    libraries = (*LIBRARIES, *kind.libraries) if kind.needs_model else kind.libraries
+    return Made(f"baseline-{kind.name}", libraries, asking, (kind.answer.__module__,))
+
+
 STAGE = Stage(
     name="baseline",
     summary="Answers the test split without our training",
@@ -78,5 +88,6 @@ STAGE = Stage(
     params=BaselineParams,
     outputs=Outputs,
     per="baseline",
-    libraries=LIBRARIES,
+    made=_made,
+    settled=lambda at: _kind(str(at.baseline)).settled,
 )

@@ -23,8 +23,9 @@ class Contract(Params):
 
     type: json (a JSON value that fits `schema`), label (one string of the schema's `enum`) or text (anything).
     schema: a JSON Schema, draft 2020-12, with no reference outside itself.
-    order: the names of its properties as they are written. The schema says it too, but DVC compares mappings without
-    regard to order, and another order is another answer.
+    order: the names of its properties as they are written, and numbers and truth values among its choices. The schema
+    says them too, but DVC compares mappings without regard to order, and true with 1; and another order is another
+    answer.
     """
 
     type: Annotated[Literal["json", "label", "text"], Key("output_format.type")]

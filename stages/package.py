@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.base import Key, Params, Read, Stage, Write
-from stages.base_model import MANIFEST, of_variant
+from stages.base_model import of_variant
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.engines.llama_cpp import LlamaCpp
 from stages.modelfile import modelfile
-from stages.predicting import open_engine
 from stages.rows import dumps, read_json, sha256, write_json
 
 
 @dataclass(frozen=True)
 class Inputs:
     gguf: Annotated[Path, Read("select.gguf")]
-    models: Annotated[dict[str, Path], Read("model.base")]
+    models: Annotated[dict[str, Path], Read("model.facts")]
     choice: Annotated[Path, Read("select.choice")]
     reason: Annotated[Path, Read("select.reason")]
     scores: Annotated[Path, Read("score.scores")]
@@ -64,13 +64,13 @@ class Outputs:
 def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     """Write the folder that a release is made of. out.manifest: sha256 of every file in it and of what it came from."""
     shutil.copyfile(inputs.gguf, out.gguf)
-    with closing(open_engine(inputs.gguf)) as engine:
+    with closing(LlamaCpp(inputs.gguf)) as engine:
         template = engine.chat_template()
     text = modelfile(template, params.prompting.system(params.contract), params.max_new_tokens)
     out.modelfile.write_text(text, encoding="utf-8")
     write_json(out.contract, _contract(params))
     reports = {name: read_json(getattr(inputs, name)) for name in ("choice", "reason", "scores", "verdict", "splits")}
-    reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models) / MANIFEST)
+    reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))
     out.card.write_text("\n".join(card(params, reports)) + "\n", encoding="utf-8")
     write_json(out.manifest, _manifest(params, reports, inputs, out))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from stages.base import At, Params, Read, Stage, Write
+from stages.answers import write_answers
+from stages.base import At, Made, Params, Read, Stage, Write
 from stages.base_model import trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed, write_answers
+from stages.engines import llama_cpp, transformers
+from stages.predicting import Decoding, ask, loaded_engine, timed
 from stages.rows import read_rows, write_json
 
 
@@ -60,6 +63,13 @@ def _given(path: Path | None) -> Path:
     return path
 
 
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """A GGUF file is answered for by llama.cpp alone, the tuned weights by transformers."""
+    if _tuned(at):
+        return Made("predict-tuned", (*transformers.LIBRARIES, "jinja2"), never=(llama_cpp.__name__,))
+    return Made("predict-gguf", (*llama_cpp.LIBRARIES, "jinja2"), never=(transformers.__name__,))
+
+
 STAGE = Stage(
     name="predict",
     summary="Answers the dev split",
@@ -68,5 +78,5 @@ STAGE = Stage(
     params=PredictParams,
     outputs=Outputs,
     per="candidate",
-    libraries=LIBRARIES,
+    made=_made,
 )

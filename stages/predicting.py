@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ from stages.base import Key, Params
 from stages.chat import Prompting, user_message
 from stages.contract import Contract
 from stages.engines import llama_cpp, transformers
-from stages.rows import Row, read_jsonl, write_jsonl
+from stages.rows import Row
 
 LIBRARIES = (*llama_cpp.LIBRARIES, *transformers.LIBRARIES, "jinja2")  # what asking computes with, whichever the engine
 
@@ -73,11 +73,3 @@ class Answered:
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:
     started = perf_counter()
     return Answered(list(answers()), perf_counter() - started)
-
-
-def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    write_jsonl(path, map(asdict, answers))
-
-
-def read_answers(path: Path) -> Iterator[Answer]:
-    return (Answer(**item) for item in read_jsonl(path))

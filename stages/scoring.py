@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from stages.answers import read_answers
 from stages.base import Key, Metric, Params, members
 from stages.contract import Contract
 from stages.judging import Judged, difference, judge, measure
-from stages.predicting import read_answers
 from stages.rows import Row
 from stages.schemas import kinds
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write, fail
-from stages.contract import Contract
 from stages.rows import Row, read_rows, write_json, write_rows
 from stages.shapes import APART
 
@@ -28,7 +27,8 @@ class SplitParams(Params):
     stratify: Annotated[bool, Key("splits.stratify")]
     group_by: Annotated[str | None, Key("splits.group_by")]
     seed: Annotated[int, Key("splits.seed")]
-    contract: Contract
+    form: Annotated[str, Key("output_format.type")]
+    label: Annotated[str | None, Key("output_format.label")]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,9 @@ def _order(id: str, seed: int | str) -> str:
 
 
 def _stratum(row: Row, params: SplitParams) -> str:
-    return (params.contract.label(row.output) if params.stratify else None) or ""
+    if params.label is not None:
+        return str(row.output.get(params.label)) if params.stratify else ""
+    return str(row.output) if params.stratify and params.form == "label" else ""
 
 
 STAGE = Stage(

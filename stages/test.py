@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from stages.answers import write_answers
 from stages.base import Params, Read, Stage, Write
 from stages.base_model import of_variant, trainable
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed, write_answers
+from stages.predicting import LIBRARIES, Decoding, ask, loaded_engine, timed
 from stages.rows import Row, read_json, read_rows, write_json
 from stages.shapes import APART
 

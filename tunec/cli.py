@@ -196,6 +196,8 @@ def main() -> None:
         print(f"error[T408]: the folder {hidden} hides tunec's own", file=sys.stderr)
         print("  = help: run tunec from another folder, or rename that one", file=sys.stderr)
         sys.exit(USER_ERROR)
+    if sys.argv[1:] == ["guard"] and _sealed():
+        return
     from stages.base import UserError
 
     try:
@@ -213,6 +215,12 @@ def main() -> None:
     except Exception as error:
         code = _bug(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _sealed() -> bool:
+    from tunec.sealing import intact
+
+    return intact(Path())
 
 
 def _hidden() -> Path | None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
+from compiler.workspace import Workspace
 from stages.base import UserError
 from tunec.workspace import TASK, Disk, read_task
 
 
-def compile_workspace(root: Path, overrides: list[str], task: str = TASK) -> Compiled:
-    """Raises UserError with every diagnostic of the first pass that fails."""
+def compile_workspace(
+    root: Path, overrides: list[str], task: str = TASK, *, workspace: Workspace | None = None
+) -> Compiled:
+    """Raises UserError with every diagnostic of the first pass that fails. `workspace`: who answers for the disk."""
     try:
-        return compile_task(read_task(root / task), Disk(root), file=task, overrides=overrides)
+        return compile_task(read_task(root / task), workspace or Disk(root), file=task, overrides=overrides)
     except ParseError as error:
         raise UserError(*error.diagnostics) from None
 

@@ -11,23 +11,36 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import stages
-from stages.base import Stage
+from stages.base import Made, Stage
 
 _ROOT = Path(str(stages.__file__)).parent
 
 
-def fingerprint(stage: Stage) -> str:
+@dataclass(frozen=True)
+class Module:
+    """hash: of what its code says. imports: modules that it names, of which some may be none of ours. members: those of
+    the folders that it scans. templates: `NAME HASH` of the files that it names.
+    """
+
+    hash: str
+    imports: tuple[str, ...]
+    members: tuple[str, ...]
+    templates: tuple[str, ...]
+
+
+def fingerprint(stage: Stage, made: Made) -> str:
     """Lines of `NAME VALUE`, sorted: one a module, one a library, and Python's own version."""
-    modules = sorted(_closure(f"stages.{Path(str(_file_of(stage))).stem}"))
-    lines = [f"{_relative(module)} {_hash(module)}" for module in modules]
-    lines += sorted({line for module in modules for line in _templates(module)})
-    lines += [f"{library} {_version(library)}" for library in sorted(stage.libraries)]
+    modules = sorted(_closure(f"stages.{Path(stage.run.__code__.co_filename).stem}", made))
+    lines = [f"{_relative(name)} {_module(name).hash}" for name in modules]
+    lines += sorted({line for name in modules for line in _module(name).templates})
+    lines += [f"{library} {_version(library)}" for library in sorted(made.libraries)]
     return "\n".join([*lines, f"python {'.'.join(platform.python_version_tuple()[:2])}"]) + "\n"
 
 
@@ -41,63 +54,57 @@ def difference(before: str, after: str) -> list[str]:
     ]
 
 
-def _file_of(stage: Stage) -> str:
-    return stage.run.__code__.co_filename
-
-
-def _closure(module: str) -> set[str]:
+def _closure(first: str, made: Made) -> set[str]:
     found: set[str] = set()
-    waiting = [module]
+    waiting = [first]
     while waiting:
         name = waiting.pop()
-        if name not in found and _path(name) is not None:
-            found.add(name)
-            waiting += _reached(name)
+        if name in found or name.startswith(made.never) or _path(name) is None:
+            continue
+        found.add(name)
+        module = _module(name)
+        waiting += module.imports
+        waiting += (member for member in module.members if made.members is None or member in made.members)
     return found
 
 
 @cache
-def _reached(module: str) -> tuple[str, ...]:
-    return tuple(_imports(ast.parse(_source(module))))
+def _module(name: str) -> Module:
+    path = _path(name)
+    tree = ast.parse(path.read_text(encoding="utf-8") if path else "")
+    nodes = list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            node.body = node.body[1:] if ast.get_docstring(node) else node.body
+    said = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+    return Module(said, tuple(_imports(nodes)), tuple(_members(nodes)), tuple(_templates(nodes)))
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.ImportFrom(module=str(name), names=names, level=0) if name.split(".")[0] == "stages":
                 yield name
                 yield from (f"{name}.{alias.name}" for alias in names)
             case ast.Import(names=names):
                 yield from (alias.name for alias in names if alias.name.startswith("stages."))
+
+
+def _members(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The modules of every folder that is scanned."""
+    for node in nodes:
+        match node:
             case ast.Call(func=ast.Name(id="members"), args=[ast.Constant(value=str(package)), *_]):
-                yield from (
-                    f"{package}.{file.stem}" for file in sorted((_ROOT.parent / package.replace(".", "/")).glob("*.py"))
-                )
+                folder = _ROOT.parent / package.replace(".", "/")
+                yield from (f"{package}.{file.stem}" for file in sorted(folder.glob("*.py")))
 
 
-@cache
-def _hash(module: str) -> str:
-    tree = ast.parse(_source(module))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-
-
-@cache
-def _templates(module: str) -> tuple[str, ...]:
-    """The template files that a module names, each with its hash."""
-    names = (n.value for n in ast.walk(ast.parse(_source(module))) if isinstance(n, ast.Constant))
+def _templates(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    names = (node.value for node in nodes if isinstance(node, ast.Constant))
     files = (_ROOT / name for name in names if isinstance(name, str) and name.endswith(".jinja"))
-    return tuple(f"stages/{f.name} {hashlib.sha256(f.read_bytes()).hexdigest()[:16]}" for f in files if f.is_file())
-
-
-@cache
-def _source(module: str) -> str:
-    path = _path(module)
-    return path.read_text(encoding="utf-8") if path else ""
+    for file in files:
+        if file.is_file():
+            yield f"stages/{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
 @cache

@@ -1,7 +1,8 @@
 """The stage that always runs, before any other: so that a bare `dvc repro` is never silently stale.
 
-It refuses when dvc.yaml or params.yaml is not what task.yaml compiles to, and writes one fingerprint a stage, on which
-that stage depends; so an edit of its code or an upgrade of its libraries runs it again.
+It refuses when dvc.yaml or params.yaml is not what task.yaml compiles to, and writes one fingerprint a kind of stage,
+on which those stages depend; so an edit of their code or an upgrade of their libraries runs them again. What it found
+is sealed (tunec/sealing.py): while nothing changes, the next guard does not come here at all.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ import yaml
 
 from compiler import Compiled
 from compiler.emit import GUARD, fingerprint_path
-from stages.base import Stage, fail, members
+from stages.base import fail
 from stages.rows import read_yaml
+from tunec.compiling import compile_workspace
 from tunec.fingerprint import fingerprint
+from tunec.sealing import Asked, seal, write
+from tunec.workspace import Disk
 
 
 def guard(root: Path) -> None:
     """Check and write below `root`. Raises T404 when a compiled file is not fresh."""
-    from tunec.compiling import compile_workspace
-
-    compiled = compile_workspace(root, recorded_overrides(root))
+    asked = Asked(Disk(root))
+    compiled = compile_workspace(root, recorded_overrides(root), workspace=asked)
     for name, text in files(compiled).items():
         path = root / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             help = "run `tunec compile` (or `tunec build`, which does), then `dvc repro` again"
             raise fail("T404", f"{name} is not what task.yaml compiles to", help=help, file=name)
-    for kind, text in fingerprints(compiled).items():
-        path = root / fingerprint_path(kind)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    written = {fingerprint_path(kind): text for kind, text in fingerprints(compiled).items()}
+    write(root, written)
+    seal(root, asked.answers, written)
 
 
 def files(compiled: Compiled) -> dict[str, str]:
@@ -39,10 +41,9 @@ def files(compiled: Compiled) -> dict[str, str]:
 
 
 def fingerprints(compiled: Compiled) -> dict[str, str]:
-    """Stage kind -> fingerprint, for the kinds that the plan has."""
-    known = members("stages", "STAGE", Stage)
-    kinds = sorted({instance.stage.name for instance in compiled.plan.instances})
-    return {kind: fingerprint(known[kind]) for kind in kinds}
+    """Kind -> fingerprint, for the kinds of instances that the plan has."""
+    kinds = {instance.made.kind: instance for instance in compiled.plan.instances}
+    return {kind: fingerprint(kinds[kind].stage, kinds[kind].made) for kind in sorted(kinds)}
 
 
 def recorded_overrides(root: Path) -> list[str]:

@@ -34,7 +34,7 @@ def steps(root: Path, compiled: Compiled) -> list[Step]:
     runs: dict[str, tuple[str, ...]] = {}
     for instance in compiled.plan.instances:
         own = list(_reasons(root, instance, changed.get(instance.name, []), locked, compiled))
-        own += _code(root, instance, code[instance.stage.name])
+        own += _code(root, instance, code[instance.made.kind])
         after = sorted({name for path in instance.dependencies() if (name := _producer(path)) in runs})
         reasons = [*dict.fromkeys(own), *([f"after {', '.join(after)}"] if after else [])]
         if reasons:
@@ -104,7 +104,7 @@ def _short(value: Any) -> str:
 
 def _code(root: Path, instance: Instance, now: str) -> list[str]:
     try:
-        before = (root / fingerprint_path(instance.stage.name)).read_text(encoding="utf-8")
+        before = (root / fingerprint_path(instance.made.kind)).read_text(encoding="utf-8")
     except OSError:
         return []
     return difference(before, now)

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.workspace import Peek, Preset, literal
-from stages.base import Diagnostic, Span, UserError
 from tunec.peeking import peek
+
+if TYPE_CHECKING:  # the guard asks a workspace, and does not wait for pydantic
+    from stages.base import Span, UserError
 
 TASK = "task.yaml"
 DATA_REPORT = Path("build", "data", "report.json")
@@ -61,6 +64,8 @@ class Disk:
 
 def read_task(path: Path) -> str:
     """The text of a task. Raises UserError: T001 when it is not there, T002 when it is no text of sane size."""
+    from stages.base import Diagnostic, Span, UserError
+
     shown = path.as_posix()
     try:
         if path.stat().st_size > _TOO_LARGE:
@@ -100,5 +105,7 @@ def _preset(file: Path, shown: str) -> Preset:
 
 
 def _not_utf8(shown: str, error: UnicodeDecodeError) -> UserError:
+    from stages.base import Diagnostic, Span, UserError
+
     notes = (f"byte {error.start} is not UTF-8",)
     return UserError(Diagnostic("T002", f"{shown} is not UTF-8 text", Span(shown, 1), notes, "save it as UTF-8"))

@@ -23,23 +23,25 @@ from stages.rows import Row
 class Question:
     """The rows to answer, and what may be looked at. `train` streams the train split; `options` are task.yaml's.
 
-    engine: the base model's, for a baseline with needs_model.
+    engine: the base model's, for a baseline with needs_model. prompting, decoding: None where the baseline settled them
+    so.
     """
 
     rows: Sequence[Row]
     train: Callable[[], Iterator[Row]]
     contract: Contract
-    prompting: Prompting
-    decoding: Decoding
+    prompting: Prompting | None
+    decoding: Decoding | None
     engine: Engine | None
     options: Any
 
 
-def ask_base_model(question: Question, prompting: Prompting) -> Iterator[Answer]:
-    """The untuned base model's answers to these prompts, under the contract's grammar."""
-    if question.engine is None:
-        raise ValueError("a baseline that asks the base model is declared without needs_model")
-    return ask(question.engine, question.rows, prompting, question.contract, question.decoding)
+def ask_base_model(question: Question) -> Iterator[Answer]:
+    """The untuned base model's answers to the question's prompts, under the contract's grammar."""
+    engine, prompting, decoding = question.engine, question.prompting, question.decoding
+    if engine is None or prompting is None or decoding is None:
+        raise ValueError("a baseline that asks the base model is declared without needs_model, or settled its prompt")
+    return ask(engine, question.rows, prompting, question.contract, decoding)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from stages.baselines.majority import allowed
 
 
 def answer(question: Question) -> Iterator[Answer]:
-    return ask_base_model(question, question.prompting)
+    return ask_base_model(question)
 
 
 BASELINE = Baseline("base", "the base model, prompted as the tuned one", answer, needs_model=True, allowed=allowed)

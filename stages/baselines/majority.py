@@ -22,4 +22,5 @@ def allowed(options: object, fields: object) -> str | None:
     return None if options is True else "it takes no options; write true or false"
 
 
-BASELINE = Baseline("majority", "the most frequent answer", answer, needs_train=True, allowed=allowed)
+SETTLED = {"prompting": None, "decoding": None}
+BASELINE = Baseline("majority", "the most frequent answer", answer, needs_train=True, settled=SETTLED, allowed=allowed)

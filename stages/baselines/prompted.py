@@ -11,9 +11,14 @@ from stages.baselines.majority import allowed
 
 
 def answer(question: Question) -> Iterator[Answer]:
-    return ask_base_model(question, question.prompting.model_copy(update={"mode": "contract"}))
+    return ask_base_model(question)
 
 
 BASELINE = Baseline(
-    "prompted", "the base model with the contract in its prompt", answer, needs_model=True, allowed=allowed
+    "prompted",
+    "the base model with the contract in its prompt",
+    answer,
+    needs_model=True,
+    settled={"prompting.mode": "contract"},
+    allowed=allowed,
 )

@@ -19,10 +19,13 @@ from stages.chat import user_message
 
 
 def answer(question: Question) -> Iterator[Answer]:
+    if question.prompting is None:
+        raise ValueError("the patterns are looked for in the user's message, which `prompting` makes")
+    template = question.prompting.input_template
     rules = {name: re.compile(pattern) for name, pattern in question.options.items()}
     fallback = next(iter(majority.answer(question))).text if question.contract.type == "label" else ""
     for row in question.rows:
-        message = user_message(question.prompting.input_template, row.input)
+        message = user_message(template, row.input)
         if question.contract.type == "label":
             labels = (label for label in question.contract.labels if label in rules and rules[label].search(message))
             text = next(labels, fallback)
@@ -49,4 +52,13 @@ def _fields(rules: Mapping[str, re.Pattern[str]], message: str) -> dict[str, str
     return {name: match[1 if match.re.groups else 0] for name, match in matches.items() if match}
 
 
-BASELINE = Baseline("rule", "regular expressions", answer, needs_train=True, allowed=allowed)
+SETTLED = {"prompting.system_prompt": None, "prompting.mode": "none", "decoding": None}
+BASELINE = Baseline(
+    "rule",
+    "regular expressions",
+    answer,
+    needs_train=True,
+    libraries=("jinja2",),  # an input template may be Jinja
+    settled=SETTLED,
+    allowed=allowed,
+)

@@ -107,9 +107,9 @@ def make(root: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(for_all_workers: Path) -> Path:
     """One build for all workers of a session."""
-    shared = tmp_path_factory.getbasetemp().parent / "built"
+    shared = for_all_workers / "built"
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             making = shared.with_name("making")

