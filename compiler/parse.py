@@ -32,11 +32,13 @@ class Node:
     """A YAML value and its place. `value` is None, bool, int, float, str, a list of nodes or a dict of them.
 
     key: where the key stands that names this node, when it is a member of a mapping.
+    written: a plain scalar as it is written: `1.10`, whose value is 1.1.
     """
 
     value: Any
     span: Span
     key: Span | None = None
+    written: str | None = None
 
     def get(self, path: str) -> Node | None:
         """The node at a dotted path below this one, or None."""
@@ -142,7 +144,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             value = scalar(event.value) if event.implicit[0] else event.value
             self._interpolation(event.value, span)
-            self._place(Node(value, span))
+            self._place(Node(value, span, written=event.value))
             return
         if len(self.stack) >= MAX_DEPTH:
             message = f"more than {MAX_DEPTH} levels deep"
@@ -159,7 +161,7 @@ class _Reader:
         elif top.pending is None:
             top.pending = node
         else:
-            self._enter(top.entries, top.pending, Node(node.value, node.span, top.pending.span))
+            self._enter(top.entries, top.pending, Node(node.value, node.span, top.pending.span, node.written))
             top.pending = None
 
     def _enter(self, entries: dict[str, Node], key: Node, node: Node) -> None:
