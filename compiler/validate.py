@@ -66,9 +66,8 @@ def _causes(error: ValidationError) -> list[tuple[list[Any], Any]]:
     known = {path: _likeliest(errors) for path, errors in places.items()}
     wrong = {_spelled(path) for path in known}
     idle = tuple(key for name, brought in _BROUGHT.items() if {name, name.split(".")[0]} & wrong for key in brought)
-    return [
-        (list(path), e) for path, e in known.items() if e["type"] != "missing" or not _spelled(path).startswith(idle)
-    ]
+    own = {path: e for path, e in known.items() if e["type"] != "missing" or not _spelled(path).startswith(idle)}
+    return [(list(path), e) for path, e in (own or known).items()]
 
 
 def _likeliest(errors: list[Any]) -> Any:

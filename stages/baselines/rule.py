@@ -16,6 +16,7 @@ from stages.base import Baseline
 from stages.baselines import majority
 from stages.baselines._ask import Question
 from stages.chat import user_message
+from stages.patterns import flaw
 
 
 def answer(question: Question) -> Iterator[Answer]:
@@ -37,10 +38,8 @@ def allowed(options: Any, fields: Sequence[str]) -> str | None:
     for name, pattern in options.items():
         if fields and name not in fields:
             return f"`{name}` is no field or label of the contract; there are {', '.join(fields)}"
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError) as error:
-            return f"the pattern of `{name}` is no regular expression: {error}"
+        if found := flaw(pattern):
+            return f"the pattern of `{name}` is no regular expression: {found}"
     return None
 
 
