@@ -60,7 +60,7 @@ class Data(Section):
     """Where rows come from."""
 
     sources: list[Source] = Field(
-        min_length=1, description="Files to read; default: everything in data/raw/ that tunec can read."
+        min_length=1, max_length=100, description="Files to read; default: everything in data/raw/ that tunec can read."
     )
     output: str | None = Field(
         default=None,

@@ -33,6 +33,8 @@ _BOUNDS = {
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} items",
+    "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
 }
 # A key that names a preset, and the keys that nobody can expect to be written when that one is wrong.
