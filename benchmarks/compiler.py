@@ -1,8 +1,9 @@
-"""How quick the compiler is: a check beside the imports that nothing like it does without, and a large union of variants.
+"""How quick the compiler is: a check beside the imports that it can hardly do without, and a large union of variants.
 
     python benchmarks/compiler.py [--runs 15]
 
-Processes alternate, so that a machine that slows down slows both; figures are medians. Ends with 1 when one does not hold.
+Processes alternate, so that a machine that slows down slows both; figures are medians. Python may keep compiled modules,
+as it does for an installed tunec. Ends with 1 when a figure does not hold.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def process(command: list[str]) -> float:
 
 
 def env() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -8,5 +8,7 @@ import json
 def figure(name: str, value: float, unit: str, bound: float | None) -> bool:
     """bound: the most that is allowed; None for what is only told. Gives whether it holds."""
     holds = None if bound is None else value <= bound
-    print(json.dumps({"figure": name, "value": round(value, 3), "unit": unit, "bound": bound, "holds": holds}), flush=True)
+    print(
+        json.dumps({"figure": name, "value": round(value, 3), "unit": unit, "bound": bound, "holds": holds}), flush=True
+    )
     return holds is not False

@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz.py [--cases 20000] [--first 0] [--jobs CORES]
 
-Case N is the same in every run on the same files; what fails is told with its N, so `--first N --cases 1` runs it again.
+Case N is the same in every run on the same files; what fails is told with its N: `--first N --cases 1` runs it again.
 Ends with 1 when a figure does not hold.
 """
 

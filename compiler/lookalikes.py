@@ -40,7 +40,7 @@ def number(text: str) -> str | None:
     plain = unicodedata.normalize("NFKC", text).strip().replace("\N{MINUS SIGN}", "-")
     if _is_number(plain):
         return f"{plain}, without quotes" if plain == text.strip() else plain
-    found = ((form.fullmatch(plain), words) for form, words in _FORMS)
+    found = ((re.fullmatch(form, plain, re.ASCII), words) for form, words in _FORMS)
     return next((words(match) for match, words in found if match), None)
 
 
@@ -79,22 +79,19 @@ def _shown(value: float) -> str:
     return f"{value:.12g}"
 
 
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[Match], str]], ...] = tuple(
-    (re.compile(form, re.ASCII), words)
-    for form, words in (  # the first that fits decides
-        (r"[-+]?0([xX][0-9a-fA-F_]*[0-9a-fA-F]|[oO][0-7_]*[0-7]|[bB][01_]*[01])", _other_base),
-        (r"[-+]?0[0-9]+", _leading_zeros),
-        (r"[-+]?[0-9]+", _unbound),
-        (r"[-+]?\.?(inf|Inf|INF|infinity|Infinity|nan|NaN|NAN)", _unbound),
-        (r"[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]+", _unbound),
-        (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?", lambda match: match[0].replace("_", "")),
-        (r"[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?", _base_60),
-        (r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", _thousands),
-        (r"[-+]?[0-9]*,[0-9]+([eE][-+]?[0-9]+)?", lambda match: match[0].replace(",", ".")),
-        (r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?", lambda match: match[0].replace(".", "").replace(",", ".")),
-        (r"[-+]?[0-9]{1,3}([ '][0-9]{3})+(\.[0-9]+)?", lambda match: re.sub("[ ']", "", match[0])),
-        (r"([-+]?[0-9]+(?:\.[0-9]+)?) ?%", lambda match: _shown(float(match[1]) / 100)),
-        (r"([-+]?[0-9]+) ?/ ?0*([1-9][0-9]*)", lambda match: _shown(int(match[1]) / int(match[2]))),
-        (r"([-+]?[0-9]+(?:\.[0-9]+)?) ?([kKmMbB])", lambda match: _shown(float(match[1]) * _SCALES[match[2].lower()])),
-    )
+_FORMS: tuple[tuple[str, Callable[[Match], str]], ...] = (  # the first that fits decides
+    (r"[-+]?0([xX][0-9a-fA-F_]*[0-9a-fA-F]|[oO][0-7_]*[0-7]|[bB][01_]*[01])", _other_base),
+    (r"[-+]?0[0-9]+", _leading_zeros),
+    (r"[-+]?[0-9]+", _unbound),
+    (r"[-+]?\.?(inf|Inf|INF|infinity|Infinity|nan|NaN|NAN)", _unbound),
+    (r"[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]+", _unbound),
+    (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?", lambda match: match[0].replace("_", "")),
+    (r"[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?", _base_60),
+    (r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", _thousands),
+    (r"[-+]?[0-9]*,[0-9]+([eE][-+]?[0-9]+)?", lambda match: match[0].replace(",", ".")),
+    (r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?", lambda match: match[0].replace(".", "").replace(",", ".")),
+    (r"[-+]?[0-9]{1,3}([ '][0-9]{3})+(\.[0-9]+)?", lambda match: re.sub("[ ']", "", match[0])),
+    (r"([-+]?[0-9]+(?:\.[0-9]+)?) ?%", lambda match: _shown(float(match[1]) / 100)),
+    (r"([-+]?[0-9]+) ?/ ?0*([1-9][0-9]*)", lambda match: _shown(int(match[1]) / int(match[2]))),
+    (r"([-+]?[0-9]+(?:\.[0-9]+)?) ?([kKmMbB])", lambda match: _shown(float(match[1]) * _SCALES[match[2].lower()])),
 )

@@ -45,7 +45,9 @@ def flaws(schema: dict[str, Any]) -> Iterator[Flaw]:
 def _words(schema: Any, at: Path) -> Iterator[Flaw]:
     if not isinstance(schema, dict):
         if not isinstance(schema, bool):
-            yield Flaw(at, f"`{_last(at)}` must be a schema", "write a mapping such as {type: string}, or true or false")
+            yield Flaw(
+                at, f"`{_last(at)}` must be a schema", "write a mapping such as {type: string}, or true or false"
+            )
         return
     for word, value in schema.items():
         rule = _RULES.get(word)
@@ -73,11 +75,13 @@ def _last(at: Path) -> str:
 
 
 _SCHEMA = frozenset(
-    "additionalProperties items contains propertyNames not if then else unevaluatedItems unevaluatedProperties "
-    "contentSchema".split()
+    [
+        *("additionalProperties", "items", "contains", "propertyNames", "not", "if", "then", "else"),
+        *("unevaluatedItems", "unevaluatedProperties", "contentSchema"),
+    ]
 )
-_NAMED = frozenset("properties patternProperties $defs definitions dependentSchemas".split())
-_LISTED = frozenset("allOf anyOf oneOf prefixItems".split())
+_NAMED = frozenset(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"])
+_LISTED = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 
 
 @dataclass(frozen=True)

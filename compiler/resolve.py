@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
-from functools import reduce
+from functools import lru_cache, reduce
 
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value
 from compiler.workspace import Preset, Workspace
@@ -96,7 +96,9 @@ def _override(text: str) -> Node:
         raise ParseError([found])
     if "_target_" in path.split("."):
         help = "remove the key"
-        raise ParseError([Diagnostic("T009", "`_target_` would build an object, which tunec never does", span, help=help)])
+        raise ParseError(
+            [Diagnostic("T009", "`_target_` would build an object, which tunec never does", span, help=help)]
+        )
     try:
         node = parse_value(value, COMMAND_LINE)
     except ParseError as error:
@@ -164,6 +166,7 @@ def preset_of(model: str, workspace: Workspace) -> str | None:
     return next(found, None)
 
 
+@lru_cache(maxsize=64)
 def _mapping(preset: Preset) -> Node:
     node = parse_value(preset.text, preset.file)
     if not isinstance(node.value, dict):

@@ -18,7 +18,7 @@ Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 class Section(BaseModel):
     """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # Task is built, whole
 
 
 class OutputFormat(Section):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-
 MOST_OPEN = 4  # parts of a path that hold `*`
 
 

@@ -171,7 +171,9 @@ def likely(info: Any, chance: random.Random) -> Any:
     bounds = [value for mark in info.metadata for value in _bounds(mark) if isinstance(value, int | float)]
     near = [bound + step for bound in bounds for step in (0, 1, -1, 1e-9, 0.5)]
     free = [value for kind in _leaves(info.annotation) for value in _OF_KIND.get(kind, ())]
-    return chance.choice(chance.choice([known for known in (options, near, free) if known] or [[True, 1, "a", {"a": 1}]]))
+    return chance.choice(
+        chance.choice([known for known in (options, near, free) if known] or [[True, 1, "a", {"a": 1}]])
+    )
 
 
 def _bounds(mark: Any) -> list[Any]:
@@ -272,7 +274,9 @@ def misspelt(tree: Any, chance: random.Random) -> None:
 
 def oddly_named(tree: Any, chance: random.Random) -> None:
     if found := keys(tree):
-        odd_key = chance.choice([*WORDS[:12], *NUMBERS[:9], *UNICODE, "_target_", "<<", "__class__", "self", "model_config"])
+        odd_key = chance.choice(
+            [*WORDS[:12], *NUMBERS[:9], *UNICODE, "_target_", "<<", "__class__", "self", "model_config"]
+        )
         chance.choice(found)[0] = odd_key if odd_key is not None else "~"
 
 
@@ -430,7 +434,24 @@ def with_lines_changed(text: str, chance: random.Random) -> str:
 
 def with_a_piece_put_in(text: str, chance: random.Random) -> str:
     at = chance.randrange(len(text) + 1)
-    pieces = [*UNICODE, *map(str, WORDS), *TEXTS, "{", "}", "[", "]", ":", ": ", ",", "- ", "&a ", "*a", "!", "\t", "${x}"]
+    pieces = [
+        *UNICODE,
+        *map(str, WORDS),
+        *TEXTS,
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ": ",
+        ",",
+        "- ",
+        "&a ",
+        "*a",
+        "!",
+        "\t",
+        "${x}",
+    ]
     return text[:at] + chance.choice(pieces) + text[at:]
 
 
@@ -440,7 +461,9 @@ def cut(text: str, chance: random.Random) -> str:
 
 
 def otherwise_encoded(text: str, chance: random.Random) -> str:
-    return chance.choice(["\ufeff" + text, text.replace("\n", "\r\n"), text.replace("\n", "\r"), text.replace("  ", "\t")])
+    return chance.choice(
+        ["\ufeff" + text, text.replace("\n", "\r\n"), text.replace("\n", "\r"), text.replace("  ", "\t")]
+    )
 
 
 TEXT_EDITS = (with_bits_flipped, with_lines_changed, with_lines_changed, with_a_piece_put_in, cut, otherwise_encoded)
@@ -448,7 +471,11 @@ TEXT_EDITS = (with_bits_flipped, with_lines_changed, with_lines_changed, with_a_
 
 # ---------------------------------------------------------------- cases
 
-_PEEKS = (Peek(frozenset(), 0), Peek(frozenset({"text", "output"}), 50), Peek(frozenset({"", "split", "\u202e", "label"}), 10**12))
+_PEEKS = (
+    Peek(frozenset(), 0),
+    Peek(frozenset({"text", "output"}), 50),
+    Peek(frozenset({"", "split", "\u202e", "label"}), 10**12),
+)
 
 
 def case(seed: int) -> Case:
@@ -507,5 +534,11 @@ def checked(found: Sequence[Diagnostic], given: Case) -> None:
 def override(chance: random.Random) -> str:
     path, info = chance.choice(schema_keys())
     value = plain_to_tree(likely(info, chance) if chance.random() < 0.7 else odd(chance))
-    pieces = [f"{path}={flow(value)}", f"{path}={value}", path, f"{path}.a={flow(value)}", f"{chance.choice(UNICODE)}{path}=1"]
+    pieces = [
+        f"{path}={flow(value)}",
+        f"{path}={value}",
+        path,
+        f"{path}.a={flow(value)}",
+        f"{chance.choice(UNICODE)}{path}=1",
+    ]
     return chance.choice([*pieces[:1] * 6, *pieces])

@@ -19,8 +19,9 @@ _TOO_LARGE = 4_000_000  # bytes; the compiler's own limit is in characters
 
 @dataclass(frozen=True)
 class Disk:
-    """`root` is the folder of task.yaml; every path of the task counts from there. What was looked up once is not looked
-    up again: an instance serves one compile.
+    """`root` is the folder of task.yaml; every path of the task counts from there.
+
+    What was looked up once is not looked up again: an instance serves one compile.
     """
 
     root: Path

@@ -118,7 +118,11 @@ def baseline_is_known(look: Look) -> Iterator[Found]:
             note = f"baselines: {', '.join(known)}"
             help = did_you_mean(name, list(known)) or "remove it"
             yield Found(f"unknown baseline `{name}`", at, help, note, key=True)
-        elif options is not False and not _meant_as_a_switch(options) and (refused := known[name].allowed(options, look.fields)):
+        elif (
+            options is not False
+            and not _meant_as_a_switch(options)
+            and (refused := known[name].allowed(options, look.fields))
+        ):
             yield Found(f"baseline `{name}`: {refused}", at, "see docs/task-yaml.md, baselines", key=True)
 
 

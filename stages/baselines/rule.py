@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.answers import Answer
 from stages.base import Baseline
 from stages.baselines import majority
-from stages.baselines._ask import Question
-from stages.chat import user_message
 from stages.patterns import flaw
+
+if TYPE_CHECKING:
+    from stages.answers import Answer
+    from stages.baselines._ask import Question
 
 
 def answer(question: Question) -> Iterator[Answer]:
+    from stages.answers import Answer
+    from stages.chat import user_message
+
     rules = {name: re.compile(pattern) for name, pattern in question.options.items()}
     fallback = next(iter(majority.answer(question))).text if question.contract.type == "label" else ""
     for row in question.rows:
