@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from compiler.emit import dvc_yaml, params_yaml
@@ -28,8 +29,14 @@ class Compiled:
 
     task: Task
     tree: Node
-    plan: Plan
+    variants: list[Variant]
+    overrides: list[str]
     warnings: list[Diagnostic]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The graph, when someone asks for it: it takes the import of every stage, and `tunec check` needs none."""
+        return plan(self.variants, self.overrides)
 
     @property
     def dvc_yaml(self) -> str:
@@ -50,11 +57,14 @@ def compile_task(
     checked = [(point, tree, *validate(tree, workspace)) for point, tree in resolved]
     warnings = list(dict.fromkeys(warning for *_, found in checked for warning in found))
     _, tree, task, _ = checked[0]
-    try:
-        graph = plan([variant(task, workspace, point) for point, _, task, _ in checked], written)
-    except Clash as clash:
-        raise ParseError([_clash(clash, tree)]) from None
-    return Compiled(task, tree, graph, warnings)
+    variants = [variant(task, workspace, point) for point, _, task, _ in checked]
+    compiled = Compiled(task, tree, variants, written, warnings)
+    if len(variants) > 1:  # one alone clashes with none
+        try:
+            _ = compiled.plan
+        except Clash as clash:
+            raise ParseError([_clash(clash, tree)]) from None
+    return compiled
 
 
 def _clash(clash: Clash, tree: Node) -> Diagnostic:

@@ -19,6 +19,7 @@ from stages.base import Diagnostic, Span
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 50
+MAX_VALUES = 20_000  # keys among them; every pass takes its time for each
 MAX_FOUND = 50  # then reading stops: what follows is mostly an echo
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
@@ -32,11 +33,13 @@ class Node:
     """A YAML value and its place. `value` is None, bool, int, float, str, a list of nodes or a dict of them.
 
     key: where the key stands that names this node, when it is a member of a mapping.
+    written: a plain scalar as it is written: `1.10`, whose value is 1.1.
     """
 
     value: Any
     span: Span
     key: Span | None = None
+    written: str | None = None
 
     def get(self, path: str) -> Node | None:
         """The node at a dotted path below this one, or None."""
@@ -72,6 +75,18 @@ class _Open:
 
 def parse(text: str, file: str) -> Node:
     """Read one YAML document. Raises ParseError (T002 to T009)."""
+    reader = _read(text, file)
+    if reader.root is None or reader.root.value is None:
+        raise ParseError([Diagnostic("T008", "the file holds no task", Span(file, 1), help=_EMPTY)])
+    return reader.root
+
+
+def parse_value(text: str, file: str) -> Node:
+    """Read one value, which may be null. Raises ParseError (T002 to T009)."""
+    return _read(text, file).root or Node(None, Span(file, 1))
+
+
+def _read(text: str, file: str) -> _Reader:
     if len(text) > MAX_CHARACTERS:
         size = f"{len(text):,} characters, at most {MAX_CHARACTERS:,} are read"
         raise ParseError([Diagnostic("T002", f"the file is too large: {size}", Span(file, 1), help=_TOO_LARGE)])
@@ -84,12 +99,10 @@ def parse(text: str, file: str) -> Node:
     except UnicodeEncodeError:  # half a surrogate pair: bytes of the command line that were no UTF-8
         reader.found.append(Diagnostic("T002", "this is not UTF-8 text", Span(file, 1), help="write it in UTF-8"))
     except yaml.YAMLError as error:
-        reader.found.append(_syntax(error, file, text))
-    if not reader.found and (reader.root is None or reader.root.value is None):
-        reader.found.append(Diagnostic("T008", "the file holds no task", Span(file, 1), help=_EMPTY))
-    if reader.found or reader.root is None:
+        reader.found.append(_unprintable(text, file) or _syntax(error, file, text))
+    if reader.found:
         raise ParseError(reader.found)
-    return reader.root
+    return reader
 
 
 def scalar(text: str) -> Any:
@@ -119,6 +132,7 @@ class _Reader:
         self.found: list[Diagnostic] = []
         self.root: Node | None = None
         self.stack: list[_Open] = []
+        self.values = 0
 
     def take(self, event: yaml.Event) -> None:
         span = self._span(event)
@@ -135,6 +149,10 @@ class _Reader:
             self._place(Node(closed.items if closed.entries is None else closed.entries, closed.span))
 
     def _begin(self, event: Any, span: Span) -> None:
+        self.values += 1
+        if self.values > MAX_VALUES:
+            message = f"the file is too large: more than {MAX_VALUES:,} keys and values"
+            raise ParseError([*self.found, Diagnostic("T002", message, span, help=_TOO_LARGE)])
         if event.anchor:
             self._refuse("T005", f"anchors (`&{event.anchor}`) are not read", span, "write the value out")
         if event.tag and event.tag != "!":
@@ -142,7 +160,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             value = scalar(event.value) if event.implicit[0] else event.value
             self._interpolation(event.value, span)
-            self._place(Node(value, span))
+            self._place(Node(value, span, written=event.value))
             return
         if len(self.stack) >= MAX_DEPTH:
             message = f"more than {MAX_DEPTH} levels deep"
@@ -159,7 +177,7 @@ class _Reader:
         elif top.pending is None:
             top.pending = node
         else:
-            self._enter(top.entries, top.pending, Node(node.value, node.span, top.pending.span))
+            self._enter(top.entries, top.pending, Node(node.value, node.span, top.pending.span, node.written))
             top.pending = None
 
     def _enter(self, entries: dict[str, Node], key: Node, node: Node) -> None:
@@ -206,6 +224,17 @@ class _Reader:
 
     def _line(self, index: int) -> str:
         return self.lines[index] if index < len(self.lines) else ""
+
+
+def _unprintable(text: str, file: str) -> Diagnostic | None:
+    """A character that YAML takes nowhere; its library names no line for it."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text.removeprefix("\ufeff"))
+    if found is None:
+        return None
+    before = text.removeprefix("\ufeff")[: found.start()].splitlines() or [""]
+    message = f"this is not YAML: it holds the character U+{ord(found[0]):04X}"
+    help = 'remove it; in double quotes it can be written as an escape, such as "\\x07"'
+    return Diagnostic("T003", message, Span(file, len(before), len(before[-1]) + 1), help=help)
 
 
 def _syntax(error: yaml.YAMLError, file: str, text: str) -> Diagnostic:

@@ -7,15 +7,18 @@ conf/ < task.yaml < command line. A node keeps the span of the file that it came
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
-from functools import reduce
+from functools import lru_cache, reduce
 
-from compiler.parse import Node, ParseError, overlay, parse
+from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value
 from compiler.workspace import Preset, Workspace
 from stages.base import Diagnostic, Span
 
 COMMAND_LINE = "<command line>"
+_MOST = 200  # overrides of one command
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[0-9a-f]{40}))?")
 _KEY_PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
@@ -69,23 +72,39 @@ def _sorted_words(name: str) -> str:
 
 def _unlike(overrides: list[str]) -> list[str]:
     """Overrides have no order (they are kept sorted), so of two for one key neither could win."""
-    keys = [override.partition("=")[0] for override in overrides]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if len(overrides) > _MOST:
+        message = f"{len(overrides):,} overrides; at most {_MOST} are read"
+        raise ParseError([Diagnostic("T201", message, Span(COMMAND_LINE, 1), help="write them into task.yaml")])
+    keys = Counter(override.partition("=")[0] for override in overrides)
+    twice = sorted(key for key, times in keys.items() if times > 1)
     if twice:
         span = Span(COMMAND_LINE, 1, 1, len(twice[0]))
         raise ParseError([Diagnostic("T201", f"`{twice[0]}` is set twice", span, help="keep one of them")])
     return overrides
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
 def _override(text: str) -> Node:
     """`training.lora.r=8` as a tree of one leaf."""
     path, equals, value = text.partition("=")
     span = Span(COMMAND_LINE, 1, 1, max(1, len(path)))
-    if not equals or not _KEY_PATH.fullmatch(path):
-        found = Diagnostic("T201", f"`{text}` is not an override", span, help="write it like training.lora.r=8")
+    if not equals or not _KEY_PATH.fullmatch(path) or path.count(".") >= MAX_DEPTH:
+        found = Diagnostic("T201", f"`{_short(text)}` is not an override", span, help="write it like training.lora.r=8")
         raise ParseError([found])
-    value_node = parse(value, COMMAND_LINE) if value.strip() else Node(None, span)
-    return leaf(path, Node(value_node.value, span, span))
+    if "_target_" in path.split("."):
+        help = "remove the key"
+        raise ParseError(
+            [Diagnostic("T009", "`_target_` would build an object, which tunec never does", span, help=help)]
+        )
+    try:
+        node = parse_value(value, COMMAND_LINE)
+    except ParseError as error:
+        note = f"in the override `{_short(text)}`"
+        raise ParseError([replace(d, notes=(*d.notes, note)) for d in error.diagnostics]) from None
+    return leaf(path, Node(node.value, span, span, node.written))
 
 
 def _qlora(written: Node) -> Node:
@@ -147,8 +166,9 @@ def preset_of(model: str, workspace: Workspace) -> str | None:
     return next(found, None)
 
 
+@lru_cache(maxsize=64)
 def _mapping(preset: Preset) -> Node:
-    node = parse(preset.text, preset.file)
+    node = parse_value(preset.text, preset.file)
     if not isinstance(node.value, dict):
         found = Diagnostic("T013", "a preset is a mapping of keys to values", node.span, help="write it like task.yaml")
         raise ParseError([found])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from compiler.parse import Node, ParseError, overlay
+from compiler.parse import MAX_FOUND, Node, ParseError, overlay
 from compiler.resolve import did_you_mean, leaf
 from compiler.task import Training, keys
 from stages.base import Diagnostic
@@ -34,7 +34,7 @@ def points(written: Node) -> list[Point]:
     if sweep is None or not isinstance(sweep.value, dict) or not sweep.value:
         return [Point(written, {})]  # a wrong kind is `validate`'s to tell
     if found := [problem for key, node in sweep.value.items() for problem in _problems(key, node)]:
-        raise ParseError(found)
+        raise ParseError(found[:MAX_FOUND])
     axes = [[(key, value) for value in node.value] for key, node in sweep.value.items()]
     if (many := _product(axes)) > MOST:
         message = f"{many:,} combinations; at most {MOST:,} are built"

@@ -18,7 +18,7 @@ Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 class Section(BaseModel):
     """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # Task is built, whole
 
 
 class OutputFormat(Section):
@@ -60,7 +60,7 @@ class Data(Section):
     """Where rows come from."""
 
     sources: list[Source] = Field(
-        min_length=1, description="Files to read; default: everything in data/raw/ that tunec can read."
+        min_length=1, max_length=100, description="Files to read; default: everything in data/raw/ that tunec can read."
     )
     output: str | None = Field(
         default=None,

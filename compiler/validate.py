@@ -8,8 +8,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from compiler import lookalikes
 from compiler.checks import find
-from compiler.parse import Node, ParseError
+from compiler.parse import MAX_FOUND, Node, ParseError
 from compiler.resolve import did_you_mean
 from compiler.task import Task
 from compiler.workspace import Workspace
@@ -32,6 +33,8 @@ _BOUNDS = {
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} items",
+    "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
 }
 # A key that names a preset, and the keys that nobody can expect to be written when that one is wrong.
@@ -47,7 +50,8 @@ def validate(merged: Node, workspace: Workspace) -> tuple[Task, list[Diagnostic]
     try:
         task = Task(**merged.plain())
     except ValidationError as error:
-        raise ParseError(sorted((_worded(path, dict(e), merged) for path, e in _causes(error)), key=_place)) from None
+        causes = sorted(_causes(error), key=lambda cause: _line(cause[0], merged))[:MAX_FOUND]
+        raise ParseError(sorted((_worded(path, dict(e), merged) for path, e in causes), key=_place)) from None
     found = find(task, merged, workspace)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:  # warnings wait: most would be echoes of them
@@ -58,12 +62,32 @@ def validate(merged: Node, workspace: Workspace) -> tuple[Task, list[Diagnostic]
 def _causes(error: ValidationError) -> list[tuple[list[Any], Any]]:
     """(path, pydantic's error): one a place, without those that only follow from another."""
     # A union (only `gates` has one) reports a value once for each of its members, whose name ends the path.
-    known = {tuple(e["loc"][:3] if e["loc"][1:2] == ("gates",) else e["loc"]): e for e in reversed(error.errors())}
+    places: dict[tuple[Any, ...], list[Any]] = {}
+    for e in error.errors(include_url=False):
+        places.setdefault(tuple(e["loc"][:3] if e["loc"][1:2] == ("gates",) else e["loc"]), []).append(e)
+    known = {path: _likeliest(errors) for path, errors in places.items()}
     wrong = {_spelled(path) for path in known}
     idle = tuple(key for name, brought in _BROUGHT.items() if {name, name.split(".")[0]} & wrong for key in brought)
-    return [
-        (list(path), e) for path, e in known.items() if e["type"] != "missing" or not _spelled(path).startswith(idle)
-    ]
+    own = {path: e for path, e in known.items() if e["type"] != "missing" or not _spelled(path).startswith(idle)}
+    return [(list(path), e) for path, e in (own or known).items()]
+
+
+def _likeliest(errors: list[Any]) -> Any:
+    """Of what the members of a union say of one value: a word for true or false is meant as one."""
+    value = errors[0]["input"]
+    truths = [e for e in errors if e["type"] == "bool_type"]
+    return truths[0] if truths and isinstance(value, str) and lookalikes.truth(value) is not None else errors[0]
+
+
+def _line(path: list[Any], merged: Node) -> tuple[str, int]:
+    node = _at(merged, path) or _at(merged, path[:-1]) or merged
+    return node.span.file, node.span.line
+
+
+def _name(path: Sequence[Any]) -> str:
+    """The last word of a path; of an item of a list, with the list's name: `formats[0]`."""
+    last = str(path[-1]) if path else ""
+    return f"{_name(path[:-1])}[{last}]" if path and isinstance(path[-1], int) else last
 
 
 def _spelled(path: Sequence[Any]) -> str:
@@ -77,7 +101,7 @@ def _place(found: Diagnostic) -> tuple[str, int, int, str]:
 
 def _worded(path: list[Any], error: dict[str, Any], merged: Node) -> Diagnostic:
     """A pydantic error as a diagnostic of ours."""
-    kind, context, name = error["type"], error.get("ctx", {}), str(path[-1]) if path else ""
+    kind, context, name = error["type"], error.get("ctx", {}), _name(path)
     node, parent = _at(merged, path), _at(merged, path[:-1]) or merged
     span = node.span if node else (parent.key or Span(parent.span.file, 1))
     if kind == "extra_forbidden":
@@ -86,16 +110,29 @@ def _worded(path: list[Any], error: dict[str, Any], merged: Node) -> Diagnostic:
         span = span if span.file == merged.span.file else merged.span  # a preset is no place to add it
         return Diagnostic("T012", f"`{_spelled(path)}` is missing", span, help=_about(path))
     if kind in _KINDS:
-        got = "nothing" if node is None or node.value is None else _said(node.value)
-        return Diagnostic("T013", f"`{name}`: expected {_KINDS[kind]}, got {got}", span, help=_about(path))
+        return _wrong_kind(path, _KINDS[kind], node, span)
     if kind in _BOUNDS:
-        got = _said(node.value if node else None)
+        got = _said(node)
         return Diagnostic("T014", f"`{name}` {_BOUNDS[kind].format(**context)}, got {got}", span, help=_about(path))
     if kind == "literal_error":
         return _not_one_of(name, node, span, path)
     if kind == "string_pattern_mismatch":
         return Diagnostic("T016", f"`{name}` is not of the form that is needed here", span, help=_about(path))
     return Diagnostic("T013", f"`{name}`: {error['msg']}", span, help=_about(path))
+
+
+def _wrong_kind(path: list[Any], expected: str, node: Node | None, span: Span) -> Diagnostic:
+    name, value = _name(path), node.value if node else None
+    message = f"`{name}`: expected {expected}, got {_said(node)}"
+    if expected == "true or false" and isinstance(value, str) and (said := lookalikes.no_truth(name, value)):
+        return Diagnostic("T018", said[0], span, (said[1],), said[2])
+    if expected.endswith("number") and isinstance(value, str) and (written := lookalikes.number(value)):
+        return Diagnostic("T019", message, span, help=f"write {written}")
+    if expected == "a whole number" and isinstance(value, float) and value.is_integer():
+        return Diagnostic("T013", message, span, help=f"write {int(value)}")
+    if expected == "a text" and node and node.written and not isinstance(value, str):
+        return Diagnostic("T013", message, span, (_about(path),), f'write `"{node.written}"`, in quotes')
+    return Diagnostic("T013", message, span, help=_about(path))
 
 
 def _unknown_key(name: str, path: list[Any], node: Node | None, merged: Node) -> Diagnostic:
@@ -116,7 +153,7 @@ def _not_one_of(name: str, node: Node | None, span: Span, path: list[Any]) -> Di
     help = did_you_mean(said, options) or _about(path)
     return Diagnostic(
         "T015",
-        f"`{name}` cannot be {_said(node.value if node else None)}",
+        f"`{name}` cannot be {_said(node)}",
         span,
         (f"it is one of {', '.join(options)}",),
         help,
@@ -130,15 +167,15 @@ def _options(annotation: Any) -> list[Any]:
     return found
 
 
-def _said(value: Any) -> str:
+def _said(node: Node | None) -> str:
     """A wrong value as a person would name it."""
-    match value:
+    match value := node.value if node else None:
         case bool():
             return "true" if value else "false"
         case str():
             return f"the text '{value if len(value) <= 40 else value[:40] + '…'}'"
         case int() | float():
-            return f"the number {value}"
+            return f"the number {node.written or value}" if node else "nothing"
         case list():
             return "a list"
         case dict():

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+MOST_OPEN = 4  # parts of a path that hold `*`
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -77,8 +79,13 @@ class Memory:
 
 
 def literal(pattern: str) -> str:
-    """A pattern in which `*` alone is special: `rows[1].jsonl` is a file's name."""
-    return re.sub(r"[?[]", lambda found: f"[{found[0]}]", pattern)
+    """A pattern in which `*` alone is special: `rows[1].jsonl` is a file's name, and `**` is no more than `*`."""
+    return re.sub(r"[?[]", lambda found: f"[{found[0]}]", re.sub(r"\*+", "*", pattern))
+
+
+def too_wild(pattern: str) -> bool:
+    """Whether a pattern leaves so many folders open that looking could go on and on, where links lead back."""
+    return sum("*" in part for part in pattern.split("/")) > MOST_OPEN
 
 
 def _matches(path: list[str], pattern: list[str]) -> bool:

@@ -22,10 +22,12 @@ Every field says where its value comes from:
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -146,7 +148,7 @@ class Coordinate:
 class Params(BaseModel):
     """Base of every stage's parameters: frozen, and nothing unknown gets in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built where it is filled
 
 
 @dataclass(frozen=True)
@@ -343,15 +345,29 @@ def members(package: str, constant: str, kind: type[M]) -> dict[str, M]:
 
     Dropping a module into the folder is all it takes to register it. Two members of one name are an error.
     """
+    return dict(_members(package, constant, kind))  # type: ignore[arg-type]  # a class can be hashed
+
+
+@cache
+def _members(package: str, constant: str, kind: type[Any]) -> dict[str, Any]:
     folder = importlib.import_module(package)
-    found: dict[str, tuple[M, str]] = {}
+    found: dict[str, tuple[Any, str]] = {}
     for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda i: i.name):
+        if info.ispkg or not _names(folder, info.name, constant):
+            continue
         module = importlib.import_module(f"{package}.{info.name}")
         member = getattr(module, constant, None)
         if not isinstance(member, kind):
             continue
-        name: str = member.name  # type: ignore[attr-defined]
-        if name in found:
-            raise RuntimeError(f"two {constant}s are named {name!r}: {found[name][1]} and {module.__file__}")
-        found[name] = (member, str(module.__file__))
+        if member.name in found:
+            first = found[member.name][1]
+            raise RuntimeError(f"two {constant}s are named {member.name!r}: {first} and {module.__file__}")
+        found[member.name] = (member, str(module.__file__))
     return {name: member for name, (member, _) in sorted(found.items())}
+
+
+def _names(folder: Any, module: str, constant: str) -> bool:
+    """Whether a module has a line `CONSTANT = ...`: those that have none need not be imported."""
+    spec = importlib.util.find_spec(f"{folder.__name__}.{module}")
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    return f"\n{constant} = " in source

@@ -5,14 +5,18 @@ Allowed: {{ field }}, {{ field.key }}, {{ field[0] }}, {% if %}, comparisons, on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any
 
 from stages.base import fail
 from stages.rows import dumps
 
 FILTERS = frozenset({"default", "first", "join", "last", "length", "lower", "title", "tojson", "trim", "upper"})
+_MOST = 2_000  # words and signs inside tags
+_DEEPEST = 60  # nodes inside one another; Python, which templates become, nests a hundred blocks at most
+_TOO_DEEP = "it is nested too deep"
 _NODES = frozenset(
     [
         "Template",
@@ -38,31 +42,55 @@ _NODES = frozenset(
 )
 
 
-def check(source: str) -> tuple[set[str], str | None]:
+@lru_cache(maxsize=8)
+def check(source: str) -> tuple[frozenset[str], str | None]:
     """The fields that a template reads, and why it is refused (None when it is not)."""
-    from jinja2 import TemplateSyntaxError, meta, nodes
+    from jinja2 import TemplateSyntaxError, meta
 
     try:
+        if sum(1 for _ in islice(_code(source), _MOST + 1)) > _MOST:
+            return frozenset(), f"it has more than {_MOST:,} words and signs inside its tags"
         tree = _environment().parse(source)
+        refused = next(filter(None, (_refused(node, above) for node, above in _walk(tree))), None)
+        return frozenset() if refused else frozenset(meta.find_undeclared_variables(tree)), refused
     except TemplateSyntaxError as error:
-        return set(), f"line {error.lineno}: {error.message}"
-    for node in tree.find_all(nodes.Node):
-        name = type(node).__name__
-        if name not in _NODES:
-            return set(), f"`{name.lower()}` is not allowed in an input template"
-        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-            return set(), f"the filter `{node.name}` is not allowed; allowed are {', '.join(sorted(FILTERS))}"
-        if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
-            return set(), f"the attribute `{node.attr}` is not allowed"
-        if (
-            isinstance(node, nodes.Getitem)
-            and isinstance(node.arg, nodes.Const)
-            and str(node.arg.value).startswith("_")
-        ):
-            return set(), f"the key `{node.arg.value}` is not allowed"
-        if isinstance(node, nodes.For) and any(inner is not node for inner in node.find_all(nodes.For)):
-            return set(), "a loop inside a loop is not allowed"
-    return set(meta.find_undeclared_variables(tree)), None
+        return frozenset(), f"line {error.lineno}: {error.message}"
+    except RecursionError:
+        return frozenset(), _TOO_DEEP
+    except ValueError:  # Python reads no number of more than some thousand digits
+        return frozenset(), "a number in it is too large"
+
+
+def _code(source: str) -> Iterator[str]:
+    """The words and signs of a template that are no plain text."""
+    return (value for _, kind, value in _environment().lex(source) if kind not in ("data", "whitespace"))
+
+
+def _walk(tree: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Every node, with the kinds of the nodes above it."""
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(tree, ())]
+    while waiting:
+        node, above = waiting.pop()
+        yield node, above
+        inside = (*above, type(node).__name__)
+        waiting += [(inner, inside) for inner in node.iter_child_nodes()]
+
+
+def _refused(node: Any, above: tuple[str, ...]) -> str | None:
+    from jinja2 import nodes
+
+    name = type(node).__name__
+    if name not in _NODES:
+        return f"`{name.lower()}` is not allowed in an input template"
+    if len(above) > _DEEPEST:
+        return _TOO_DEEP
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        return f"the filter `{node.name}` is not allowed; allowed are {', '.join(sorted(FILTERS))}"
+    if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+        return f"the attribute `{node.attr}` is not allowed"
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and str(node.arg.value).startswith("_"):
+        return f"the key `{node.arg.value}` is not allowed"
+    return "a loop inside a loop is not allowed" if name == "For" and "For" in above else None
 
 
 def render(source: str, fields: dict[str, Any]) -> str:

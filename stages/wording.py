@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from stages.base import Diagnostic, Span
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_LONGEST = 1_000  # characters of a line that is shown
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def render(found: Diagnostic, line_of: Callable[[Span], str | None] = lambda span: None) -> str:
@@ -29,7 +30,7 @@ def render(found: Diagnostic, line_of: Callable[[Span], str | None] = lambda spa
     shown += [f"{' ' * pad} = note: {note}" for note in found.notes]
     if found.help:
         shown.append(f"{' ' * pad} = help: {found.help}")
-    return "\n".join(tame(line) for line in shown)
+    return "\n".join(tame(line if len(line) <= _LONGEST else line[:_LONGEST] + "…") for line in shown)
 
 
 def tame(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -11,7 +10,6 @@ from pathlib import Path
 from stages.base import Diagnostic, UserError, fail
 from stages.wording import render, tame
 from tunec.compiling import compile_workspace
-from tunec.guard import files
 from tunec.workspace import Disk
 
 FORMATS = ("text", "json", "github")
@@ -35,11 +33,15 @@ def check_file(file: Path, format: str) -> int:
 
 def compile_difference(root: Path, overrides: list[str]) -> str:
     """What a compile would change, as a unified diff; a sentence when nothing would."""
+    from tunec.guard import files
+
     shown = list(_differences(root, files(compile_workspace(root, overrides))))
     return "".join(shown).rstrip("\n") or "nothing would change"
 
 
 def _differences(root: Path, compiled: dict[str, str]) -> Iterable[str]:
+    import difflib
+
     for name, text in compiled.items():
         path = root / name
         before = path.read_text(encoding="utf-8") if path.is_file() else ""

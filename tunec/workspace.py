@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING, Any
 
-from compiler.workspace import Peek, Preset, literal
+from compiler.workspace import Peek, Preset, literal, too_wild
 from tunec.peeking import peek
 
 if TYPE_CHECKING:  # the guard asks a workspace, and does not wait for pydantic
@@ -21,11 +23,20 @@ _TOO_LARGE = 4_000_000  # bytes; the compiler's own limit is in characters
 
 @dataclass(frozen=True)
 class Disk:
-    """`root` is the folder of task.yaml; every path of the task counts from there."""
+    """`root` is the folder of task.yaml; every path of the task counts from there.
+
+    What was looked up once is not looked up again: an instance serves one compile.
+    """
 
     root: Path
+    _known: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def glob(self, pattern: str) -> list[str]:
+        return list(self._once("glob", pattern, self._glob))
+
+    def _glob(self, pattern: str) -> list[str]:
+        if too_wild(pattern):
+            return []
         try:
             found = self.root.glob(literal(pattern))
             return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
@@ -33,6 +44,9 @@ class Disk:
             return []
 
     def escapes(self, path: str) -> bool:
+        return bool(self._once("escapes", path, self._escapes))
+
+    def _escapes(self, path: str) -> bool:
         try:
             return not (self.root / path.split("*")[0]).resolve().is_relative_to(self.root.resolve())
         except (OSError, RuntimeError, ValueError):  # a link to itself, or what no path can hold
@@ -50,38 +64,61 @@ class Disk:
 
     def presets(self, group: str) -> list[dict[str, Preset]]:
         """tunec's own, then the workspace's. The group "" holds defaults.yaml."""
-        return [_presets(folder / group, folder.parent) for folder in (_shipped(), self.root / "conf")]
+        return list(self._once("presets", group, self._layers))
+
+    def _layers(self, group: str) -> list[dict[str, Preset]]:
+        shipped = _shipped()
+        return [_presets(shipped / group, shipped.parent), _presets(self.root / "conf" / group, self.root, own=True)]
+
+    def _once(self, what: str, argument: str, look: Callable[[str], Any]) -> Any:
+        key = (what, argument)
+        if key not in self._known:
+            self._known[key] = look(argument)
+        return self._known[key]
 
     def line_of(self, span: Span) -> str | None:
         """The text of a line that a diagnostic points at, when its file can be found."""
         places = (base / span.file for base in (self.root, _shipped().parent))
         try:
             file = next(place for place in places if place.is_file())
-            return file.read_text(encoding="utf-8-sig").splitlines()[span.line - 1]
+            stat = file.stat()
+            return _lines(file, stat.st_size, stat.st_mtime_ns)[span.line - 1]
         except (StopIteration, OSError, UnicodeDecodeError, IndexError, ValueError):
             return None
 
 
+@lru_cache(maxsize=4)
+def _lines(file: Path, size: int, modified: int) -> list[str]:
+    return file.read_text(encoding="utf-8-sig").splitlines() if size <= _TOO_LARGE else []
+
+
 def read_task(path: Path) -> str:
     """The text of a task. Raises UserError: T001 when it is not there, T002 when it is no text of sane size."""
+    return _text(path, path.as_posix())
+
+
+def _text(path: Path, shown: str) -> str:
     from stages.base import Diagnostic, Span, UserError
 
-    shown = path.as_posix()
     try:
-        if path.stat().st_size > _TOO_LARGE:
+        stat = path.stat()
+        if S_ISDIR(stat.st_mode):
+            raise UserError(Diagnostic("T001", f"{shown} is a folder", help=f"name the file: {shown}/task.yaml"))
+        if not S_ISREG(stat.st_mode):  # a device or a pipe may never end
+            raise UserError(Diagnostic("T001", f"{shown} is no plain file", help="name a file that holds a task"))
+        if stat.st_size > _TOO_LARGE:
             help = "a task.yaml is some hundred lines; keep rows in files that data.sources names"
             raise UserError(Diagnostic("T002", f"{shown} is too large", Span(shown, 1), help=help))
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         help = "run `tunec init DIR` to begin a task, or go to the folder that holds one"
         raise UserError(Diagnostic("T001", f"there is no {shown}", help=help)) from None
-    except IsADirectoryError:
-        raise UserError(Diagnostic("T001", f"{shown} is a folder", help=f"name the file: {shown}/task.yaml")) from None
-    except OSError as error:
-        message, help = f"{shown} cannot be read: {error.strerror}", "name a task.yaml that you may read"
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise _not_utf8(shown, error) from None
+        why = getattr(error, "strerror", None) or str(error)
+        message, help = f"{shown} cannot be read: {why}", "name a task.yaml that you may read"
         raise UserError(Diagnostic("T001", message, help=help)) from None
-    except UnicodeDecodeError as error:
-        raise _not_utf8(shown, error) from None
 
 
 def _shipped() -> Path:
@@ -92,16 +129,17 @@ def _shipped() -> Path:
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
-def _presets(folder: Path, base: Path) -> dict[str, Preset]:
+def _presets(folder: Path, base: Path, *, own: bool = False) -> dict[str, Preset]:
+    """own: these are the workspace's, which may not be links out of it."""
     files = sorted(file for file in folder.glob("*.yaml") if file.is_file()) if folder.is_dir() else []
-    return {f.stem: _preset(f, f.relative_to(base).as_posix()) for f in files}
+    for file in files if own else ():
+        if not file.resolve().is_relative_to(base.resolve()):
+            from stages.base import Diagnostic, UserError
 
-
-def _preset(file: Path, shown: str) -> Preset:
-    try:
-        return Preset(shown, file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise _not_utf8(shown, error) from None
+            note = "a task reads only what lies in its own folder, so that it builds the same anywhere"
+            message, help = f"{file.relative_to(base).as_posix()} leads out of the workspace", "copy the file there"
+            raise UserError(Diagnostic("T102", message, notes=(note,), help=help))
+    return {f.stem: Preset(shown, _text(f, shown)) for f in files for shown in [f.relative_to(base).as_posix()]}
 
 
 def _not_utf8(shown: str, error: UnicodeDecodeError) -> UserError:

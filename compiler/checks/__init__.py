@@ -7,11 +7,12 @@ Dropping a function with `@check("T1nn")` into a module of this folder is all it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from types import ModuleType
 
 from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training
 from compiler.checks._check import Check, Look
-from compiler.parse import Node
+from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
 from compiler.workspace import Workspace
 from stages.base import Diagnostic
@@ -38,5 +39,6 @@ def checks() -> Iterator[Check]:
 def find(task: Task, tree: Node, workspace: Workspace) -> list[Diagnostic]:
     """Everything that every check finds, in the order of the text."""
     look = Look(task, tree, workspace)
-    found = [look.diagnostic(check, problem) for check in checks() for problem in check(look)]
+    every = (look.diagnostic(check, problem) for check in checks() for problem in check(look))
+    found = list(islice(every, MAX_FOUND))
     return sorted(found, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code) if d.span else ("", 0, 0, ""))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from compiler.checks._check import Found, Look, check
+from compiler.metaschema import Path, flaws
 from compiler.schema import references
 from stages.schemas import label_field
 
 _AT = "output_format.schema"
-_SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
 
 
 @check("T110")
@@ -31,8 +31,7 @@ def schema_is_sound(look: Look) -> Iterator[Found]:
     outside = sorted({reference for reference in references(schema) if not reference.startswith("#")})
     for reference in outside:
         yield Found(f"the schema refers to {reference!a}, outside itself", _AT, "copy the definition into `$defs`")
-    broken = list(_metaschema(schema))
-    yield from broken or (() if outside else _endless(schema))
+    yield from (Found(flaw.message, _place(look, flaw.at), flaw.help) for flaw in flaws(schema))
     if kind == "label":
         yield from _labels(schema)
     elif kind == "tool_call" and not look.task.output_format.schema_:
@@ -153,32 +152,12 @@ def _labels(schema: dict[str, Any]) -> Iterator[Found]:
         yield Found("a label is empty, or begins or ends with blanks", _AT, help)
 
 
-def _metaschema(schema: dict[str, Any]) -> Iterator[Found]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        at = "/".join(map(str, error.absolute_path)) or "the schema"
-        yield Found(f"this is no JSON Schema: {at}: {error.message[:200]}", _AT, "see json-schema.org")
-
-
-def _endless(schema: dict[str, Any]) -> Iterator[Found]:
-    """References that lead nowhere or back to themselves: a value of every kind is held against each of them."""
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    for reference in sorted(set(references(schema))):
-        validator = Draft202012Validator({**schema, "$ref": reference}, registry=Registry())
-        try:
-            for value in _SAMPLES:
-                validator.is_valid(value)
-        except Unresolvable:
-            yield Found(f"the schema refers to {reference!a}, which it lacks", _AT, "define it in `$defs`")
-        except RecursionError:
-            yield Found(f"{reference!a} refers to itself without end", _AT, "let it describe a value")
+def _place(look: Look, at: Path) -> str:
+    """Where the user wrote what stands at these keys of the whole schema."""
+    if look.task.output_format.type == "tool_call":
+        return _AT
+    shorthand = look.schema is not look.task.output_format.schema_
+    return ".".join([_AT, *map(str, at[1:] if shorthand else at)])
 
 
 _EXAMPLES = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compiler.checks._check import CHOOSE, Found, Look, check
 from compiler.checks.template import placeholders
+from compiler.lookalikes import no_truth, truth
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
@@ -131,8 +132,27 @@ def baseline_is_known(look: Look) -> Iterator[Found]:
             note = f"baselines: {', '.join(known)}"
             help = did_you_mean(name, list(known)) or "remove it"
             yield Found(f"unknown baseline `{name}`", at, help, note, key=True)
-        elif options is not False and (refused := known[name].allowed(options, look.fields)):
+        elif (
+            options is not False
+            and not _meant_as_a_switch(options)
+            and (refused := known[name].allowed(options, look.fields))
+        ):
             yield Found(f"baseline `{name}`: {refused}", at, "see docs/task-yaml.md, baselines", key=True)
+
+
+@check("T018")
+def baseline_is_switched(look: Look) -> Iterator[Found]:
+    """`yes`, `no`, `on` or `off`, or a quoted `true`, where true or false is expected.
+
+    YAML 1.1 read these words as true and false; YAML 1.2 reads them as texts. Write `true` or `false`, without quotes.
+    """
+    for name, options in look.task.baselines.items():
+        if isinstance(options, str) and (said := no_truth(name, options)):
+            yield Found(said[0], f"baselines.{name}", said[2], said[1])
+
+
+def _meant_as_a_switch(options: object) -> bool:
+    return isinstance(options, str) and truth(options) is not None
 
 
 @check("T127")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
 from compiler.resolve import HUB_ID, did_you_mean
-from compiler.workspace import Workspace
+from compiler.workspace import MOST_OPEN, Workspace, too_wild
 
 _OUTSIDE = re.compile(r"^[/~]|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\$\{")
@@ -86,6 +86,8 @@ def _odd(path: str) -> str | None:
     """Why a path is no plain name on every system, wherever it leads."""
     if len(path) > _LONGEST:
         return f"is longer than {_LONGEST} characters"
+    if too_wild(path):
+        return f"has `*` in more than {MOST_OPEN} of its parts"
     if _UNPRINTED.search(path):
         return "holds control or direction characters, or an interpolation"
     if _DEVICE.search(path):

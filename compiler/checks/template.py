@@ -10,10 +10,10 @@ from compiler.checks._check import Found, Look, check
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
-def placeholders(template: str) -> set[str]:
+def placeholders(template: str) -> frozenset[str]:
     """The columns that a template reads."""
     if not _is_jinja(template):
-        return set(PLACEHOLDER.findall(template))
+        return frozenset(PLACEHOLDER.findall(template))
     from stages.templating import check as read
 
     return read(template)[0]

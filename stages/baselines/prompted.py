@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from stages.answers import Answer
 from stages.base import Baseline
-from stages.baselines._ask import Question, ask_base_model
 from stages.baselines.majority import allowed
+
+if TYPE_CHECKING:
+    from stages.answers import Answer
+    from stages.baselines._ask import Question
 
 
 def answer(question: Question) -> Iterator[Answer]:
+    from stages.baselines._ask import ask_base_model
+
     return ask_base_model(question)
 
 

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.answers import Answer
 from stages.base import Baseline
 from stages.baselines import majority
-from stages.baselines._ask import Question
-from stages.chat import user_message
+from stages.patterns import flaw
+
+if TYPE_CHECKING:
+    from stages.answers import Answer
+    from stages.baselines._ask import Question
 
 
 def answer(question: Question) -> Iterator[Answer]:
+    from stages.answers import Answer
+    from stages.chat import user_message
+
     if question.prompting is None:
         raise ValueError("the patterns are looked for in the user's message, which `prompting` makes")
     template = question.prompting.input_template
@@ -40,10 +45,8 @@ def allowed(options: Any, fields: Sequence[str]) -> str | None:
     for name, pattern in options.items():
         if fields and name not in fields:
             return f"`{name}` is no field or label of the contract; there are {', '.join(fields)}"
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError) as error:
-            return f"the pattern of `{name}` is no regular expression: {error}"
+        if found := flaw(pattern):
+            return f"the pattern of `{name}` is no regular expression: {found}"
     return None
 
 

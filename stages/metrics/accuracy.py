@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.base import Metric
-from stages.judging import Judged
 from stages.metrics import exact_match
+
+if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than its name and range
+    from stages.judging import Judged
 
 
 def counts(judged: Sequence[Judged]) -> Any:
