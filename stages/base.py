@@ -247,8 +247,8 @@ def _keys(params: type[Params]) -> tuple[str, ...]:
     """The path of every Key in a class of parameters and in the groups inside it."""
     found: list[str] = []
     for hint in _hints(params).values():
-        if isinstance(hint, type) and issubclass(hint, Params):
-            found += _keys(hint)
+        if group := _group(hint):
+            found += _keys(group)
         elif isinstance(marker := _markers(hint, (Key, Coordinate))[0], Key):
             found.append(marker.path)
     return tuple(found)
