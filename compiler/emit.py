@@ -134,7 +134,7 @@ _BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     # A block scalar cannot hold trailing blanks or control characters faithfully, and indented here it would be pushed.
     style = "|" if "\n" in value and not any(line != line.rstrip() for line in value.split("\n")) else None
-    # YAML takes these for line breaks, which only double quotes escape; and a block that ends in empty lines stays open.
+    # YAML takes these for line breaks, which only double quotes escape; a block that ends in empty lines stays open.
     if _BREAKS.search(value) or value.endswith("\n\n") or value == "\n":
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
