@@ -117,7 +117,10 @@ def require_local(task: Task) -> None:
 
 
 def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console) -> bool:
-    """Run the graph (or what `targets` need); returns whether anything ran or was restored. Raises UserError when a stage refuses; T405 when DVC fails otherwise."""
+    """Run the graph (or what `targets` need); returns whether any stage ran or was restored.
+
+    Raises UserError when a stage refuses; T405 when DVC fails otherwise.
+    """
     dvc.require_workspace(root)
     (root / LOG).parent.mkdir(parents=True, exist_ok=True)
     (root / EVENTS).unlink(missing_ok=True)

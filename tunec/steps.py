@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
@@ -22,7 +22,7 @@ class Step:
 
     name: str
     state: State
-    past: Past = Past()
+    past: Past = field(default_factory=Past)
     reasons: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     latest: tuple[str, ...] = ()
