@@ -24,6 +24,10 @@ def fingerprint_path(kind: str) -> str:
     return f"{BUILD}/{GUARD}/{kind}.txt"
 
 
+def command(instance: Instance) -> str:
+    return f"tunec run {instance.name}"
+
+
 def dvc_yaml(plan: Plan) -> str:
     stages = {GUARD: _guard(plan), **{instance.name: _stage(instance) for instance in plan.instances}}
     blocks = [_yaml({name: body}, indent=2) for name, body in stages.items()]
@@ -85,7 +89,7 @@ def _guard(plan: Plan) -> dict[str, Any]:
 def _stage(instance: Instance) -> dict[str, Any]:
     body: dict[str, Any] = {
         "desc": instance.stage.summary,
-        "cmd": f"tunec run {instance.name}",
+        "cmd": command(instance),
         "deps": [*instance.dependencies(), fingerprint_path(instance.made.kind)],
         "params": [instance.name],
         "outs": [],

@@ -52,6 +52,12 @@ def leaf(path: str, node: Node) -> Node:
     return node
 
 
+def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
+    """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
+    written = [task, *map(_override, _unlike(overrides))]
+    return [*_presets(_qlora(reduce(overlay, written)), workspace), *written]
+
+
 def model_slug(written: str) -> str:
     """A base model's name as part of stage names: letters, digits, `_` and `-`."""
     last = written.split("@")[0].removesuffix(".gguf").rstrip("/").rsplit("/", 1)[-1]

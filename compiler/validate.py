@@ -59,6 +59,17 @@ def validate(merged: Node, workspace: Workspace) -> tuple[Task, list[Diagnostic]
     return task, found
 
 
+def known_key(path: Sequence[str]) -> bool:
+    """Whether the schema has this key, or takes any key there."""
+    section: type[BaseModel] | None = Task
+    for part in path:
+        field = _by_key(section).get(part) if section else None
+        if field is None:
+            return section is None
+        section = next(iter(_models(field.annotation)), None)
+    return True
+
+
 def _causes(error: ValidationError) -> list[tuple[list[Any], Any]]:
     """(path, pydantic's error): one a place, without those that only follow from another."""
     # A union (only `gates` has one) reports a value once for each of its members, whose name ends the path.

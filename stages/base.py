@@ -214,7 +214,11 @@ class Stage:
     def keys(self, at: At) -> list[str]:
         """The keys of the task that the instance `at` reads, as parameters or as files."""
         files = [m.key for group in self.reads().values() for m in group if isinstance(m, File)]
-        return files + [path.format(**vars(at)) for path in _keys(self.params)]
+        return files + [path.format(**vars(at)) for path in _origins(self.params).values()]
+
+    def origins(self) -> Mapping[str, str]:
+        """Parameter -> the key that it comes from, groups included: `lora.r` -> `training.lora.r`."""
+        return _origins(self.params)
 
 
 M = TypeVar("M")
@@ -243,15 +247,15 @@ def _group(hint: Any) -> type[Params] | None:
 
 
 @cache
-def _keys(params: type[Params]) -> tuple[str, ...]:
-    """The path of every Key in a class of parameters and in the groups inside it."""
-    found: list[str] = []
-    for hint in _hints(params).values():
+def _origins(params: type[Params]) -> Mapping[str, str]:
+    """Parameter -> the path of its Key, in a class of parameters and in the groups inside it."""
+    found: dict[str, str] = {}
+    for name, hint in _hints(params).items():
         if group := _group(hint):
-            found += _keys(group)
+            found |= {f"{name}.{inner}": path for inner, path in _origins(group).items()}
         elif isinstance(marker := _markers(hint, (Key, Coordinate))[0], Key):
-            found.append(marker.path)
-    return tuple(found)
+            found[name] = marker.path
+    return found
 
 
 @cache

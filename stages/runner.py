@@ -14,11 +14,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages import progress
+from stages import history, progress
 from stages.base import READ, Diagnostic, Stage, UserError, fail, members
 from stages.rows import read_yaml
 from stages.wording import render
@@ -33,6 +34,7 @@ def main(name: str) -> int:
     tell = _events(name)
     progress.listen(_throttled(lambda done, total, note: tell({"done": done, "total": total, "note": note})))
     tell({"event": "start"})
+    loading = time.process_time()  # what the start of this process took: no stage ends without it
     began = time.monotonic()
     try:
         run(name)
@@ -48,7 +50,9 @@ def main(name: str) -> int:
             return _bug(name, tell)
         help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
         return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
-    tell({"event": "ended", "seconds": time.monotonic() - began})
+    seconds = time.monotonic() - began
+    tell({"event": "ended", "seconds": seconds})
+    _remember(name, loading + seconds)
     return 0
 
 
@@ -146,6 +150,15 @@ def _refused(tell: Callable[[Mapping[str, Any]], None], *found: Diagnostic) -> i
     tell({"event": "refused", "diagnostics": [asdict(d) for d in found]})
     print("\n".join(render(d) for d in found), file=sys.stderr)
     return USER_ERROR
+
+
+def _remember(name: str, seconds: float) -> None:
+    """For the next plan. A stage that is done has not failed because this cannot be written."""
+    with suppress(OSError, ValueError, UserError):
+        reads = [Path(path) for path in _section(Path("dvc.yaml"), "stages")[name]["deps"]]
+        sources = [path for path in reads if path.parts[0] != "build"]
+        code = next((path for path in reads if path.parts[:2] == ("build", "guard")), None)
+        history.remember(Path(), name, seconds, sources, code)
 
 
 def _disk_is_full(error: Exception) -> bool:

@@ -13,16 +13,12 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from compiler import Compiled
 from compiler.emit import GUARD
 from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
 from tunec import dvc
-from tunec.compiling import compile_workspace, write_if_changed
-from tunec.guard import files
+from tunec.dvc import EVENTS, LOG
 
-LOG = Path("build", "logs", "dvc.log")
-EVENTS = Path("build", "logs", "events.jsonl")
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
 
@@ -112,12 +108,6 @@ class Display:
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
 
 
-def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]:
-    """Compile and write; returns which files changed."""
-    compiled = compile_workspace(root, overrides)
-    return compiled, [name for name, text in files(compiled).items() if write_if_changed(root / name, text)]
-
-
 def require_local(task: Task) -> None:
     """Raises T412 for a build that is to run elsewhere: this version runs stages on this machine."""
     if task.execution.type != "local":
@@ -126,19 +116,23 @@ def require_local(task: Task) -> None:
         raise fail("T412", f"this version cannot build on another machine ({where})", help=help)
 
 
-def build(root: Path, targets: list[str], console: Console) -> None:
-    """Run the graph (or what `targets` need). Raises UserError when a stage refuses; T405 when DVC fails otherwise."""
+def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console) -> bool:
+    """Run the graph (or what `targets` need); returns whether any stage ran or was restored.
+
+    Raises UserError when a stage refuses; T405 when DVC fails otherwise.
+    """
     dvc.require_workspace(root)
     (root / LOG).parent.mkdir(parents=True, exist_ok=True)
     (root / EVENTS).unlink(missing_ok=True)
     display = Display(console, root / EVENTS)
     with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
-        code = dvc.repro(root, targets, root / LOG, display.hear, display.tick, root / EVENTS)
+        code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
         display.close(failed=code != 0)
     if code:
         raise UserError(*display.refused) if display.refused else _failed(root)
     if display.unchanged:
         console.print(f"{display.unchanged} stages unchanged", style="dim")
+    return bool(display.lines)
 
 
 def _diagnostic(told: dict[str, Any]) -> Diagnostic:

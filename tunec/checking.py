@@ -33,7 +33,7 @@ def check_file(file: Path, format: str) -> int:
 
 def compile_difference(root: Path, overrides: list[str]) -> str:
     """What a compile would change, as a unified diff; a sentence when nothing would."""
-    from tunec.guard import files
+    from tunec.compiling import files
 
     shown = list(_differences(root, files(compile_workspace(root, overrides))))
     return "".join(shown).rstrip("\n") or "nothing would change"

@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import sys
-from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
     from stages.base import Diagnostic
+    from tunec.steps import Step
 
 app = typer.Typer(
     name="tunec",
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
-SHIP, USER_ERROR, GATE_FAILED, BUG = 0, 1, 2, 70
+SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys to set for this compile.")]
@@ -67,8 +67,8 @@ def compile_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, write nothing.")] = False,
 ) -> None:
     """Write dvc.yaml and params.yaml from the task."""
-    from tunec.building import compile_here
     from tunec.checking import compile_difference
+    from tunec.compiling import compile_here
 
     root, values = _root_and_overrides(file, overrides)
     if dry_run:
@@ -89,23 +89,44 @@ def schema() -> None:
 
 
 @app.command()
-def plan(overrides: Overrides = None, as_json: AsJson = False) -> None:
+def plan(
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    check: Annotated[bool, typer.Option("--check", help="End with 3 when a build would do anything.")] = False,
+) -> None:
     """What `tunec build` would run with these keys, and why; nothing is run. Compiles first."""
-    from tunec import dvc
-    from tunec.building import compile_here
-    from tunec.planning import steps
+    steps = _steps(overrides)
+    from tunec import outlook
 
-    dvc.require_workspace(Path())
-    compiled, _ = compile_here(Path(), overrides or [])
-    found = steps(Path(), compiled)
-    if as_json:
-        print(json.dumps([asdict(step) for step in found], indent=2, ensure_ascii=False))
-        return
-    for step in found:
-        if step.runs:
-            print(f"run     {step.name}: {'; '.join(step.reasons)}")
-    running = sum(step.runs for step in found)
-    print(f"{running} of {len(found)} stages would run" if running else f"all {len(found)} stages are up to date")
+    _json(outlook.plan_json(steps)) if as_json else print(outlook.plan_text(steps))
+    if check and any(step.state != "cached" for step in steps):
+        raise typer.Exit(STALE)
+
+
+@app.command()
+def why(
+    stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a stage would run, back to the edits that make it; or why it is up to date. Compiles first."""
+    steps = _steps(overrides, stage)
+    from tunec import outlook
+
+    _json(outlook.why_json(stage, steps)) if as_json else print(outlook.why_text(stage, steps))
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(metavar="KEY|CODE", help="A key such as training.epochs, or a code: T010.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a key means, its value, who set it and which stages read it; or what an error's code means."""
+    from tunec import explaining
+
+    found = explaining.explain(Path(), what, overrides or [])
+    _json(found.json()) if as_json else print(found.text())
 
 
 @app.command()
@@ -115,19 +136,25 @@ def build(
     ] = None,
 ) -> None:
     """Compile, then run what is stale. Ends with the table and the verdict: 0 ship, 2 a gate failed."""
-    from rich.console import Console
-
-    from tunec import building, table
+    from tunec import dvc
 
     given = arguments or []
     targets, overrides = [a for a in given if "=" not in a], [a for a in given if "=" in a]
-    console = Console(soft_wrap=True)
-    compiled, _ = building.compile_here(Path(), overrides)
-    _warn(compiled.warnings)
-    building.require_local(compiled.task)
-    _known_targets(targets, [instance.name for instance in compiled.plan.instances])
-    building.build(Path(), targets, console)
-    _warn([found for found in building.compile_here(Path(), overrides)[0].warnings if found not in compiled.warnings])
+    with dvc.started_build(Path()) as waiting:
+        from tunec.compiling import compile_here
+
+        compiled, _ = compile_here(Path(), overrides)
+        from rich.console import Console
+
+        from tunec import building, table
+
+        console = Console(soft_wrap=True)
+        _warn(compiled.warnings)
+        building.require_local(compiled.task)
+        _known_stages(targets, [instance.name for instance in compiled.plan.instances])
+        if building.build(waiting, Path(), targets, console):  # then the data may tell more than before
+            again, _ = compile_here(Path(), overrides)
+            _warn([found for found in again.warnings if found not in compiled.warnings])
     if targets:
         return
     report = table.read_report(Path())
@@ -147,7 +174,7 @@ def report(
 
     found = table.read_report(Path())
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        _json(found)
     else:
         table.show(found, Console(soft_wrap=True))
     if open_:
@@ -203,12 +230,8 @@ def main() -> None:
         sys.exit(USER_ERROR)
     if sys.argv[1:] == ["guard"] and _sealed():
         return
-    from stages.base import UserError
-
     try:
         code = app(standalone_mode=False)
-    except UserError as error:
-        code = _refuse(list(error.diagnostics))
     except _USAGE as error:  # its own code would be 2, which here means that a gate failed
         error.show()
         code = USER_ERROR
@@ -218,7 +241,7 @@ def main() -> None:
     except BrokenPipeError:
         code = 0
     except Exception as error:
-        code = _bug(error)
+        code = _told(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -264,7 +287,18 @@ def _root_and_overrides(file: Path, overrides: list[str] | None) -> tuple[Path, 
     return file.parent, values
 
 
-def _known_targets(targets: list[str], known: list[str]) -> None:
+def _steps(overrides: list[str] | None, *stages: str) -> list[Step]:
+    """The plan of this folder's task; refuses what is none of its stages."""
+    from tunec.looking import look
+
+    return look(Path(), overrides or [], lambda known: _known_stages(list(stages), known))
+
+
+def _json(found: Any) -> None:
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _known_stages(targets: list[str], known: list[str]) -> None:
     from compiler.resolve import did_you_mean
     from stages.base import Diagnostic, UserError
 
@@ -291,6 +325,12 @@ def _print(found: list[Diagnostic]) -> None:
 
     for diagnostic in found:
         print(render(diagnostic, Disk(Path()).line_of), file=sys.stderr)
+
+
+def _told(error: Exception) -> int:
+    from stages.base import UserError
+
+    return _refuse(list(error.diagnostics)) if isinstance(error, UserError) else _bug(error)
 
 
 def _bug(error: Exception) -> int:

@@ -21,6 +21,17 @@ def compile_workspace(
         raise UserError(*error.diagnostics) from None
 
 
+def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]:
+    """Compile and write; returns which files changed."""
+    compiled = compile_workspace(root, overrides)
+    return compiled, [name for name, text in files(compiled).items() if write_if_changed(root / name, text)]
+
+
+def files(compiled: Compiled) -> dict[str, str]:
+    """The compiled files by name."""
+    return {"dvc.yaml": compiled.dvc_yaml, "params.yaml": compiled.params_yaml}
+
+
 def write_if_changed(path: Path, text: str) -> bool:
     """Write a compiled file, whole or not at all; an unchanged one is left alone."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:

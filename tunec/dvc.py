@@ -1,4 +1,8 @@
-"""Everything that speaks to DVC. It runs as a process of its own, so that no import of ours waits for it."""
+"""Everything that speaks to DVC. It runs as a process of its own, so that no import of ours waits for it.
+
+Its own imports take a second. So a command that will need DVC starts it at once, compiles meanwhile, and tells it then
+what to do: see `started`.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
-from stages.base import fail
 from stages.rows import read_yaml
 
+if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to load
+    from stages.base import UserError
+
+GUARD = "guard"
+LOG = Path("build", "logs", "dvc.log")
+EVENTS = Path("build", "logs", "events.jsonl")
 Event = Literal["running", "cached", "unchanged", "failed"]
 _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
     ("running", re.compile(r"^Running stage '([^']+)'")),
@@ -23,6 +32,20 @@ _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
     ("unchanged", re.compile(r"^Stage '([^']+)' didn't change")),
     ("failed", re.compile(r"^ERROR: failed to reproduce '([^']+)'")),
 )
+
+# DVC with all that `status` and `repro` import, which then waits for a line with the commands to run, in their order.
+_WAITING = """
+import json, os, sys
+try:
+    import dvc.cli, dvc.commands.repro, dvc.commands.status, dvc.dependency, dvc.fs, dvc.repo, dvc.stage.cache
+    commands = json.loads(sys.stdin.readline() or "[]")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+except KeyboardInterrupt:
+    sys.exit(130)
+for command in commands:
+    if code := dvc.cli.main(command):
+        sys.exit(code)
+"""
 
 
 def environment() -> dict[str, str]:
@@ -35,11 +58,17 @@ def require_workspace(root: Path) -> None:
     """Raises T401 when the folder is no DVC workspace, T402 when DVC is not installed."""
     import importlib.util
 
+    from stages.base import fail
+
     if importlib.util.find_spec("dvc") is None:
         raise fail("T402", "DVC is not installed", help="pip install dvc")
-    if not any((folder / ".dvc").is_dir() for folder in (root.resolve(), *root.resolve().parents)):
+    if not _is_workspace(root):
         help = "run `git init && dvc init` here once, or begin with `tunec init DIR`"
         raise fail("T401", "this folder is no DVC workspace", help=help)
+
+
+def _is_workspace(root: Path) -> bool:
+    return any((folder / ".dvc").is_dir() for folder in (root.resolve(), *root.resolve().parents))
 
 
 def init(root: Path) -> None:
@@ -53,13 +82,57 @@ def init(root: Path) -> None:
     _run(root, "config", "cache.type", "reflink,hardlink,copy")
 
 
+@dataclass
+class Waiting:
+    """A DVC that waits for its command. process: None where there is no workspace to start it in. builds: it was told
+    to, so that it must end by itself.
+    """
+
+    root: Path
+    process: subprocess.Popen[bytes] | None
+    builds: bool = False
+
+    def tell(self, *commands: list[str]) -> subprocess.Popen[bytes]:
+        """Raises T401 or T402 when there is nothing to tell it to. One that has died says why on its way out."""
+        require_workspace(self.root)
+        process: Any = self.process
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(commands).encode() + b"\n")
+            process.stdin.close()
+        process.stdin = None
+        return process  # type: ignore[no-any-return]
+
+
+@contextmanager
+def started(root: Path, *, merged: bool = False, **environ: str) -> Iterator[Waiting]:
+    """A DVC that `ask_status` or `repro` tells what to do. Unless it builds, it ends with the block.
+
+    merged: its standard error goes where its output goes.
+    """
+    if not _is_workspace(root):
+        yield Waiting(root, None)
+        return
+    error = subprocess.STDOUT if merged else subprocess.PIPE
+    env = {**environment(), "PYTHONUNBUFFERED": "1", **environ}
+    command = [sys.executable, "-P", "-c", _WAITING]
+    with subprocess.Popen(
+        command, cwd=root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=error
+    ) as process:
+        waiting = Waiting(root, process)
+        try:
+            yield waiting
+        finally:
+            if not waiting.builds:
+                process.terminate()
+
+
+def started_build(root: Path) -> AbstractContextManager[Waiting]:
+    """One whose stages write into EVENTS how far they are."""
+    return started(root, merged=True, TUNEC_EVENTS=str((root / EVENTS).resolve()))
+
+
 def repro(
-    root: Path,
-    targets: list[str],
-    log: Path,
-    hear: Callable[[Event, str], None],
-    tick: Callable[[], None],
-    events: Path,
+    waiting: Waiting, targets: list[str], log: Path, hear: Callable[[Event, str], None], tick: Callable[[], None]
 ) -> int:
     """`dvc repro`, its output into `log`. `hear` is told of each stage; `tick` is called between lines.
 
@@ -67,13 +140,9 @@ def repro(
     """
     import selectors
 
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
-    env = {**environment(), "TUNEC_EVENTS": str(events.resolve()), "PYTHONUNBUFFERED": "1"}
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
-        selectors.DefaultSelector() as ready,
-    ):
+    process = waiting.tell(["repro", *targets])
+    waiting.builds = True
+    with log.open("wb") as out, selectors.DefaultSelector() as ready:
         stream: Any = process.stdout
         os.set_blocking(stream.fileno(), False)
         ready.register(stream, selectors.EVENT_READ)
@@ -93,22 +162,42 @@ def repro(
         return process.wait()
 
 
-def status(root: Path) -> dict[str, list[Any]]:
-    """`dvc status --json`: stage -> what changed, in DVC's own shape."""
-    return dict(json.loads(_run(root, "status", "--json")))
+@dataclass(frozen=True)
+class Status:
+    """changed: stage -> what changed, in DVC's own shape. cache: its folder."""
+
+    changed: Mapping[str, list[Any]]
+    cache: Path
+
+
+def ask_status(waiting: Waiting) -> Callable[[], Status]:
+    """Let DVC look, and return at once: the answer is there when what is returned is called, which raises T403."""
+    process = waiting.tell(["status", "--json"], ["cache", "dir"])
+
+    def answer() -> Status:
+        out, error = process.communicate()
+        if process.returncode:
+            raise _failed("status", error.decode("utf-8", "replace"))
+        *changed, cache = out.decode("utf-8").strip().splitlines()
+        return Status(json.loads("\n".join(changed)), waiting.root / cache)
+
+    return answer
+
+
+def graph(root: Path) -> tuple[list[str], list[str]]:
+    """The overrides that dvc.yaml was compiled with, and its stages without the guard."""
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    return stages[GUARD]["meta"]["overrides"], [name for name in stages if name != GUARD]
 
 
 def lock(root: Path) -> dict[str, Any]:
     """What the last run of each stage saw: dvc.lock's stages, or nothing."""
+    import yaml
+
     try:
         return dict(read_yaml(root / "dvc.lock")["stages"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return {}
-
-
-def locked_params(locked: Mapping[str, Any], name: str) -> Any:
-    """The parameters that a stage last ran with."""
-    return locked.get(name, {}).get("params", {}).get("params.yaml", {}).get(name)
 
 
 def _tell(line: str, hear: Callable[[Event, str], None]) -> None:
@@ -121,6 +210,12 @@ def _run(root: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        notes = tuple(line for line in done.stderr.strip().splitlines() if line)[-5:]
-        raise fail("T403", f"`dvc {arguments[0]}` failed", notes=notes, help="mend what DVC names above")
+        raise _failed(arguments[0], done.stderr)
     return done.stdout
+
+
+def _failed(command: str, said: str) -> UserError:
+    from stages.base import fail
+
+    notes = tuple(line for line in said.strip().splitlines() if line)[-5:]
+    return fail("T403", f"`dvc {command}` failed", notes=notes, help="mend what DVC names above")

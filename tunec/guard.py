@@ -15,7 +15,7 @@ from compiler import Compiled
 from compiler.emit import GUARD, fingerprint_path
 from stages.base import fail
 from stages.rows import read_yaml
-from tunec.compiling import compile_workspace
+from tunec.compiling import compile_workspace, files
 from tunec.fingerprint import fingerprint
 from tunec.sealing import Asked, seal, write
 from tunec.workspace import Disk
@@ -33,11 +33,6 @@ def guard(root: Path) -> None:
     written = {fingerprint_path(kind): text for kind, text in fingerprints(compiled).items()}
     write(root, written)
     seal(root, asked.answers, written)
-
-
-def files(compiled: Compiled) -> dict[str, str]:
-    """The compiled files by name."""
-    return {"dvc.yaml": compiled.dvc_yaml, "params.yaml": compiled.params_yaml}
 
 
 def fingerprints(compiled: Compiled) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,12 +107,45 @@ def test_a_bare_repro_after_an_edit_of_the_task_says_to_compile(workspace: Works
     assert "tunec compile" in done.stderr
 
 
+def plan(w: Workspace, *overrides: str, code: int = 0) -> dict[str, dict[str, Any]]:
+    told = json.loads(w.tunec("plan", "--json", "--check", *overrides, code=code).stdout)
+    return {step["name"]: step for step in told["stages"]}
+
+
+def listed(steps: dict[str, dict[str, Any]], state: str) -> set[str]:
+    return {name for name, step in steps.items() if step["state"] == state}
+
+
 def test_the_plan_names_what_runs_and_why(workspace: Workspace) -> None:
+    assert listed(plan(workspace), "cached") == plan(workspace).keys()
     workspace.edit("threshold: 0.5", "threshold: 0.6")
-    steps = {step["name"]: step for step in json.loads(workspace.tunec("plan", "--json").stdout)}
+    steps = plan(workspace, code=3)
     assert {name for name, step in steps.items() if step["runs"]} == {"gate", "package", "report"}
-    assert steps["gate"]["reasons"] == ["threshold 0.5 -> 0.6 (task.yaml:34)"]
+    assert steps["gate"]["reasons"] == ["success_criteria.threshold 0.5 -> 0.6 (task.yaml:34)"]
     assert steps["package"]["reasons"] == ["after gate"]
+    assert all(steps[name]["seconds"] > 0 for name in steps)
+    why = workspace.tunec("why", "package").stdout
+    assert why.splitlines()[1:] == ["└─ after gate", f"   └─ {steps['gate']['reasons'][0]}"]
+
+
+def test_what_the_plan_lists_as_restored_dvc_restores(workspace: Workspace) -> None:
+    """There and back: the second time the run cache has everything. A lost output lies in the cache as well."""
+    workspace.edit("threshold: 0.5", "threshold: 0.6")
+    source = workspace.root / "data/raw/rows.jsonl"
+    rows_before = source.read_text()
+    source.write_text(rows_before + rows_before.splitlines(True)[3])
+    assert workspace.repro() == {"data", "gate", "package", "report"}
+    workspace.edit("threshold: 0.6", "threshold: 0.5")
+    source.write_text(rows_before)
+    (workspace.root / "build/splits/dev.jsonl").unlink()
+    steps = plan(workspace, code=3)
+    assert steps["data"]["reasons"] == ["data/raw/rows.jsonl changed (41 -> 40 rows)"]
+    assert listed(steps, "run") == set()
+    assert listed(steps, "restored") == {"data", "splits", "gate", "package", "report"}
+    done = workspace.dvc("repro").stdout
+    assert set(re.findall(r"^Stage '([^']+)' is cached", done, re.MULTILINE)) == listed(steps, "restored")
+    assert set(re.findall(r"^Running stage '([^']+)'", done, re.MULTILINE)) == {"guard"}
+    assert listed(plan(workspace), "cached") == steps.keys()
 
 
 def test_the_same_task_builds_the_same_bytes(workspace: Workspace, built: object) -> None:

@@ -43,7 +43,8 @@ HEAD = """\
 
 Written by `pytest tests/face/test_docs.py --update-golden` from the commands themselves.
 
-Exit codes: 0 all is well (of a build: ship), 1 a mistake that you can mend, 2 a gate failed, 70 a bug of tunec.
+Exit codes: 0 all is well (of a build: ship), 1 a mistake that you can mend, 2 a gate failed,
+3 `plan --check` found something to do, 70 a bug of tunec.
 """
 
 
