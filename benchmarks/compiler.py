@@ -2,8 +2,8 @@
 
     python benchmarks/compiler.py [--runs 15]
 
-Processes alternate, so that a machine that slows down slows both; figures are medians. Python may keep compiled modules,
-as it does for an installed tunec. Ends with 1 when a figure does not hold.
+Processes alternate, so that a machine that slows down slows both; figures are medians. Python may keep its compiled
+modules, as it does for an installed tunec. Ends with 1 when a figure does not hold.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ _FORMS: tuple[tuple[str, Callable[[Match], str]], ...] = (  # the first that fit
     (r"[-+]?0[0-9]+", _leading_zeros),
     (r"[-+]?[0-9]+", _unbound),
     (r"[-+]?\.?(inf|Inf|INF|infinity|Infinity|nan|NaN|NAN)", _unbound),
-    (r"[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]+", _unbound),
+    (r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+", _unbound),
     (r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?", lambda match: match[0].replace("_", "")),
     (r"[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?", _base_60),
     (r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", _thousands),

@@ -349,25 +349,24 @@ def members(package: str, constant: str, kind: type[M]) -> dict[str, M]:
 
     Dropping a module into the folder is all it takes to register it. Two members of one name are an error.
     """
-    return dict(_members(package, constant, kind))  # type: ignore[arg-type]  # a class can be hashed
+    found: dict[str, tuple[M, str]] = {}
+    for member, file in _constants(package, constant):
+        if not isinstance(member, kind):
+            continue
+        name: str = member.name  # type: ignore[attr-defined]
+        if name in found:
+            raise RuntimeError(f"two {constant}s are named {name!r}: {found[name][1]} and {file}")
+        found[name] = (member, file)
+    return {name: member for name, (member, _) in sorted(found.items())}
 
 
 @cache
-def _members(package: str, constant: str, kind: type[Any]) -> dict[str, Any]:
+def _constants(package: str, constant: str) -> tuple[tuple[Any, str], ...]:
+    """(the constant, the file) of every module that has it."""
     folder = importlib.import_module(package)
-    found: dict[str, tuple[Any, str]] = {}
-    for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda i: i.name):
-        if info.ispkg or not _names(folder, info.name, constant):
-            continue
-        module = importlib.import_module(f"{package}.{info.name}")
-        member = getattr(module, constant, None)
-        if not isinstance(member, kind):
-            continue
-        if member.name in found:
-            first = found[member.name][1]
-            raise RuntimeError(f"two {constant}s are named {member.name!r}: {first} and {module.__file__}")
-        found[member.name] = (member, str(module.__file__))
-    return {name: member for name, (member, _) in sorted(found.items())}
+    names = sorted(info.name for info in pkgutil.iter_modules(folder.__path__) if not info.ispkg)
+    modules = [importlib.import_module(f"{package}.{name}") for name in names if _names(folder, name, constant)]
+    return tuple((getattr(module, constant, None), str(module.__file__)) for module in modules)
 
 
 def _names(folder: Any, module: str, constant: str) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Task files spoilt on purpose: real ones, with a few edits that know what a node, a key, a line and a byte are.
 
 `case(seed)` is the same for the same seed and files. What the schema knows comes from compiler.task, and the files from
@@ -26,8 +27,6 @@ from compiler.workspace import Memory, Peek, Preset
 from stages.base import Diagnostic, UserError
 from stages.wording import render
 from tests.compiling import ROOT, ROWS, shipped
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 GOLDEN = ROOT / "tests" / "compiler"
 NAMED = [name for file in GOLDEN.glob("accepts/*/files.txt") for name in file.read_text(encoding="utf-8").splitlines()]
@@ -516,8 +515,8 @@ def outcome(given: Case) -> str | None:
         return error.diagnostics[0].code
     checked(found.warnings, given)
     names = {instance.name for instance in found.plan.instances}
-    assert yaml.load(dvc_yaml, _LOADER)["stages"].keys() == names | {GUARD}
-    assert yaml.load(params_yaml, _LOADER).keys() <= names
+    assert yaml.load(dvc_yaml, Loader=yaml.CSafeLoader)["stages"].keys() == names | {GUARD}
+    assert yaml.load(params_yaml, Loader=yaml.CSafeLoader).keys() <= names
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +17,8 @@ from hypothesis import strategies as st
 
 from compiler.compile import Compiled
 from compiler.emit import GUARD, dvc_yaml, params_yaml
-from compiler.parse import ParseError
 from compiler.plan import Instance, Plan
-from stages.base import UserError
-from tests.compiling import MINIMAL, ROOT, ROWS, compiled
+from tests.compiling import ROOT, compiled
 
 ACCEPTED = sorted((ROOT / "tests" / "compiler" / "accepts").iterdir())
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -178,100 +175,3 @@ def paths_of(stage: dict[str, Any]) -> Iterator[str]:
     for kind in ("outs", "metrics", "plots"):
         for out in stage.get(kind, ()):
             yield from out if isinstance(out, dict) else [out]
-
-
-# ---------------------------------------------------------------- any text at all
-
-
-JUNK = [
-    "",
-    "null",
-    "no",
-    "[]",
-    "{}",
-    "[[]]",
-    "{a: {b: c}}",
-    "-1",
-    "1e999",
-    "0",
-    "99999999999999999999",
-    "true",
-    "'",
-    '"',
-    "|",
-    "- x",
-    "@",
-    "%",
-    "&a",
-    "*a",
-    "!!python/name:os.system",
-    "${x}",
-    "${{x}}",
-    "{{ x }}",
-    "{% for a in b %}",
-    "_target_: x",
-    "\ufeff",
-    "\u202e",
-    "\x00",
-    "\x07",
-    "../..",
-    "/etc/passwd",
-    "a" * 5000,
-    "📦",
-    "$(touch x)",
-    "? ",
-    "<<: x",
-    "---",
-    "...",
-]
-CASES = [MINIMAL, FULL, *((case / "task.yaml").read_text(encoding="utf-8") for case in ACCEPTED)]
-
-
-@pytest.mark.parametrize("seed", range(300))
-def test_a_mangled_task_gives_a_plan_or_diagnostics_and_nothing_else(seed: int) -> None:
-    chance = random.Random(seed)
-    text = chance.choice(CASES)
-    for _ in range(chance.randint(1, 4)):
-        text = mangled(text, chance)
-    start = time.monotonic()
-    try:
-        found = compiled(text, ROWS, "data/raw/gold.csv")
-    except (ParseError, UserError) as refused:
-        assert refused.diagnostics and all(d.code.startswith("T") and d.message for d in refused.diagnostics)
-    else:
-        assert yaml.safe_load(found.dvc_yaml) and yaml.safe_load(found.params_yaml)
-    assert time.monotonic() - start < 2
-
-
-def mangled(text: str, chance: random.Random) -> str:
-    """One edit that knows what a line, a key and a value are."""
-    rows = text.splitlines() or [""]
-    place = chance.randrange(len(rows))
-    line = rows[place]
-    match chance.randrange(9):
-        case 0:
-            rows[place] = f"{line.partition(':')[0]}: {chance.choice(JUNK)}"
-        case 1:
-            rows[place] = line.replace(line.strip().partition(":")[0] or "x", chance.choice(JUNK), 1)
-        case 2:
-            del rows[place]
-        case 3:
-            rows.insert(place, line)
-        case 4:
-            rows[place] = chance.choice(["  ", "\t", " "]) + line
-        case 5:
-            rows[place] = line.lstrip()
-        case 6:
-            cut = chance.randrange(len(line) + 1)
-            rows[place] = line[:cut] + chance.choice([*JUNK, "{", "}", "[", "]", ":", ","]) + line[cut:]
-        case 7:
-            other = chance.randrange(len(rows))
-            rows[place], rows[other] = rows[other], rows[place]
-        case _:
-            rows[place] = (
-                line
-                + "\n"
-                + " " * (len(line) - len(line.lstrip()) + 2)
-                + f"{chance.choice(JUNK)}: {chance.choice(JUNK)}"
-            )
-    return "\n".join(rows) + "\n"
