@@ -486,7 +486,7 @@ def case(seed: int) -> Case:
         own = {group: {name: Preset(shown, spoilt(chance))}}
     overrides = [override(chance) for _ in range(chance.choice([0] * 8 + [1, 3]))]
     peeks = {file: chance.choice(_PEEKS) for file in FILES} if chance.random() < 0.3 else {}
-    return Case(spoilt(chance), overrides, Fuzzed(FILES, shipped(), peeks, own))
+    return Case(spoilt(chance), overrides, Fuzzed(FILES, shipped(), peeks, own=own))
 
 
 def spoilt(chance: random.Random) -> str:

@@ -46,7 +46,7 @@ def test_labels_of_any_kind_are_told(value: str) -> None:
 
 def test_a_preset_that_takes_the_method_away_is_told() -> None:
     own = {"method": {"sft": Preset("conf/method/sft.yaml", "training: 5\n")}}
-    assert outcome(Case(MINIMAL, [], Fuzzed(FILES, shipped(), {}, own))) == "T012"
+    assert outcome(Case(MINIMAL, [], Fuzzed(FILES, shipped(), own=own))) == "T012"
 
 
 @pytest.mark.parametrize(
