@@ -157,6 +157,25 @@ class SuccessCriteria(Section):
     )
 
 
+class Versioning(Section):
+    """How releases are named, kept and deployed. Read by `tunec release`; no stage sees it."""
+
+    strategy: Literal["semantic", "date", "hybrid"] = Field(
+        default="semantic", description="semantic: 2, 2.1; date: 2025-01-07; hybrid: 2-20250107."
+    )
+    naming: str = Field(
+        default="{task}-v{n}",
+        min_length=1,
+        description="A release's name and git tag, of {task}, {n} and {date}; `{task}@v{n}` is the form that GTO reads.",
+    )
+    retention: int = Field(
+        default=3, ge=1, description="How many of the newest releases keep their files, beside every deployed one."
+    )
+    deploy_target: Literal["huggingface", "ollama", "api", "local"] = Field(
+        default="local", description="Where releases go: `tunec release` prints the commands that take them there."
+    )
+
+
 class Task(Section):
     """One narrow job for a small language model."""
 
@@ -180,3 +199,4 @@ class Task(Section):
     quantization: Quantization
     evaluation: Evaluation = Field(default_factory=Evaluation)
     success_criteria: SuccessCriteria
+    versioning: Versioning = Field(default_factory=Versioning)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunec.releasing import commands as releases
+
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
     from stages.base import Diagnostic
 
@@ -20,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(releases.app)
 SHIP, USER_ERROR, GATE_FAILED, BUG = 0, 1, 2, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
@@ -133,6 +136,21 @@ def report(
         table.show(found, Console(soft_wrap=True))
     if open_:
         typer.launch(str(table.PAGE.resolve()))
+
+
+@app.command()
+def verify(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[DIR | RELEASE]", help="A folder or a release; with none, the build that stands here."),
+    ] = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="First remove damaged files of the build, so that it makes them anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute every hash: names each file that is not what was written, and its first byte that differs."""
+    raise typer.Exit(SHIP if releases.verify(what, mend, as_json) else USER_ERROR)
 
 
 @app.command()

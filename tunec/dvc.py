@@ -111,6 +111,35 @@ def locked_params(locked: Mapping[str, Any], name: str) -> Any:
     return locked.get(name, {}).get("params", {}).get("params.yaml", {}).get(name)
 
 
+def cache(root: Path) -> Path:
+    """The folder of DVC's cache, which several workspaces may share."""
+    return (root / _run(root, "cache", "dir").strip()).resolve()
+
+
+def remote(root: Path) -> str | None:
+    """The remote that is used when none is named."""
+    command = [sys.executable, "-m", "dvc", "config", "core.remote"]
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def get(root: Path, path: str, revision: str, out: Path) -> None:
+    """Bring a file of the workspace as a commit (its full hash) knows it, out of the remote. Raises T403."""
+    _run(root, "get", "--quiet", "--force", "--out", str(out), "--rev", revision, "--", ".", path)
+
+
+def forget(root: Path, objects: list[str]) -> int:
+    """Remove objects, named by their MD5, from the default remote; returns how many it had."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        store = repo.cloud.get_remote_odb(None, "forget")
+        held = [md5 for md5 in objects if store.exists(md5)]
+        for md5 in held:
+            store.delete(md5)
+    return len(held)
+
+
 def _tell(line: str, hear: Callable[[Event, str], None]) -> None:
     for event, pattern in _LINES:
         if found := pattern.match(line):
