@@ -112,15 +112,25 @@ def locked_params(locked: Mapping[str, Any], name: str) -> Any:
 
 
 def cache(root: Path) -> Path:
-    """The folder of DVC's cache, which several workspaces may share."""
-    return (root / _run(root, "cache", "dir").strip()).resolve()
+    """The folder of DVC's cache, which several workspaces may share. Raises T401 and T402 as `require_workspace` does."""
+    folder, config = _config(root)
+    return Path(config["cache"].get("dir") or folder / "cache").resolve()
 
 
 def remote(root: Path) -> str | None:
     """The remote that is used when none is named."""
-    command = [sys.executable, "-m", "dvc", "config", "core.remote"]
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    name = _config(root)[1]["core"].get("remote")
+    return str(name) if name else None
+
+
+def _config(root: Path) -> tuple[Path, Any]:
+    """The folder .dvc, and DVC's configuration of all levels. Read in this process: one of its own takes a second."""
+    require_workspace(root)
+    from dvc.config import Config
+
+    folders = (folder / ".dvc" for folder in (root.resolve(), *root.resolve().parents))
+    found = next(folder for folder in folders if folder.is_dir())
+    return found, Config(str(found))
 
 
 def get(root: Path, path: str, revision: str, out: Path) -> None:

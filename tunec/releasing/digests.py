@@ -67,9 +67,9 @@ def facts_of(paths: list[Path], *, md5: bool = True) -> list[Facts]:
 
 
 def pieces(path: Path) -> dict[str, Any]:
-    """{"size": bytes of a piece, "marks": ["HASH SUM WEIGHTED", ...]}, one mark a piece."""
+    """{"size": bytes of a piece, "marks": "HASH-SUM-WEIGHTED ..."}, one mark a piece."""
     size = piece_size(path.stat().st_size)
-    return {"size": size, "marks": [mark(piece) for piece in _read(path, size)]}
+    return {"size": size, "marks": " ".join(mark(piece) for piece in _read(path, size))}
 
 
 def piece_size(length: int) -> int:
@@ -82,12 +82,12 @@ def piece_size(length: int) -> int:
 
 def mark(piece: bytes) -> str:
     plain, weighted = _sums(piece)
-    return f"{hashlib.sha256(piece).hexdigest()[:16]} {plain:x} {weighted:x}"
+    return f"{hashlib.sha256(piece).hexdigest()[:16]}-{plain:x}-{weighted:x}"
 
 
 def first_difference(path: Path, length: int, known: dict[str, Any]) -> Place | None:
     """Where a file first differs from the one whose length and pieces are known; None when it does not."""
-    size, marks = int(known["size"]), list(known["marks"])
+    size, marks = int(known["size"]), str(known["marks"]).split()
     for number, piece in enumerate(_read(path, size)):
         if number >= len(marks):
             return Place(length, length)
@@ -142,7 +142,7 @@ def _within(piece: bytes, known: str, start: int, length: int) -> Place:
     if len(piece) != length:
         return whole
     plain, weighted = _sums(piece)
-    _, was_plain, was_weighted = known.split(" ")
+    _, was_plain, was_weighted = known.split("-")
     off, far = plain - int(was_plain, 16), weighted - int(was_weighted, 16)
     if off == 0 or far % off or not 0 <= far // off < length:
         return whole

@@ -52,6 +52,7 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
     Raises T441 to T450, T456, T458, T467 and T468, each before anything is written.
     """
     forced = _reason(force)
+    dvc.require_workspace(root)
     branch, parent = standing(repo)
     verdict = _verdict(root, forced)
     git.identity(repo)

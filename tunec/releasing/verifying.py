@@ -75,7 +75,7 @@ def release(repo: git.Repository, root: Path, chosen: Release, texts: Mapping[st
     if text is None or hashlib.sha256(text).hexdigest() != chosen.line.get("manifest"):
         return Checked([*found, _moved(chosen, f"its commit does not hold the {path} that the registry names")])
     whole = manifest.opened(text, path)
-    on_disk = [*_texts(repo, root, tag, chosen, text)]
+    on_disk = [*_texts(repo, root, tag, chosen, text, texts)]
     checked = files([*_of_folder(root / FOLDER / chosen.name, whole, chosen), *_of_cache(root, whole, chosen)])
     return Checked([*found, *on_disk, *checked.found], checked.files, checked.bytes)
 
@@ -193,14 +193,19 @@ def _tag(
 
 def _registry(chosen: Release, then: bytes, now: bytes) -> Iterator[Diagnostic]:
     """Lines are only added: what the tag's commit held is how the registry begins today."""
-    old, new = then.split(b"\n")[:-1], now.split(b"\n")[:-1]
-    for number, line in enumerate(old, 1):
-        if number > len(new) or new[number - 1] != line:
-            yield _edited(registry.RELEASES, number, f"it is not what {chosen.name} was released with")
-            return
+    if number := _first_other_line(then, now):
+        yield _edited(registry.RELEASES, number, f"the last commit does not hold what {chosen.name} was released with")
+        return
     lines = registry.read(then, registry.RELEASES)
     if not lines or lines[-1] != dict(chosen.line):
         yield _moved(chosen, "its commit does not end the registry with this release")
+
+
+def _first_other_line(then: bytes, now: bytes) -> int | None:
+    """The number of the first line of `then` that `now` does not begin with."""
+    new = now.split(b"\n")[:-1]
+    pairs = enumerate(then.split(b"\n")[:-1], 1)
+    return next((number for number, line in pairs if number > len(new) or new[number - 1] != line), None)
 
 
 def _later(
@@ -214,7 +219,12 @@ def _later(
 
 
 def _texts(
-    repo: git.Repository, root: Path, tag: git.Tag, chosen: Release, sealed: bytes
+    repo: git.Repository,
+    root: Path,
+    tag: git.Tag,
+    chosen: Release,
+    sealed: bytes,
+    texts: Mapping[str, bytes | None],
 ) -> Iterator[Diagnostic]:
     """The registry's files on disk, and the folder's release.json, byte by byte against git."""
     path = root / FOLDER / chosen.name / manifest.NAME
@@ -222,18 +232,17 @@ def _texts(
         yield from _same(path, sealed, path.relative_to(root).as_posix())
     name = registry.manifest_path(chosen.name)
     yield from _same(root / name, sealed, name)
-    for file in (registry.RELEASES, registry.RUNS, registry.DATASETS, registry.MARKS):
-        then = git.read(repo, tag.commit, file)
-        if then is not None and (root / file).is_file():
-            now = (root / file).read_bytes()
-            broken = registry.broken(now)
-            if broken:
-                yield _edited(file, broken.number, broken.why)
-            elif not now.startswith(then):
-                number = next(n for n, line in enumerate(then.split(b"\n"), 1) if now.split(b"\n")[n - 1 : n] != [line])
-                yield _edited(file, number, f"it is not what {chosen.name} was released with")
-        elif then is not None:
-            yield Diagnostic("T461", f"{file} is missing", help=f"`git checkout -- {file}`")
+    for file, last in texts.items():
+        then = git.read(repo, tag.commit, file) or b""
+        now = (root / file).read_bytes() if (root / file).is_file() else None
+        if now is None and (last or then):
+            yield Diagnostic("T461", f"{file} is missing", help=f"`git checkout HEAD -- {file}`")
+        elif now is not None and (number := _first_other_line(then, now)):
+            yield _edited(file, number, f"it is not what {chosen.name} was released with")
+        elif now is not None and (broken := registry.broken(now)):
+            yield _edited(file, broken.number, broken.why)
+        elif now is not None and last and (number := _first_other_line(last, now)):
+            yield _edited(file, number, "it is not what the last commit holds")
 
 
 def _same(path: Path, whole: bytes, shown: str) -> Iterator[Diagnostic]:

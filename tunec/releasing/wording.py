@@ -80,7 +80,7 @@ def _verdict(whole: Mapping[str, Any]) -> str:
 
 def _figure(whole: Mapping[str, Any], metric: str) -> str:
     figure = whole["figures"][metric]
-    return f"{metric} {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+    return f"{metric} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _folder(files: Mapping[str, Mapping[str, Any]]) -> str:
@@ -101,4 +101,4 @@ def _keeps(proposal: Proposal) -> str:
 
 def _markdown(text: str) -> str:
     """Nothing in it is markup, a link or a tag."""
-    return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", " ".join(tame(text).split()))
+    return re.sub(r"([\\`*<>\[\]#|])", r"\\\1", " ".join(tame(text).split()))
