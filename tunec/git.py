@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from stages.base import fail
 
 TAGS = "refs/tags/"
 ABSENT = "0" * 40
+OWN_INDEX = "tunec-index."
+_OLD = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def identity(repo: Repository) -> str:
 
 def commit(repo: Repository, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit of `parent` with these workspace files as given. No branch moves, no file on disk changes."""
-    index = {"GIT_INDEX_FILE": str(repo.folder / f"tunec-index.{os.getpid()}")}
+    index = {"GIT_INDEX_FILE": str(repo.folder / f"{OWN_INDEX}{os.getpid()}")}
     try:
         run(repo.top, "read-tree", parent, extra=index)
         for name, content in sorted(files.items()):
@@ -197,6 +200,17 @@ def move(repo: Repository, refs: Mapping[str, tuple[str, str]], why: str) -> Non
     lines = [f"update {ref} {new} {old}" for ref, (old, new) in sorted(refs.items())]
     text = "\n".join(["start", *lines, "prepare", "commit", ""])
     run(repo.top, "update-ref", "-m", why, "--stdin", stdin=text.encode())
+
+
+def unlock(repo: Repository, own: Iterable[str], branch: str) -> None:
+    """Remove what a killed git left behind: the locks of refs that nobody else writes, and of a branch when they are old
+    (git holds one for some milliseconds).
+    """
+    for ref in own:
+        (repo.folder / f"{ref}.lock").unlink(missing_ok=True)
+    for path in (repo.folder / f"{branch}.lock", repo.folder / "HEAD.lock"):
+        if path.is_file() and time.time() - path.stat().st_mtime > _OLD:
+            path.unlink(missing_ok=True)
 
 
 def show(repo: Repository, commit: str, names: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from typing import Any
 
 from compiler.emit import GUARD
 from compiler.plan import BUILD
+from stages.base import fail
 from stages.rows import read_json
 
 PACKAGE = f"{BUILD}/package"
@@ -23,6 +25,7 @@ TEST_SPEED = f"{BUILD}/test/speed.json"
 CONTRACT = f"{PACKAGE}/contract.json"
 CODE = f"{BUILD}/{GUARD}"
 _DIRECTORY = ".dir"
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,12 @@ class Entry:
 
 
 def cache_object(cache: Path, md5: str) -> Path:
-    """Where DVC's cache holds the bytes of an MD5 (or, ending with `.dir`, a folder's list of files)."""
+    """Where DVC's cache holds the bytes of an MD5 (or, ending with `.dir`, a folder's list of files).
+
+    Raises T456 when it is none: it may come from anyone's repository, and must not lead out of the cache.
+    """
+    if not _MD5.fullmatch(md5):
+        raise fail("T456", f"{md5[:80]!a} is no hash of DVC's", help="look who wrote it: `git log -- dvc.lock registry`")
     return cache / "files" / "md5" / md5[:2] / md5[2:]
 
 
@@ -74,12 +82,12 @@ def folder_list(cache: Path, md5: str) -> dict[str, str] | None:
         listed = {str(item["relpath"]): str(item["md5"]) for item in read_json(cache_object(cache, md5))}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return listed if all(_inside(name) for name in listed) else None
+    return listed if all(inside(name) for name in listed) else None
 
 
-def _inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
+def inside(name: str) -> bool:
+    """Whether a path that a file names stays below the folder that it counts from."""
+    return bool(name) and not PurePosixPath(name).is_absolute() and not re.search(r"(^|[/\\])\.\.([/\\]|$)|^\w:", name)
 
 
 def code(root: Path) -> dict[str, dict[str, str]]:

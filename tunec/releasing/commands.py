@@ -57,15 +57,15 @@ def release(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every release, newest first: its version, day, stage of life, verdict and what changed."""
-    repo, on_shelf = _shelf()
-    held = [_row(repo, one) for one in reversed(on_shelf.releases)]
+    _, on_shelf = _shelf()
+    held = [_row(one) for one in reversed(on_shelf.releases)]
     if as_json:
         print(json.dumps(held, indent=2, ensure_ascii=False))
         return
     for row in held:
         state = f"{row['stage']}, pruned" if row["pruned"] else row["stage"]
         forced = f", forced: {row['forced']}" if row["forced"] else ""
-        print(f"{row['release']:<32} {row['date']}  {state:<12} {row['verdict'].replace('_', ' ')}{forced}")
+        _print([f"{row['release']:<32} {row['date']}  {state:<12} {row['verdict'].replace('_', ' ')}{forced}"])
         _print(f"    {why}" for why in row["why"][:3])
     if not held:
         print("no releases yet; `tunec release` makes one")
@@ -186,10 +186,13 @@ def _shelf() -> tuple[Repository, Shelf]:
     return repo, shelf.read(repo, git.head(repo))
 
 
-def _row(repo: Repository, one: Any) -> dict[str, Any]:
-    return {**one.line, "stage": one.stage, "pruned": one.pruned}
+def _row(one: Any) -> dict[str, Any]:
+    return {"why": [], "forced": None, **one.line, "stage": one.stage, "pruned": one.pruned}
 
 
 def _print(lines: Iterable[str]) -> None:
+    """What comes out of a registry or a manifest is shown, never obeyed."""
+    from stages.wording import tame
+
     for line in lines:
-        print(line)
+        print(tame(line))

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.base import UserError, fail
 from tunec import dvc, git
-from tunec.releasing import build, digests, making, manifest, proposing, registry
+from tunec.releasing import build, digests, journal, making, manifest, proposing, registry
 from tunec.releasing.recording import folder_files
 from tunec.releasing.shelf import Release
 from tunec.releasing.targets import FOLDER
@@ -58,7 +58,7 @@ def _sources(
     """Where each file of the folder can be copied from."""
     cache, commit = dvc.cache(root), _commit(repo, release)
     sealed = git.read(repo, commit, registry.manifest_path(release.name)) or b""
-    with tempfile.TemporaryDirectory(dir=repo.folder) as brought:
+    with tempfile.TemporaryDirectory(prefix=journal.BROUGHT, dir=repo.folder) as brought:
         files = folder_files(root / FOLDER / release.name, whole, sealed)
         for name, entry in whole["files"].items():
             files[name] = (_source(repo, root, release, cache, name, entry, Path(brought)), str(entry["sha256"]))

@@ -18,6 +18,7 @@ from stages.base import fail
 from tunec import git
 
 _NOTE, _LOCK = "tunec-release.json", "tunec-release.lock"
+BROUGHT = "tunec-brought."  # folders for what is fetched from a remote
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,11 @@ def recover(repo: git.Repository) -> str | None:
 
     Raises T466 when what lies in the way is not ours to touch.
     """
+    _sweep(repo)
     note = read(repo)
     if note is None:
         return None
+    git.unlock(repo, note.tags, note.branch)
     moved = _has_moved(repo, note)
     tagged = [ref for ref, oid in note.tags.items() if git.resolve(repo, ref) == oid]
     if moved or (tagged and git.resolve(repo, note.branch) == note.parent):
@@ -115,6 +118,15 @@ def finish(repo: git.Repository, note: Note, *, moved: bool = False, tagged: lis
             raise fail("T466", f"{name} was edited after {note.what} was cut off", help=help)
     git.show(place, note.commit, note.files)
     done(repo)
+
+
+def _sweep(repo: git.Repository) -> None:
+    """What only a killed run leaves: nobody else is at work here."""
+    (repo.folder / f"{_NOTE}.tmp").unlink(missing_ok=True)
+    for path in repo.folder.glob(f"{git.OWN_INDEX}*"):
+        path.unlink(missing_ok=True)
+    for path in repo.folder.glob(f"{BROUGHT}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _has_moved(repo: git.Repository, note: Note) -> bool:

@@ -25,6 +25,10 @@ from tunec.releasing.digests import Facts
 NAME = "release.json"
 PACKED = "manifest.json"  # what the package stage writes beside the files
 SELF = "self"
+_KEYS = (
+    *("release", "task", "version", "date", "commit", "forced", "files", "build", "code", "config", "compiled"),
+    *("dataset", "base_model", "contract", "chosen", "figures", "verdict"),
+)
 COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", "dvc.lock")
 
 
@@ -68,8 +72,11 @@ def opened(text: bytes | None, shown: str) -> dict[str, Any]:
         manifest = json.loads(text or b"")
     except (ValueError, RecursionError):
         raise fail("T461", f"{shown} is missing, or no JSON any more", help="`tunec release get NAME` brings it") from None
-    if not isinstance(manifest, dict) or manifest.get(SELF) != seal(manifest):
+    if not isinstance(manifest, dict) or manifest.get(SELF) != seal(manifest) or manifest.keys() != {*_KEYS, SELF}:
         raise fail("T460", f"{shown} is not what was released: its own hash does not fit", help="see `git log`")
+    outside = next((name for name in (*manifest["files"], *manifest["build"]) if not build.inside(name)), None)
+    if outside is not None:
+        raise fail("T460", f"{shown} names a file outside its folder: {outside[:80]!a}", help="do not trust it")
     return manifest
 
 

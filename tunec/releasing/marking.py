@@ -42,9 +42,7 @@ def mark(repo: git.Repository, root: Path, name: str, stage: str, *, dry_run: bo
 
 def _commands(repo: git.Repository, release: Release) -> Iterator[str]:
     whole = proposing.manifest_of(repo, release)
-    target = str(whole["config"]["versioning"]["deploy_target"])
-    yield from ("", f"Next, to bring it to {target}:", "")
-    yield from (f"  {line}" for line in wording.next_commands(release.name, target, whole))
+    yield from wording.next_commands(whole, str(whole["config"]["versioning"]["deploy_target"]))
 
 
 def _gto(repo: git.Repository, release: Release, stage: str) -> dict[str, str]:

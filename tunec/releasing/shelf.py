@@ -16,6 +16,7 @@ from tunec import git
 from tunec.releasing import registry
 
 CANDIDATE, DEPLOYED, ARCHIVED = "candidate", "deployed", "archived"
+_TEXTS = ("task", "date", "commit", "verdict", "manifest")
 STAGES = (CANDIDATE, DEPLOYED, ARCHIVED)
 
 
@@ -69,6 +70,7 @@ def _release(number: int, line: Mapping[str, Any], marks: Mapping[str, Mapping[s
     """What the registry says comes out of a repository that may be anyone's: it is checked like what a person types."""
     name, version = str(line.get("release")), read_number(str(line.get("version")))
     why = illegal(name) or (None if version else "its version is no number")
+    why = why or next((f"it has no `{key}`" for key in _TEXTS if not isinstance(line.get(key), str)), None)
     if why or version is None:
         help = f"`git log --oneline -- {registry.RELEASES}` shows who wrote it"
         raise fail("T456", f"{registry.RELEASES}, line {number}: {why}", help=help, file=registry.RELEASES, line=number)

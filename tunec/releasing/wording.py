@@ -27,15 +27,13 @@ def summary(proposal: Proposal, files: list[str]) -> Iterator[str]:
     yield f"  commit    {', '.join(files)}"
     yield f"  folder    {targets.FOLDER}/{proposal.name}: {_folder(whole['files'])}"
     yield f"  keeps     {_keeps(proposal)}"
-    yield from ("", f"Next, to bring it to {_PLACES[task.versioning.deploy_target]}:", "")
-    yield from (f"  {line}" for line in next_commands(proposal.name, task.versioning.deploy_target, whole))
+    yield from next_commands(whole, task.versioning.deploy_target)
 
 
-_PLACES = {"huggingface": "the Hub", "ollama": "Ollama", "api": "a server", "local": "a first answer"}
-
-
-def next_commands(name: str, target: str, manifest: Mapping[str, Any]) -> list[str]:
-    return targets.commands(target, name, targets.short(name, str(manifest["task"])), manifest)
+def next_commands(whole: Mapping[str, Any], target: str) -> Iterator[str]:
+    """How to take a release to its place."""
+    yield from ("", f"Next, for {target}:", "")
+    yield from (f"  {line}" for line in targets.commands(target, whole))
 
 
 def commit_message(proposal: Proposal) -> str:
@@ -101,4 +99,4 @@ def _keeps(proposal: Proposal) -> str:
 
 def _markdown(text: str) -> str:
     """Nothing in it is markup, a link or a tag."""
-    return re.sub(r"([\\`*<>\[\]#|])", r"\\\1", " ".join(tame(text).split()))
+    return re.sub(r"([\\`*<\[\]|])", r"\\\1", " ".join(tame(text).split()))
