@@ -143,7 +143,7 @@ def forget(root: Path, objects: list[str]) -> int:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        store = repo.cloud.get_remote_odb(None, "forget")
+        store = repo.cloud.get_remote_odb(None, "forget", hash_name="md5")
         held = [md5 for md5 in objects if store.exists(md5)]
         for md5 in held:
             store.delete(md5)

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -235,15 +234,15 @@ def _new(path: str) -> Path:
     return Path(path)
 
 
-def make(root: Path) -> Small:
-    """A fresh workspace, built once with the salt `a` and committed."""
+def make(root: Path, repository: Path | None = None) -> Small:
+    """A fresh workspace, built once with the salt `a` and committed; `repository`: the git folder above it."""
     root.mkdir(parents=True)
     (root / "task.yaml").write_text(TASK, encoding="utf-8")
     (root / "models").mkdir()
     (root / "models" / "base.gguf").write_bytes(b"GGUF base")
     (root / ".gitignore").write_text("/build/\n", encoding="utf-8")
     small = Small(root)
-    small.git("init", "--quiet", "--initial-branch=main")
+    Small(repository or root).git("init", "--quiet", "--initial-branch=main")
     with mock.patch.dict(os.environ, PERSON):
         dvc.init(root)
     small.build()
@@ -256,5 +255,24 @@ def copy(of: Path, to: Path) -> Small:
     return Small(to)
 
 
-def gone(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+def flip(path: Path, at: int) -> tuple[int, int]:
+    """Change one byte of a file that may be read-only; returns where, and what it was."""
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    at %= len(content)
+    was = content[at]
+    content[at] ^= 0x20
+    path.write_bytes(content)
+    return at, was
+
+
+def released(root: Path) -> Small:
+    """Three releases: v1, v1.0.1 (another goal), v1.1 (another model on more rows)."""
+    small = make(root)
+    small.release()
+    small.edit("goal: A task for tests.", "goal: Another goal.")
+    small.build()
+    small.release()
+    small.build(salt="b", right=7, rows=30)
+    small.release()
+    return small
