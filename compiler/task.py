@@ -166,7 +166,7 @@ class Versioning(Section):
     naming: str = Field(
         default="{task}-v{n}",
         min_length=1,
-        description="A release's name and git tag, of {task}, {n} and {date}; `{task}@v{n}` is the form that GTO reads.",
+        description="A release's name and git tag, of {task}, {n} and {date}; `{task}@v{n}` is GTO's form.",
     )
     retention: int = Field(
         default=3, ge=1, description="How many of the newest releases keep their files, beside every deployed one."

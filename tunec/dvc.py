@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,7 +113,7 @@ def locked_params(locked: Mapping[str, Any], name: str) -> Any:
 
 
 def cache(root: Path) -> Path:
-    """The folder of DVC's cache, which several workspaces may share. Raises T401 and T402 as `require_workspace` does."""
+    """The folder of DVC's cache, which several workspaces may share. Raises T401 or T402 without DVC."""
     folder, config = _config(root)
     return Path(config["cache"].get("dir") or folder / "cache").resolve()
 
@@ -133,21 +134,36 @@ def _config(root: Path) -> tuple[Path, Any]:
     return found, Config(str(found))
 
 
-def get(root: Path, path: str, revision: str, out: Path) -> None:
-    """Bring a file of the workspace as a commit (its full hash) knows it, out of the remote. Raises T403."""
-    _run(root, "get", "--quiet", "--force", "--out", str(out), "--rev", revision, "--", ".", path)
+def bring(root: Path, md5: str, out: Path) -> bool:
+    """Copy an object of the default remote to `out`; whether the remote has it."""
+    with _store(root) as store:
+        if not store.exists(md5):
+            return False
+        store.fs.get(store.oid_to_path(md5), str(out))
+    return True
 
 
 def forget(root: Path, objects: list[str]) -> int:
     """Remove objects, named by their MD5, from the default remote; returns how many it had."""
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
-        store = repo.cloud.get_remote_odb(None, "forget", hash_name="md5")
+    with _store(root) as store:
         held = [md5 for md5 in objects if store.exists(md5)]
         for md5 in held:
             store.delete(md5)
     return len(held)
+
+
+@contextmanager
+def _store(root: Path) -> Iterator[Any]:
+    """The default remote, by the hash of what it holds. Raises T403 in DVC's own words when it cannot be reached."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            yield repo.cloud.get_remote_odb(None, "a release", hash_name="md5")
+    except (DvcException, OSError) as error:
+        help = "mend the remote (`dvc remote list`), or `dvc pull` what it takes"
+        raise fail("T403", "DVC's remote cannot be reached", notes=(str(error)[:300],), help=help) from None
 
 
 def _tell(line: str, hear: Callable[[Event, str], None]) -> None:

@@ -1,7 +1,7 @@
 """Everything that speaks to git. It runs as a process of its own, and no text reaches it unchecked.
 
-A ref is always written in full (refs/tags/...), passes `git check-ref-format`, and reaches git through standard input or
-after `--`; what a commit holds is asked for by the commit's hash.
+A ref is always written in full (refs/tags/...), passes `git check-ref-format`, and reaches git through standard input
+or after `--`; what a commit holds is asked for by the commit's hash.
 """
 
 from __future__ import annotations
@@ -203,8 +203,9 @@ def move(repo: Repository, refs: Mapping[str, tuple[str, str]], why: str) -> Non
 
 
 def unlock(repo: Repository, own: Iterable[str], branch: str) -> None:
-    """Remove what a killed git left behind: the locks of refs that nobody else writes, and of a branch when they are old
-    (git holds one for some milliseconds).
+    """Remove what a killed git left behind: the locks of refs that nobody else writes, and a branch's when it is old.
+
+    git holds one for some milliseconds.
     """
     for ref in own:
         (repo.folder / f"{ref}.lock").unlink(missing_ok=True)
@@ -225,7 +226,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", extra: Mapping[str, s
     """What git prints. Raises T452 with git's own words when it fails."""
     done = _process(folder, arguments, stdin, extra)
     if done.returncode:
-        notes = tuple(line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip())[-5:]
+        notes = tuple(line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip())[:5]
         what = next(word for word in arguments if not word.startswith("-"))
         raise fail("T452", f"`git {what}` failed", notes=notes, help="mend what git names above, then run it again")
     return os.fsdecode(done.stdout)
@@ -251,5 +252,7 @@ def _process(
 
 def _environment() -> dict[str, str]:
     """A hook's GIT_DIR must not lead us elsewhere, and git must not ask, translate or refresh an index of its own."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")}
+    kept = {
+        key: value for key, value in os.environ.items() if key not in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
+    }
     return {**kept, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}

@@ -115,7 +115,9 @@ def test_a_number_is_read_as_people_write_it(said: str, number: versions.Number)
     assert read_number(said) == number
 
 
-@pytest.mark.parametrize("said", ["", "v", "-h", "--help", "1.2.3.4", "01", "1.", "²", "1 ", "1\n", "1e3", "2025-01-07"])
+@pytest.mark.parametrize(
+    "said", ["", "v", "-h", "--help", "1.2.3.4", "01", "1.", "²", "1 ", "1\n", "1e3", "2025-01-07"]
+)
 def test_what_is_no_number_is_none(said: str) -> None:
     assert read_number(said) is None
 

@@ -16,9 +16,18 @@ from tunec import keys
 from tunec.cli import app
 
 Golden = Callable[[Path, str], None]
-COMMANDS: dict[str, Any] = {
-    name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
-}
+
+
+def commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command that is not hidden, by its full name, a group before its own."""
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield above + name, command
+            if hasattr(command, "commands"):
+                yield from commands(command, f"{above}{name} ")
+
+
+COMMANDS: dict[str, Any] = dict(commands(typer.main.get_command(app)))
 HEAD = """\
 # The command line
 

@@ -146,7 +146,9 @@ class Small:
     def state(self) -> dict[str, Any]:
         """All that a release could have changed: refs, the tree, and every file outside .git, build and the cache."""
         skipped = (".git", ".dvc", "build")
-        files = sorted(f for f in self.root.rglob("*") if f.is_file() and f.relative_to(self.root).parts[0] not in skipped)
+        files = sorted(
+            f for f in self.root.rglob("*") if f.is_file() and f.relative_to(self.root).parts[0] not in skipped
+        )
         return {
             "refs": self.git("for-each-ref"),
             "status": self.git("status", "--porcelain"),
@@ -193,7 +195,9 @@ def _rows(count: int) -> None:
 
 def _judged(rows: list[Row], verdict: str, right: int, salt: str) -> None:
     said = [json.dumps(row.output if n < right else {"people": "?"}) for n, row in enumerate(rows[:8])]
-    answers = [{"id": r.id, "text": t, "free": t, "tokens": 3, "finish": "stop"} for r, t in zip(rows, said, strict=False)]
+    answers = [
+        {"id": r.id, "text": t, "free": t, "tokens": 3, "finish": "stop"} for r, t in zip(rows, said, strict=False)
+    ]
     _new("build/test/chosen.jsonl").write_text("".join(json.dumps(a) + "\n" for a in answers))
     write_json(_new("build/test/speed.json"), {"chosen": {"rows_per_second": 5.0 + len(salt)}})
     figure = {"value": right / 8, "low": right / 8 - 0.1, "high": right / 8 + 0.1, "bound": right / 8 - 0.08}
@@ -221,7 +225,10 @@ def _package(salt: str, verdict: str) -> None:
     }
     write_json(_new("build/package/contract.json"), contract)
     files = {f.name: sha256(f) for f in sorted(home.iterdir()) if f.name not in ("manifest.json", ".gitignore")}
-    model = {"model": {"name": "base", "source": "gguf"}, "files": [{"name": "base.gguf", "bytes": 9, "sha256": "0" * 64}]}
+    model = {
+        "model": {"name": "base", "source": "gguf"},
+        "files": [{"name": "base.gguf", "bytes": 9, "sha256": "0" * 64}],
+    }
     write_json(
         _new("build/package/manifest.json"),
         {"files": files, "chosen": "base-r16-q8_0", "verdict": verdict, "base_model": model},
@@ -256,13 +263,17 @@ def copy(of: Path, to: Path) -> Small:
 
 
 def flip(path: Path, at: int) -> tuple[int, int]:
-    """Change one byte of a file that may be read-only; returns where, and what it was."""
+    """Change one byte as a worn disk does: size, mode and times stay. Returns where, and what it was."""
+    before = path.stat()
     path.chmod(0o644)
-    content = bytearray(path.read_bytes())
-    at %= len(content)
-    was = content[at]
-    content[at] ^= 0x20
-    path.write_bytes(content)
+    at %= before.st_size
+    with path.open("r+b") as file:
+        file.seek(at)
+        was = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([was ^ 0x20]))
+    path.chmod(before.st_mode & 0o777)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return at, was
 
 

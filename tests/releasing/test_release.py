@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -28,10 +29,8 @@ def test_a_release_is_a_tag_a_commit_and_a_folder(small: Small) -> None:
     assert small.git("rev-parse", "tiny-slots-v1^{commit}") == small.git("rev-parse", "main")
     assert small.git("status", "--porcelain") == ""
     names = small.git("show", "--name-only", "--format=", "HEAD").split()
-    assert names == ["CHANGELOG.md", *(f"registry/{n}" for n in ("datasets.jsonl", "manifests/tiny-slots-v1.json"))] + [
-        "registry/releases.jsonl",
-        "registry/runs.jsonl",
-    ]
+    added = ("datasets.jsonl", "manifests/tiny-slots-v1.json", "releases.jsonl", "runs.jsonl")
+    assert names == ["CHANGELOG.md", *(f"registry/{name}" for name in added)]
     package, folder = small.root / "build/package", small.root / "releases/tiny-slots-v1"
     for name in ("model.gguf", "Modelfile", "README.md", "contract.json", "manifest.json"):
         assert (folder / name).read_bytes() == (package / name).read_bytes()
@@ -65,11 +64,15 @@ def test_the_number_follows_from_what_changed_and_the_reason_is_told(released: S
     released.edit("[noon, night]", "[noon, night, dawn]")
     released.build(salt="b", right=7, rows=30)
     said = released.release("--dry-run").out
-    assert said.startswith("tiny-slots-v2  version 2, after tiny-slots-v1.1\n  major     the label dawn of `time` is new\n")
+    assert said.startswith(
+        "tiny-slots-v2  version 2, after tiny-slots-v1.1\n  major     the label dawn of `time` is new\n"
+    )
 
 
 def test_the_changelog_has_the_newest_release_first_and_keeps_what_was_there(small: Small) -> None:
-    (small.root / "CHANGELOG.md").write_text("# Ours\n\n## Unreleased\n\n- to come\n\n## old\n\n- was\n", encoding="utf-8")
+    (small.root / "CHANGELOG.md").write_text(
+        "# Ours\n\n## Unreleased\n\n- to come\n\n## old\n\n- was\n", encoding="utf-8"
+    )
     small.commit()
     small.release()
     assert (small.root / "CHANGELOG.md").read_text(encoding="utf-8") == (
@@ -84,7 +87,10 @@ def test_a_forced_release_says_so_everywhere(small: Small) -> None:
     reason = "for the demo [x](http://x) <b>\u202e\n# on Friday"
     assert "forced: for the demo" in small.release("--force", reason).out
     recorded = small.lines()[0]
-    assert (recorded["verdict"], recorded["forced"]) == ("do_not_ship", "for the demo [x](http://x) <b>\ufffd # on Friday")
+    assert (recorded["verdict"], recorded["forced"]) == (
+        "do_not_ship",
+        "for the demo [x](http://x) <b>\ufffd # on Friday",
+    )
     assert "forced: for the demo" in small.git("show", "--no-patch", "tiny-slots-v1")
     changelog = (small.root / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "verdict: do not ship, forced: for the demo \\[x\\](http://x) \\<b>\ufffd # on Friday." in changelog
@@ -235,21 +241,17 @@ def test_pruning_empties_the_remote_too_and_leaves_what_others_need(released: Sm
     remote = released.root.parent / "remote"
     with mock.patch.dict(os.environ, PERSON):
         dvc._run(released.root, "remote", "add", "--default", "there", str(remote))
-        released.commit("a remote")
-        dvc._run(released.root, "push", "--quiet", "--all-tags")
+    shutil.copytree(released.root / ".dvc/cache/files", remote / "files")  # `dvc push` after each release
     released.edit("retention: 3", "retention: 2")
     released.commit()
     objects = {path for path in remote.rglob("*") if path.is_file()}
     released.tunec("release", "prune")
     left = {path for path in remote.rglob("*") if path.is_file()}
-    assert left < objects
+    assert left < objects and len(objects - left) == 2  # the card and the manifest, which no later release shares
     for name in ("v1.0.1", "v1.1"):  # out of the remote alone
         released.git("clean", "-xfdq", "releases", "build")
-        with mock.patch.dict(os.environ, PERSON):
-            import shutil
-
-            shutil.rmtree(released.root / ".dvc/cache")
-            released.tunec("release", "get", name, "--out", f"../{name}")
+        shutil.rmtree(released.root / ".dvc/cache")
+        released.tunec("release", "get", name, "--out", f"../{name}")
         assert released.tunec("verify", f"../{name}").code == 0
 
 

@@ -46,7 +46,9 @@ def cache_object(cache: Path, md5: str) -> Path:
     Raises T456 when it is none: it may come from anyone's repository, and must not lead out of the cache.
     """
     if not _MD5.fullmatch(md5):
-        raise fail("T456", f"{md5[:80]!a} is no hash of DVC's", help="look who wrote it: `git log -- dvc.lock registry`")
+        raise fail(
+            "T456", f"{md5[:80]!a} is no hash of DVC's", help="look who wrote it: `git log -- dvc.lock registry`"
+        )
     return cache / "files" / "md5" / md5[:2] / md5[2:]
 
 

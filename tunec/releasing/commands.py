@@ -115,7 +115,7 @@ def mark(
 
 @app.command()
 def prune(dry_run: DryRun = False) -> None:
-    """Remove the files of releases that `versioning.retention` does not keep from releases/, DVC's cache and its remote.
+    """Remove the files of releases that `versioning.retention` does not keep: from releases/, DVC's cache and remote.
 
     Tags, commits and the registry stay.
     """
@@ -142,7 +142,10 @@ def verify(what: str | None, mend: bool, as_json: bool) -> bool:
         print(json.dumps([asdict(d) for d in checked.found], indent=2, ensure_ascii=False))
     else:
         _print(_told(checked.found))
-        print(f"{checked.files} files, {checked.bytes / 1e6:.1f} MB: " + ("damaged" if checked.found else "all as written"))
+        print(
+            f"{checked.files} files, {checked.bytes / 1e6:.1f} MB: "
+            + ("damaged" if checked.found else "all as written")
+        )
     return not checked.found
 
 

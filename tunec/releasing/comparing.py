@@ -1,5 +1,7 @@
-"""`tunec release diff A B`: what changed, and what it did to the answers. Figures are compared on the test rows that both
-releases were asked, pair by pair; the rows and answers come out of DVC's cache.
+"""`tunec release diff A B`: what changed, and what it did to the answers.
+
+Figures are compared on the test rows that both releases were asked, pair by pair; rows and answers come out of DVC's
+cache.
 """
 
 from __future__ import annotations
@@ -157,9 +159,10 @@ def _interval(figure: Mapping[str, float] | None) -> str:
 def _answer_words(found: Mapping[str, Any]) -> Iterator[str]:
     lead = found["lead"]
     if lead is None:
-        yield "  the answers cannot be compared: the contract is another, no test row is shared, or the cache lacks them"
+        yield "  no answers to compare: the contract is another, no test row is shared, or the cache lacks them"
         return
-    yield f"  {lead['metric']} {lead['value']:+.3f} [{lead['low']:+.3f}, {lead['high']:+.3f}] on {found['compared']} shared rows"
+    ahead = f"{lead['value']:+.3f} [{lead['low']:+.3f}, {lead['high']:+.3f}]"
+    yield f"  {lead['metric']} {ahead} on the {found['compared']} test rows that both answered"
     for kind in ("fixed", "broken"):
         rows = found[kind]
         yield f"  {len(rows)} rows {kind}" + (":" if rows else "")

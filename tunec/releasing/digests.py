@@ -1,8 +1,8 @@
 """What a file is, in few bytes, and where another one first differs from it.
 
 A sha256 says that a file changed. Its pieces, at most 64 a file, say where: each has a hash and two sums over its
-bytes b[0], b[1], ...: the sum of b[i], and the sum of i * b[i]. When one byte of a piece changed, the first sum changed by
-d and the second by i * d, so i is their quotient, and the piece's hash proves it.
+bytes b[0], b[1], ...: the sum of b[i], and the sum of i * b[i]. When one byte of a piece changed, the first sum changed
+by d and the second by i * d, so i is their quotient, and the piece's hash proves it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.base import UserError, fail
+from stages.base import fail
 from tunec import dvc, git
 from tunec.releasing import build, digests, journal, making, manifest, proposing, registry
 from tunec.releasing.recording import folder_files
@@ -61,28 +61,23 @@ def _sources(
     with tempfile.TemporaryDirectory(prefix=journal.BROUGHT, dir=repo.folder) as brought:
         files = folder_files(root / FOLDER / release.name, whole, sealed)
         for name, entry in whole["files"].items():
-            files[name] = (_source(repo, root, release, cache, name, entry, Path(brought)), str(entry["sha256"]))
+            files[name] = (_source(root, release, whole, cache, name, Path(brought)), str(entry["sha256"]))
         yield files
 
 
-def _source(
-    repo: git.Repository, root: Path, release: Release, cache: Path, name: str, entry: dict[str, Any], brought: Path
-) -> Path:
+def _source(root: Path, release: Release, whole: dict[str, Any], cache: Path, name: str, brought: Path) -> Path:
+    """A place that holds the right bytes: near ones first. What comes from the remote is hashed when it is copied."""
     path = f"{build.PACKAGE}/{name}"
-    held = file(repo, root, cache, release, path)
-    near = (held, root / FOLDER / release.name / name, root / path)
-    for place in near:
-        if place and place.is_file() and digests.facts(place, md5=False).sha256 == entry["sha256"]:
+    held = build.cache_object(cache, str(whole["build"][path]["md5"]))
+    for place in (held, root / FOLDER / release.name / name, root / path):
+        if place.is_file() and digests.facts(place, md5=False).sha256 == whole["files"][name]["sha256"]:
             return place
-    out = brought / name
-    try:
-        dvc.get(root, path, _commit(repo, release), out)
-    except UserError as error:
-        notes = error.diagnostics[0].notes
-        why = "its files were pruned" if release.pruned else "neither the cache nor a remote holds it"
-        help = f"`dvc pull` where it was pushed, or build it again from the tag: `git worktree add ../old {release.name}`"
-        raise fail("T454", f"{release.name} cannot be brought: {why} ({name})", notes=notes, help=help) from None
-    return out
+    out = brought / name.replace("/", "_")
+    if dvc.remote(root) and dvc.bring(root, str(whole["build"][path]["md5"]), out):
+        return out
+    why = "its files were pruned" if release.pruned else "neither the cache nor a remote holds it"
+    help = f"`dvc pull` where it was pushed, or build it again from the tag: `git worktree add ../old {release.name}`"
+    raise fail("T454", f"{release.name} cannot be brought: {why} ({name})", help=help)
 
 
 def _commit(repo: git.Repository, release: Release) -> str:

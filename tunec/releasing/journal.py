@@ -48,7 +48,9 @@ def alone(repo: git.Repository) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise fail("T451", "another release runs in this repository", help="wait for it, then run it again") from None
+            raise fail(
+                "T451", "another release runs in this repository", help="wait for it, then run it again"
+            ) from None
         yield
 
 
@@ -145,7 +147,10 @@ def aside(folder: Path) -> Path:
 
 
 def _clear(note: Note) -> None:
-    if note.folder:
-        folder = Path(note.root) / note.folder
-        for path in (folder, aside(folder)):
-            shutil.rmtree(path, ignore_errors=True)
+    if not note.folder:
+        return
+    folder = Path(note.root) / note.folder
+    for path in (folder, aside(folder)):
+        shutil.rmtree(path, ignore_errors=True)
+    if folder.parent.is_dir() and [path.name for path in folder.parent.iterdir()] in ([], [".gitignore"]):
+        shutil.rmtree(folder.parent)

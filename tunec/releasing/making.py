@@ -1,10 +1,10 @@
 """The commit, the tags and the folder of a release: all of them or none, also when it is killed in the middle.
 
-    objects   the commit and the tags, which no ref names: nothing can be seen yet
-    note      what is about to happen (tunec.releasing.journal)
-    folder    releases/NAME, copied aside and held against its sha256s, then renamed
-    refs      the branch and the tags, in one transaction of git
-    show      the commit's files on disk and in the index; then the note goes
+objects   the commit and the tags, which no ref names: nothing can be seen yet
+note      what is about to happen (tunec.releasing.journal)
+folder    releases/NAME, copied aside and held against its sha256s, then renamed
+refs      the branch and the tags, in one transaction of git
+show      the commit's files on disk and in the index; then the note goes
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class Edit:
-    """What is to be written down. files: workspace name -> whole content. tags: name -> message; they name the new commit,
-    or `tagged` where that is given.
+    """What is to be written down. files: workspace name -> whole content. tags: name -> message.
+
+    tagged: the commit that the tags name; None for the new one.
     """
 
     what: str
@@ -49,7 +50,9 @@ class Edit:
 def make(repo: git.Repository, root: Path, branch: str, parent: str, edit: Edit) -> None:
     """Raises T445 when a file is not what its sha256 says, T452 when git refuses; then nothing is left behind."""
     commit = git.commit(repo, parent, edit.files, edit.message)
-    tags = {git.TAGS + name: git.tag_object(repo, name, edit.tagged or commit, text) for name, text in edit.tags.items()}
+    tags = {
+        git.TAGS + name: git.tag_object(repo, name, edit.tagged or commit, text) for name, text in edit.tags.items()
+    }
     folder = f"{FOLDER}/{edit.folder.name}" if edit.folder else ""
     note = Note(edit.what, str(root.resolve()), branch, parent, commit, tags, folder, tuple(sorted(edit.files)))
     journal.write(repo, note)

@@ -1,12 +1,12 @@
 """registry/manifests/NAME.json, and the same bytes as release.json in the release's folder: all that a release is.
 
-    release, task, version, date, commit     what it is called, and the commit that it was made on
-    files        the release's folder: name -> {bytes, sha256, pieces}
-    build        every file that the build read or wrote: data, splits, base model, adapter, each GGUF, reports
-    code         kind of stage -> its modules and libraries; config: every key of the task, resolved
-    compiled     sha256 of task.yaml, dvc.yaml, params.yaml and dvc.lock
-    dataset, base_model, contract, figures, verdict, forced
-    self         sha256 of all of this without itself
+release, task, version, date, commit     what it is called, and the commit that it was made on
+files        the release's folder: name -> {bytes, sha256, pieces}
+build        every file that the build read or wrote: data, splits, base model, adapter, each GGUF, reports
+code         kind of stage -> its modules and libraries; config: every key of the task, resolved
+compiled     sha256 of task.yaml, dvc.yaml, params.yaml and dvc.lock
+dataset, base_model, contract, figures, verdict, forced
+self         sha256 of all of this without itself
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compiler.plan import BUILD
 from stages.base import fail
 from stages.rows import read_json
 from tunec.releasing import build, digests
@@ -33,7 +34,7 @@ COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", "dvc.lock")
 
 
 def gather(root: Path, lock: Mapping[str, Any], cache: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the build holds, its bytes read once. Raises T445 at files that are not what dvc.lock or the package says."""
+    """What the build holds, its bytes read once. Raises T445 at a file that is not what was written."""
     entries = build.entries(root, lock, cache)
     held = {entry.path: facts for entry, facts in zip(entries, _read(root, entries, cache), strict=True)}
     packed = read_json(root / build.PACKAGE / PACKED)
@@ -71,7 +72,9 @@ def opened(text: bytes | None, shown: str) -> dict[str, Any]:
     try:
         manifest = json.loads(text or b"")
     except (ValueError, RecursionError):
-        raise fail("T461", f"{shown} is missing, or no JSON any more", help="`tunec release get NAME` brings it") from None
+        raise fail(
+            "T461", f"{shown} is missing, or no JSON any more", help="`tunec release get NAME` brings it"
+        ) from None
     if not isinstance(manifest, dict) or manifest.get(SELF) != seal(manifest) or manifest.keys() != {*_KEYS, SELF}:
         raise fail("T460", f"{shown} is not what was released: its own hash does not fit", help="see `git log`")
     outside = next((name for name in (*manifest["files"], *manifest["build"]) if not build.inside(name)), None)
@@ -118,7 +121,7 @@ def _entry(root: Path, path: str, facts: Facts) -> dict[str, Any]:
 def _dataset(lock: Mapping[str, Any], held: Mapping[str, Facts], splits: Mapping[str, Any]) -> dict[str, Any]:
     """The data's version is the hash of the rows that passed; `sources` are the files that they came from."""
     read = [str(given["path"]) for given in lock.get("data", {}).get("deps", ())]
-    sources = {path: held[path].sha256 for path in read if path in held and not path.startswith(f"{build.BUILD}/")}
+    sources = {path: held[path].sha256 for path in read if path in held and not path.startswith(f"{BUILD}/")}
     return {"id": held[build.ROWS].sha256, "sources": sources, "rows": splits}
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler import versions
+from compiler import Compiled, versions
 from compiler.compile import variant
 from compiler.task import Task
 from compiler.versions import Number
@@ -18,10 +18,14 @@ from stages.base import fail
 from stages.rows import read_json
 from stages.wording import tame
 from tunec import dvc, git
+from tunec.compiling import compile_workspace
+from tunec.guard import files, recorded_overrides
+from tunec.planning import steps
 from tunec.releasing import build, manifest, registry, shelf
 from tunec.releasing.changes import Change, changes, level
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
+from tunec.workspace import Disk
 
 CHANGELOG = "CHANGELOG.md"
 _REASON = 200  # characters
@@ -57,8 +61,12 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
     verdict = _verdict(root, forced)
     git.identity(repo)
     _clean(repo)
-    task, config = _fresh(root)
+    compiled = _compiled(root)
+    task = compiled.task
+    _well_named(task)
     on_shelf = shelf.read(repo, parent)
+    _fresh(root, compiled)
+    config = variant(task, Disk(root)).values
     gathered = manifest.gather(root, dvc.lock(root), dvc.cache(root), config)
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:
@@ -66,7 +74,7 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
         raise fail("T458", f"nothing changed since {on_shelf.last.name}", help=help)
     day = today()
     chosen = _number(number, on_shelf, found)
-    name = _free_name(repo, root, task, chosen, day, explicit=number is not None)
+    name = _free_name(repo, task, chosen, day, explicit=number is not None)
     _takes_our_files(repo, root, name)
     whole = {
         "release": name,
@@ -83,7 +91,9 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
 def today() -> date:
     """Today in UTC; the day of SOURCE_DATE_EPOCH (seconds) where that is set, as reproducible builds have it."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return (datetime.fromtimestamp(int(given), UTC) if given.isascii() and given.isdigit() else datetime.now(UTC)).date()
+    return (
+        datetime.fromtimestamp(int(given), UTC) if given.isascii() and given.isdigit() else datetime.now(UTC)
+    ).date()
 
 
 def standing(repo: git.Repository) -> tuple[str, str]:
@@ -138,28 +148,35 @@ def _clean(repo: git.Repository) -> None:
             raise fail("T443", f"{name} is not in git", help=f"take it out of .gitignore, then `git add {name}`")
 
 
-def _fresh(root: Path) -> tuple[Task, dict[str, Any]]:
-    """The task and all its values. Raises T444 when the build is not what the task asks for."""
-    from tunec.compiling import compile_workspace
-    from tunec.guard import files, recorded_overrides
-    from tunec.planning import steps
-    from tunec.workspace import Disk
-
+def _compiled(root: Path) -> Compiled:
+    """What the task compiles to. Raises T444 when that is not what was built."""
     compiled = compile_workspace(root, recorded_overrides(root))
     for name, text in files(compiled).items():
         if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text:
             help = "run `tunec build`, then commit dvc.yaml, params.yaml and dvc.lock"
             raise fail("T444", f"{name} is not what task.yaml compiles to", help=help)
+    return compiled
+
+
+def _well_named(task: Task) -> None:
+    """Raises T447 for a naming that makes no name."""
+    why = versions.problem(task.versioning.naming, task.versioning.strategy, task.task_name)
+    if why:
+        help = 'write it like `naming: "{task}-v{n}"`'
+        raise fail("T447", f"`versioning.naming` makes no name of a release: {why}", help=help)
+
+
+def _fresh(root: Path, compiled: Compiled) -> None:
+    """Raises T444 when a stage would run."""
     stale = [step for step in steps(root, compiled) if step.runs]
     if stale:
         notes = tuple(f"{step.name}: {'; '.join(step.reasons)}" for step in stale[:5])
         help = "run `tunec build`, then commit dvc.lock"
         raise fail("T444", f"the build is stale: {len(stale)} stages would run", notes=notes, help=help)
-    return compiled.task, dict(variant(compiled.task, Disk(root)).values)
 
 
 def _takes_our_files(repo: git.Repository, root: Path, name: str) -> None:
-    """Raises T467 when what a release writes would not reach git or would leave the workspace, T455 when it is there."""
+    """Raises T467 when what a release writes would not reach git or leave the workspace, T455 when it is there."""
     for file in (CHANGELOG, registry.RELEASES, registry.manifest_path(name)):
         if git.ignored(repo, file):
             raise fail("T467", f"git ignores {file}, which a release writes", help="take it out of .gitignore")
@@ -207,13 +224,9 @@ def _number(said: str | None, on_shelf: Shelf, found: Sequence[Change]) -> Numbe
     return number
 
 
-def _free_name(repo: git.Repository, root: Path, task: Task, number: Number, day: date, *, explicit: bool) -> str:
-    """Raises T447 for a naming that makes no name, T446 when the tag is there already."""
+def _free_name(repo: git.Repository, task: Task, number: Number, day: date, *, explicit: bool) -> str:
+    """Raises T447 when git takes no such tag, T446 when it is there already."""
     naming, strategy = task.versioning.naming, task.versioning.strategy
-    why = versions.problem(naming, strategy, task.task_name)
-    if why:
-        help = 'write it like `naming: "{task}-v{n}"`'
-        raise fail("T447", f"`versioning.naming` makes no name of a release: {why}", help=help)
     if explicit and strategy == "date":
         raise fail("T447", "releases that are named by their date take no version", help="leave `--as` out")
     taken = {name.lower() for name in git.tagged(repo)}

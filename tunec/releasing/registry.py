@@ -16,9 +16,7 @@ from stages.base import fail
 from stages.rows import dumps
 
 FOLDER = "registry"
-RELEASES, RUNS, DATASETS, MARKS = (
-    f"{FOLDER}/{name}.jsonl" for name in ("releases", "runs", "datasets", "marks")
-)
+RELEASES, RUNS, DATASETS, MARKS = (f"{FOLDER}/{name}.jsonl" for name in ("releases", "runs", "datasets", "marks"))
 PREVIOUS = "previous"
 
 

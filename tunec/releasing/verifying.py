@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def folder(path: Path) -> Checked:
 
 
 def release(repo: git.Repository, root: Path, chosen: Release, texts: Mapping[str, bytes | None]) -> Checked:
-    """A release of this workspace: its tag, its lines, its folder, and all of its build that DVC's cache still holds."""
+    """A release of this workspace: its tag, its lines, its folder, and what DVC's cache still holds of its build."""
     tag = git.tag(repo, chosen.name)
     if tag is None:
         help = "`git fetch --tags` brings it if it was pushed; a lightweight tag of that name is not it"
@@ -182,7 +183,9 @@ def _tag(
         yield _moved(chosen, "its commit does not come right after the one that was released")
         return
     ours = {CHANGELOG, registry.manifest_path(chosen.name), registry.RELEASES, registry.RUNS, registry.DATASETS}
-    others = [p for p in git.changed(repo, str(chosen.line["commit"]), tag.commit) if p.removeprefix(repo.prefix) not in ours]
+    others = [
+        p for p in git.changed(repo, str(chosen.line["commit"]), tag.commit) if p.removeprefix(repo.prefix) not in ours
+    ]
     if others:
         yield _moved(chosen, f"its commit changes {others[0]}, which no release touches")
     then = git.read(repo, tag.commit, registry.RELEASES) or b""
@@ -213,7 +216,7 @@ def _later(
 ) -> Iterator[Diagnostic]:
     """The next release wrote down this one's tag."""
     lines = registry.read(texts[registry.RELEASES], registry.RELEASES)
-    following = next((b for a, b in zip(lines, lines[1:], strict=False) if a.get("release") == chosen.name), None)
+    following = next((b for a, b in pairwise(lines) if a.get("release") == chosen.name), None)
     if following and following.get("previous_tag") not in (None, tag.oid):
         yield _moved(chosen, f"it is another tag than {following.get('release')} was made after")
 
