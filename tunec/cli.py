@@ -147,10 +147,13 @@ def verify(
     mend: Annotated[
         bool, typer.Option("--mend", help="First remove damaged files of the build, so that it makes them anew.")
     ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Also build a release again from nothing, and compare its bytes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Recompute every hash: names each file that is not what was written, and its first byte that differs."""
-    raise typer.Exit(SHIP if releases.verify(what, mend, as_json) else USER_ERROR)
+    raise typer.Exit(SHIP if releases.verify(what, mend=mend, rebuild=rebuild, as_json=as_json) else USER_ERROR)
 
 
 @app.command()

@@ -250,7 +250,7 @@ def test_pruning_empties_the_remote_too_and_leaves_what_others_need(released: Sm
     assert left < objects and len(objects - left) == 2  # the card and the manifest, which no later release shares
     for name in ("v1.0.1", "v1.1"):  # out of the remote alone
         released.git("clean", "-xfdq", "releases", "build")
-        shutil.rmtree(released.root / ".dvc/cache")
+        shutil.rmtree(released.root / ".dvc/cache", ignore_errors=True)
         released.tunec("release", "get", name, "--out", f"../{name}")
         assert released.tunec("verify", f"../{name}").code == 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from stages.base import UserError
 from tests.releasing.conftest import made, made_thrice, released, small  # noqa: F401 - fixtures
-from tests.releasing.small import PERSON, Small
+from tests.releasing.small import Small
 from tunec import git
 from tunec.releasing import build, manifest, registry, shelf
 
@@ -183,7 +183,3 @@ def test_what_a_registry_says_cannot_write_to_the_terminal(released: Small) -> N
     released.commit()
     said = released.tunec("release", "list").out
     assert "owned" in said and not {"\x1b", "\x07", "\u202e"} & set(said)
-
-
-def test_the_person_of_these_tests_is_not_the_one_of_the_machine() -> None:
-    assert PERSON["GIT_CONFIG_GLOBAL"] == os.devnull

@@ -131,13 +131,16 @@ def prune(dry_run: DryRun = False) -> None:
             pruning.prune(repo, ROOT, found)
 
 
-def verify(what: str | None, mend: bool, as_json: bool) -> bool:
+def verify(what: str | None, *, mend: bool, rebuild: bool, as_json: bool) -> bool:
     """`tunec verify`; whether all is as it was written."""
-    from tunec.releasing import verifying
+    from tunec.releasing import rebuilding, verifying
 
     if mend:
         _print(f"removed {path}, which was damaged" for path in verifying.mend(ROOT))
     checked = _checked(what)
+    if rebuild:
+        repo, on_shelf = _shelf()
+        checked.add(rebuilding.rebuild(repo, ROOT, on_shelf.find(what or "")))
     if as_json:
         print(json.dumps([asdict(d) for d in checked.found], indent=2, ensure_ascii=False))
     else:

@@ -48,6 +48,10 @@ class Checked:
     files: int = 0
     bytes: int = 0
 
+    def add(self, other: Checked) -> None:
+        self.found += other.found
+        self.files, self.bytes = self.files + other.files, self.bytes + other.bytes
+
 
 def folder(path: Path) -> Checked:
     """A folder of a release, or of a package, wherever it lies; git and DVC are not asked.
@@ -265,13 +269,3 @@ def _edited(file: str, number: int, why: str) -> Diagnostic:
 
     help = f"`git log -p -- {file}` shows by whom; take it back with `git checkout TAG -- {file}`"
     return Diagnostic("T463", f"{file}, line {number} was edited: {why}", Span(file, number), (), help)
-
-
-def everything(repo: git.Repository, root: Path, on_shelf: shelf.Shelf) -> Checked:
-    """The build that stands here and every release of the registry."""
-    whole = workspace(root)
-    for one in on_shelf.releases:
-        part = release(repo, root, one, on_shelf.texts)
-        whole.found += part.found
-        whole.files, whole.bytes = whole.files + part.files, whole.bytes + part.bytes
-    return whole
