@@ -20,7 +20,7 @@ from typing import Any
 from stages.base import Diagnostic, fail
 from stages.rows import read_json
 from tunec import dvc, git
-from tunec.releasing import build, digests, manifest, registry, shelf
+from tunec.releasing import build, digests, manifest, registry
 from tunec.releasing.proposing import CHANGELOG
 from tunec.releasing.shelf import Release
 from tunec.releasing.targets import FOLDER
