@@ -85,6 +85,15 @@ def flipped(name: str) -> Break:
     return broken
 
 
+def missing_end(name: str) -> Break:
+    def broken(small: Small) -> None:
+        content = (small.root / name).read_bytes()
+        (small.root / name).unlink()
+        (small.root / name).write_bytes(content[:-9])
+
+    return broken
+
+
 def missing(name: str) -> Break:
     return lambda small: (small.root / name).unlink()
 
@@ -140,6 +149,7 @@ REFUSED: list[tuple[str, Break | None, list[str], str, str]] = [
     ("no git repository", no_git, [], "T440", "in no git repository"),
     ("no DVC", no_dvc, [], "T401", "no DVC workspace"),
     ("nothing built", nothing_built, [], "T441", "there is no verdict"),
+    ("a verdict of half a file", missing_end("build/gate/verdict.json"), [], "T441", "cannot be read"),
     ("a gate failed", verdict("do_not_ship"), [], "T442", "the verdict is do not ship"),
     ("too few rows to tell", verdict("not_enough_evidence"), [], "T442", "the verdict is not enough evidence"),
     ("an edit that is not committed", lambda s: s.edit("goal:", "goal:  "), [], "T443", "task.yaml"),

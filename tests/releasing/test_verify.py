@@ -245,6 +245,11 @@ def test_a_package_verifies_by_its_own_hashes(small: Small) -> None:
     assert "build/package/model.gguf is not what was written" in done.out
 
 
+def test_where_nothing_was_built_nothing_is_called_whole(small: Small) -> None:
+    (small.root / "dvc.lock").unlink()
+    assert small.tunec("verify", code=1).err.startswith("error[T465]: nothing was built here")
+
+
 @pytest.mark.parametrize("what", ["data", "nowhere", "-h/", "v1"])
 def test_what_holds_nothing_to_verify_is_refused(what: str, small: Small) -> None:
     done = small.tunec("verify", "--", what, code=1)

@@ -127,7 +127,11 @@ def _verdict(root: Path, forced: str | None) -> str:
     package = root / build.PACKAGE / manifest.PACKED
     if not (root / build.VERDICT).is_file() or not package.is_file():
         raise fail("T441", "there is no verdict: nothing was built here to the end", help="run `tunec build`")
-    found = read_json(root / build.VERDICT)
+    try:
+        found = read_json(root / build.VERDICT)
+    except ValueError:
+        help = "run `tunec verify --mend`, then `tunec build`"
+        raise fail("T441", f"{build.VERDICT} cannot be read", help=help) from None
     if found["verdict"] != "ship" and forced is None:
         notes = tuple(f"{g['gate']}: {g['reason']}" for g in found["gates"] if g["status"] != "pass")
         help = 'mend the model (`tunec report` shows where), or take it upon you: `tunec release --force "REASON"`'

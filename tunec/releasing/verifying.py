@@ -95,6 +95,8 @@ def workspace(root: Path) -> Checked:
             found.append(Held(root / entry.path, entry.path, md5=entry.md5))
             if copy.is_file() and not _one(copy, root / entry.path):
                 found.append(Held(copy, f"the cache's copy of {entry.path}", md5=entry.md5))
+    if not found:
+        raise fail("T465", "nothing was built here that could be verified", help="run `tunec build`, or name a release")
     return files(found)
 
 
@@ -187,9 +189,8 @@ def _tag(
         yield _moved(chosen, "its commit does not come right after the one that was released")
         return
     ours = {CHANGELOG, registry.manifest_path(chosen.name), registry.RELEASES, registry.RUNS, registry.DATASETS}
-    others = [
-        p for p in git.changed(repo, str(chosen.line["commit"]), tag.commit) if p.removeprefix(repo.prefix) not in ours
-    ]
+    changed = git.changed(repo, str(chosen.line["commit"]), tag.commit)
+    others = [path for path in changed if path not in {repo.path(name) for name in ours}]
     if others:
         yield _moved(chosen, f"its commit changes {others[0]}, which no release touches")
     then = git.read(repo, tag.commit, registry.RELEASES) or b""
