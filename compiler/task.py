@@ -210,22 +210,21 @@ class Execution(Section):
 
 
 class Versioning(Section):
-    """How `tunec release` names and keeps what is shipped. It is no part of what is built."""
+    """How releases are named, kept and deployed. Read by `tunec release`; no stage sees it."""
 
     strategy: Literal["semantic", "date", "hybrid"] = Field(
-        default="semantic", description="semantic: v1, v2, v2.1; date: 2025-01-07; hybrid: v2-20250107."
+        default="semantic", description="semantic: 2, 2.1; date: 2025-01-07; hybrid: 2-20250107."
     )
     naming: str = Field(
         default="{task}-v{n}",
         min_length=1,
-        max_length=100,
-        description="The git tag, with the placeholders {task}, {n} and {date}.",
+        description="A release's name and git tag, of {task}, {n} and {date}; `{task}@v{n}` is GTO's form.",
     )
     retention: int = Field(
-        default=3, ge=1, le=10_000, description="Newest releases that are kept, beside those deployed."
+        default=3, ge=1, description="How many of the newest releases keep their files, beside every deployed one."
     )
     deploy_target: Literal["huggingface", "ollama", "api", "local"] = Field(
-        default="local", description="Where a release goes; `tunec release` prints the commands."
+        default="local", description="Where releases go: `tunec release` prints the commands that take them there."
     )
 
 

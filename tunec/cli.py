@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunec.releasing import commands as releases
+
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
     from stages.base import Diagnostic
     from tunec.steps import Step
@@ -26,6 +28,7 @@ app = typer.Typer(
 )
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
+app.add_typer(releases.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
@@ -179,6 +182,24 @@ def report(
         table.show(found, Console(soft_wrap=True))
     if open_:
         typer.launch(str(table.PAGE.resolve()))
+
+
+@app.command()
+def verify(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[DIR | RELEASE]", help="A folder or a release; with none, the build that stands here."),
+    ] = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="First remove damaged files of the build, so that it makes them anew.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Also build a release again from nothing, and compare its bytes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute every hash: names each file that is not what was written, and its first byte that differs."""
+    raise typer.Exit(SHIP if releases.verify(what, mend=mend, rebuild=rebuild, as_json=as_json) else USER_ERROR)
 
 
 @app.command()

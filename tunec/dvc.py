@@ -200,6 +200,62 @@ def lock(root: Path) -> dict[str, Any]:
         return {}
 
 
+def cache(root: Path) -> Path:
+    """The folder of DVC's cache, which several workspaces may share. Raises T401 or T402 without DVC."""
+    folder, config = _config(root)
+    return Path(config["cache"].get("dir") or folder / "cache").resolve()
+
+
+def remote(root: Path) -> str | None:
+    """The remote that is used when none is named."""
+    name = _config(root)[1]["core"].get("remote")
+    return str(name) if name else None
+
+
+def _config(root: Path) -> tuple[Path, Any]:
+    """The folder .dvc, and DVC's configuration of all levels. Read in this process: one of its own takes a second."""
+    require_workspace(root)
+    from dvc.config import Config
+
+    folders = (folder / ".dvc" for folder in (root.resolve(), *root.resolve().parents))
+    found = next(folder for folder in folders if folder.is_dir())
+    return found, Config(str(found))
+
+
+def bring(root: Path, md5: str, out: Path) -> bool:
+    """Copy an object of the default remote to `out`; whether the remote has it."""
+    with _store(root) as store:
+        if not store.exists(md5):
+            return False
+        store.fs.get(store.oid_to_path(md5), str(out))
+    return True
+
+
+def forget(root: Path, objects: list[str]) -> int:
+    """Remove objects, named by their MD5, from the default remote; returns how many it had."""
+    with _store(root) as store:
+        held = [md5 for md5 in objects if store.exists(md5)]
+        for md5 in held:
+            store.delete(md5)
+    return len(held)
+
+
+@contextmanager
+def _store(root: Path) -> Iterator[Any]:
+    """The default remote, by the hash of what it holds. Raises T403 in DVC's own words when it cannot be reached."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    from stages.base import fail
+
+    try:
+        with Repo(str(root)) as repo:
+            yield repo.cloud.get_remote_odb(None, "a release", hash_name="md5")
+    except (DvcException, OSError) as error:
+        help = "mend the remote (`dvc remote list`), or `dvc pull` what it takes"
+        raise fail("T403", "DVC's remote cannot be reached", notes=(str(error)[:300],), help=help) from None
+
+
 def _tell(line: str, hear: Callable[[Event, str], None]) -> None:
     for event, pattern in _LINES:
         if found := pattern.match(line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from pydantic import BaseModel
 
 from compiler.task import Task
 from tests.compiling import ROWS, compiled, refused
+from tests.releasing.conftest import made, small  # noqa: F401 - fixtures
+from tests.releasing.small import Small, copy
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
 FILES = (ROWS, "data/raw/more.jsonl", MODEL, OTHER_MODEL)
@@ -103,17 +106,20 @@ OTHER: dict[str, Any] = {
     "success_criteria.gates": {"schema_validity": 0.5},
     "sweep": {"training.lora.r": [8, 16]},
 }
+# Keys that no stage reads, but a command does: the command, and another value. What they change is what it prints.
+CONSUMED: dict[str, tuple[tuple[str, ...], Any]] = {
+    "versioning.strategy": (("release", "--dry-run"), "date"),
+    "versioning.naming": (("release", "--dry-run"), "{task}@v{n}"),
+    "versioning.retention": (("release", "--dry-run"), 1),
+    "versioning.deploy_target": (("release", "--dry-run"), "ollama"),
+}
 # Keys that have one value only, for now.
 SINGLE = {"training.method": "sft", "training.adapter": "lora"}
-# Keys that nothing built depends on, and who reads them; each has a test of its own.
-CONSUMED = {
+# Keys that nothing built depends on, and who reads them; each has a test of its own below.
+ELSEWHERE = {
     "splits.ratios.train": "the check that the shares sum to 1",
     "execution.type": "tunec build",
     "execution.host": "tunec build",
-    "versioning.strategy": "tunec release",
-    "versioning.naming": "tunec release",
-    "versioning.retention": "tunec release",
-    "versioning.deploy_target": "tunec release",
 }
 
 
@@ -149,7 +155,7 @@ def built(task: dict[str, Any]) -> tuple[str, str]:
     return found.dvc_yaml, found.params_yaml
 
 
-@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in SINGLE and key not in CONSUMED])
+@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in {*SINGLE, *CONSUMED, *ELSEWHERE}])
 def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     given = OTHER[key]
     before, other = given if isinstance(given, tuple) else ({}, given)
@@ -159,8 +165,31 @@ def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     assert built(with_value(task, key, other)) != built(task)
 
 
+@pytest.fixture(scope="module")
+def said(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], str]:  # noqa: F811
+    """What each consumer says of the keys as they are."""
+    workspace = copy(made, tmp_path_factory.mktemp("keys") / "w")
+    return {command: workspace.tunec(*command).out for command, _ in CONSUMED.values()}
+
+
+@pytest.mark.parametrize("key", CONSUMED)
+def test_a_key_that_a_command_reads_changes_what_it_prints_and_nothing_that_is_built(
+    key: str,
+    said: dict[tuple[str, ...], str],
+    small: Small,  # noqa: F811
+) -> None:
+    command, other = CONSUMED[key]
+    assert built(with_value(TEXT, key, other)) == built(TEXT)
+    task = yaml.safe_load((small.root / "task.yaml").read_text(encoding="utf-8"))
+    (small.root / "task.yaml").write_text(
+        yaml.safe_dump(with_value(task, key, other), sort_keys=False), encoding="utf-8"
+    )
+    small.commit()
+    assert small.tunec(*command).out != said[command]
+
+
 def test_the_tables_hold_every_key_and_no_other() -> None:
-    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys() | CONSUMED.keys()
+    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys() | CONSUMED.keys() | ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("key", ["execution.type", "execution.host"])
