@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.base import Metric
-from stages.judging import Judged
 from stages.metrics.exact_match import value
+
+if TYPE_CHECKING:
+    from stages.judging import Judged
 
 # A word, or one character of a script that puts no blanks between words.
 _TOKENS = re.compile(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.base import Metric
-from stages.judging import Judged
 from stages.metrics.exact_match import value
+
+if TYPE_CHECKING:
+    from stages.judging import Judged
 
 
 def counts(judged: Sequence[Judged]) -> Any:

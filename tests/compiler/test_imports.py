@@ -69,3 +69,14 @@ def test_checking_a_task_loads_no_ml_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "compiler" in loaded and not loaded & HEAVY
+
+
+def test_checking_a_task_of_one_variant_loads_no_stage_and_nothing_slow() -> None:
+    """What it loads is what it takes: see benchmarks/compiler.py."""
+    code = (
+        "import sys; from pathlib import Path; from tunec.checking import check_file;"
+        "check_file(Path('task.yaml'), 'text'); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {"jsonschema", "jinja2", "rich", "omegaconf", "stages.train", "stages.contract"}
