@@ -23,8 +23,8 @@ import pytest
 from compiler import Compiled
 from stages.rows import Row, row_id, sha256, write_json, write_rows
 from tunec import dvc
-from tunec.compiling import compile_here
 from tunec.cli import main
+from tunec.compiling import compile_here
 from tunec.guard import guard
 
 TASK = """\
@@ -260,6 +260,12 @@ def copy(of: Path, to: Path) -> Small:
     """Links of DVC stay links within the copy, as they are in a workspace."""
     subprocess.run(["cp", "-a", str(of), str(to)], check=True)
     return Small(to)
+
+
+def status(root: Path) -> dict[str, Any]:
+    """What DVC says has changed, by stage."""
+    with dvc.started(root) as waiting:
+        return dict(dvc.ask_status(waiting)().changed)
 
 
 def flip(path: Path, at: int) -> tuple[int, int]:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.releasing.small import PERSON, Small, flip
-from tunec import dvc
+from tests.releasing.small import PERSON, Small, flip, status
 
 Break = Callable[[Small], None]
 NOBODY = {key: "" for key in PERSON if "NAME" in key or "EMAIL" in key}
@@ -79,7 +78,7 @@ def flipped(name: str) -> Break:
     """DVC remembers what it hashed by times and size: it does not see this."""
 
     def broken(small: Small) -> None:
-        dvc.status(small.root)
+        status(small.root)
         flip(small.root / name, 1234)
 
     return broken
@@ -162,11 +161,11 @@ REFUSED: list[tuple[str, Break | None, list[str], str, str]] = [
     ("a missing report", missing("build/report/report.html"), [], "T444", "build/report/report.html is missing"),
     ("a tag that is taken", tag_taken, [], "T446", "the tag tiny-slots-v1 is there already"),
     ("a tag that is taken in capitals", tag_taken_in_capitals, [], "T446", "is there already"),
-    ("a naming that begins like an option", edit('"{task}-v{n}"', '"-h{n}"'), [], "T447", "begins with '-'"),
-    ("a naming with two dots", edit('"{task}-v{n}"', '"{task}..{n}"'), [], "T447", "`..`"),
-    ("a naming with a blank", edit('"{task}-v{n}"', '"{task} {n}"'), [], "T447", "it holds ' '"),
-    ("a naming that runs backwards", edit('"{task}-v{n}"', '"{n}\\u202etxt"'), [], "T447", "it holds '\\u202e'"),
-    ("a naming that never changes", edit('"{task}-v{n}"', '"{task}"'), [], "T447", "same name"),
+    ("a naming that begins like an option", edit('"{task}-v{n}"', '"-h{n}"'), [], "T148", "begins with '-'"),
+    ("a naming with two dots", edit('"{task}-v{n}"', '"{task}..{n}"'), [], "T148", "`..`"),
+    ("a naming with a blank", edit('"{task}-v{n}"', '"{task} {n}"'), [], "T148", "it holds ' '"),
+    ("a naming that runs backwards", edit('"{task}-v{n}"', '"{n}\\u202etxt"'), [], "T148", "it holds '\\u202e'"),
+    ("a naming that never changes", edit('"{task}-v{n}"', '"{task}"'), [], "T148", "same name"),
     ("a version like an option", None, ["--as=-h"], "T447", "'-h' is no version"),
     ("a version with dots", None, ["--as", "1..2"], "T447", "'1..2' is no version"),
     ("a version with a blank", None, ["--as", "1 2"], "T447", "'1 2' is no version"),

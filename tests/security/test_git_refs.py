@@ -93,7 +93,7 @@ def test_a_hostile_name_reaches_git_from_no_command(name: str, released: Small, 
 def test_a_naming_that_is_hostile_makes_no_tag(name: str, small: Small) -> None:  # noqa: F811
     small.edit('naming: "{task}-v{n}"', f"naming: {json.dumps(name + '{n}')}")
     small.commit()
-    assert small.tunec("release", code=1).err.startswith("error[T447]")
+    assert small.tunec("release", code=1).err.startswith("error[T148]")
     assert small.names() == []
     assert not list(small.root.parent.rglob("canary"))
 

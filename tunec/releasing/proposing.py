@@ -64,7 +64,6 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
     _clean(repo)
     compiled = _compiled(root)
     task = compiled.task
-    _well_named(task)
     on_shelf = shelf.read(repo, parent)
     _fresh(root, compiled)
     config = variant(task, Disk(root), Point(compiled.tree, {})).values
@@ -161,14 +160,6 @@ def _compiled(root: Path) -> Compiled:
             help = "run `tunec build`, then commit dvc.yaml, params.yaml and dvc.lock"
             raise fail("T444", f"{name} is not what task.yaml compiles to", help=help)
     return compiled
-
-
-def _well_named(task: Task) -> None:
-    """Raises T447 for a naming that makes no name."""
-    why = versions.problem(task.versioning.naming, task.versioning.strategy, task.task_name)
-    if why:
-        help = 'write it like `naming: "{task}-v{n}"`'
-        raise fail("T447", f"`versioning.naming` makes no name of a release: {why}", help=help)
 
 
 def _fresh(root: Path, compiled: Compiled) -> None:
