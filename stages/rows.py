@@ -4,7 +4,8 @@ A canonical row, as every stage after `data` reads it:
 
     {"id": "5f1c0d9a3b7e", "input": {"text": "For 2 at 7pm"}, "output": {"people": "2", "time": "7pm"}, "split": null}
 
-`id` is a hash of input and output, so it does not depend on the file, the line or the order a row came in.
+`id` is a hash of all that a row says, so it does not depend on the file, the line or the order a row came in.
+Rows to prefer by also have "rejected", a worse answer; rows of continued pretraining have "text" and nothing else.
 """
 
 from __future__ import annotations
@@ -19,12 +20,29 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One example. `split` is the official split that the source names, if it names one."""
+    """One example. `output` is the right answer. `split` is the official split that the source names, if it names one.
+
+    rejected: a worse answer, which may break the contract; the only answer of a row that tells what not to say.
+    text: what continued pretraining reads; such a row has an empty input and no answer.
+    """
 
     id: str
     input: dict[str, Any]
     output: Any
     split: str | None = None
+    rejected: Any = None
+    text: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the row says what is right, so that an answer can be held against it."""
+        return self.text is None and (self.rejected is None or self.output is not None)
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """The row as it is written: `rejected` and `text` only where there is one."""
+    fields = asdict(row)
+    return {name: value for name, value in fields.items() if value is not None or name not in ("rejected", "text")}
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> str:
@@ -56,7 +74,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    return write_jsonl(path, map(asdict, rows))
+    return write_jsonl(path, map(as_dict, rows))
 
 
 def write_json(path: Path, value: Any) -> None:
