@@ -276,6 +276,8 @@ def _metrics(task: Task) -> Iterator[tuple[str, str]]:
     yield "success_criteria.primary_metric", task.success_criteria.primary_metric
     for index, name in enumerate(task.evaluation.metrics):
         yield f"evaluation.metrics.{index}", name
+    if task.training.reward is not None:
+        yield "training.reward", task.training.reward
 
 
 def _metaschema(schema: dict[str, Any], span: Span | None) -> list[Diagnostic]:

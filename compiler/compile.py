@@ -13,7 +13,7 @@ from compiler.schema import canonical, expand, order
 from compiler.task import Task
 from compiler.validate import validate
 from compiler.workspace import Workspace
-from stages.base import Diagnostic
+from stages.base import Diagnostic, Method, members
 
 READABLE = (".jsonl", ".csv", ".parquet")
 
@@ -50,7 +50,7 @@ def compile_task(
 def variant(task: Task, workspace: Workspace) -> Variant:
     """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model."""
     values: dict[str, Any] = task.model_dump(by_alias=True)
-    model = model_slug(task.training.base_model)
+    model, method = model_slug(task.training.base_model), members("stages.methods", "METHOD", Method)[task.training.method]
     values["output_format"]["schema"] = schema = canonical(expand(task.output_format.schema_))
     values["output_format"]["order"] = order(schema)
     values["baselines"] = _sorted(task.baselines)
@@ -59,6 +59,9 @@ def variant(task: Task, workspace: Workspace) -> Variant:
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
         source["files"] = _files(source["path"], workspace)
+    values["data"]["shape"] = method.rows
+    if "reward" in method.keys:
+        values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
     return Variant(f"{model}-r{task.training.lora.r}", model, values)
 

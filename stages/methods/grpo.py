@@ -116,6 +116,6 @@ METHOD = Method(
     "grpo",
     "answers of its own, rated by the contract and the metric",
     "answers",
-    ("generations", "max_new_tokens"),
+    ("generations", "max_new_tokens", "reward"),
     prepare,
 )

@@ -68,11 +68,16 @@ OTHER: dict[str, Any] = {
     "base_model.context_length": 4096,
     "base_model.parameters": 1000,
     "training.base_model": OTHER_MODEL,
+    "training.method": "orpo",
+    "training.adapter": "full",
     "training.prompt": "none",
     "training.lora.r": 8,
     "training.lora.alpha": 64,
     "training.lora.dropout": 0.1,
     "training.lora.target_modules": "q_proj",
+    "training.lora.rslora": True,
+    "training.lora.dora": True,
+    "training.lora.modules_to_save": ["norm"],
     "training.epochs": 1,
     "training.learning_rate": 1e-5,
     "training.batch_size": 2,
@@ -81,6 +86,10 @@ OTHER: dict[str, Any] = {
     "training.scheduler": "linear",
     "training.max_length": 64,
     "training.shared_prefix": "off",
+    "training.beta": ({"training.method": "dpo"}, 0.5),
+    "training.generations": ({"training.method": "grpo"}, 4),
+    "training.max_new_tokens": ({"training.method": "grpo"}, 16),
+    "training.reward": ({"training.method": "grpo"}, "slot_f1"),
     "training.seed": 1,
     "quantization.formats": ["q8_0"],
     "quantization.max_drop": 0.5,
@@ -93,9 +102,6 @@ OTHER: dict[str, Any] = {
     "success_criteria.threshold": 0.8,
     "success_criteria.gates": {"schema_validity": 0.5},
 }
-# Keys that have one value only, for now.
-SINGLE = {"training.method": "sft", "training.adapter": "lora"}
-
 
 def leaves(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every key that holds no section, dotted, with its type."""
@@ -129,7 +135,7 @@ def built(task: dict[str, Any]) -> tuple[str, str]:
     return found.dvc_yaml, found.params_yaml
 
 
-@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in SINGLE])
+@pytest.mark.parametrize("key", [key for key, _ in leaves()])
 def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     given = OTHER[key]
     before, other = given if isinstance(given, tuple) else ({}, given)
@@ -139,14 +145,8 @@ def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     assert built(with_value(task, key, other)) != built(task)
 
 
-def test_the_tables_hold_every_key_and_no_other() -> None:
-    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys()
-
-
-def test_a_key_with_a_single_value_has_no_other() -> None:
-    assert {
-        key: args for key, kind in leaves() if len(args := typing.get_args(kind)) == 1 and args[0] in SINGLE.values()
-    } == {key: (value,) for key, value in SINGLE.items()}
+def test_the_table_holds_every_key_and_no_other() -> None:
+    assert {key for key, _ in leaves()} == OTHER.keys()
 
 
 def test_every_key_says_what_it_means() -> None:
