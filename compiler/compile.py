@@ -50,7 +50,10 @@ def compile_task(
 def variant(task: Task, workspace: Workspace) -> Variant:
     """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model."""
     values: dict[str, Any] = task.model_dump(by_alias=True)
-    model, method = model_slug(task.training.base_model), members("stages.methods", "METHOD", Method)[task.training.method]
+    model, method = (
+        model_slug(task.training.base_model),
+        members("stages.methods", "METHOD", Method)[task.training.method],
+    )
     values["output_format"]["schema"] = schema = canonical(expand(task.output_format.schema_))
     values["output_format"]["order"] = order(schema)
     values["baselines"] = _sorted(task.baselines)

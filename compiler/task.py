@@ -99,8 +99,8 @@ class Training(Section):
         "false), grpo (own answers, rated by contract and metric) or cpt (continued pretraining on texts)."
     )
     adapter: Literal["lora", "qlora", "full"] = Field(
-        description="lora: low-rank adapter, merged after training; qlora: the same on a base model in four bits; full: "
-        "every weight."
+        description="lora: low-rank adapter, merged after training; qlora: the same on a base model in four bits; "
+        "full: every weight."
     )
     prompt: Literal["contract", "system", "none"] = Field(
         description="What stands before the input, in training and in serving: contract (system prompt and the schema "

@@ -18,8 +18,9 @@ SPECIAL = (
 def add(model: Any, adapter: Path) -> Any:
     """The model with scale * B A added to every weight that the adapter holds, in place; or with the whole weights.
 
-    model: a transformers model in float32. adapter: folder of PEFT's, or of whole weights. Plain LoRA only needs its two matrices; what else PEFT
-    knows (DoRA, biases, full modules, patterns) PEFT merges itself. The difference is PEFT's import: 8 s on two cores.
+    model: a transformers model in float32. adapter: folder of PEFT's, or of whole weights. Plain LoRA only needs its
+    two matrices; what else PEFT knows (DoRA, biases, full modules, patterns) PEFT merges itself. The difference is
+    PEFT's import: 8 s on two cores.
     Raises T387 when whole weights are of another model.
     Source: Hu et al. 2021 (LoRA), section 4.1; scale alpha / r, or alpha / sqrt(r) for rsLoRA.
     """

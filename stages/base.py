@@ -267,8 +267,9 @@ Shape = Literal["answers", "pairs", "verdicts", "texts"]
 class Method:
     """A way to learn from rows. `prepare(lesson)` turns a stages.lessons.Lesson into a Prepared trainer.
 
-    rows: what a row says beside its input: answers; pairs (a better and a worse answer); verdicts (an answer, and whether
-    it is good); or texts, which have no input. Rows of the last two that name no right answer are trained on only.
+    rows: what a row says beside its input: answers; pairs (a better and a worse answer); verdicts (an answer, and
+    whether it is good); or texts, which have no input. Of the last two, rows that name no right answer are trained on
+    only.
     keys: the keys of `training` that it reads and some other method does not. One that no method names is read by all.
     """
 
@@ -281,8 +282,8 @@ class Method:
 
 @dataclass(frozen=True)
 class Adapter:
-    """What of a model is trained. `load(located, device)` gives model and tokenizer, `add(model, params)` makes the model
-    trainable, and `write(model, folder)` writes down what was trained, for stages.adapter to put on the base model.
+    """What of a model is trained. `load(located, device)` gives model and tokenizer, `add(model, params)` makes the
+    model trainable, and `write(model, folder)` writes what was trained, for stages.adapter to put on the base model.
 
     keys: as a Method's.
     """

@@ -1,4 +1,4 @@
-"""What a method gets to train with, and what it gives back: everything but the training itself, which all have in common."""
+"""What a method gets to train with, and what it gives back. The training itself all methods have in common."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class Lesson:
 class Prepared:
     """A trainer of TRL's that needs nothing but to be run, with `steps` (the rows of each) and `losses` (so far).
 
-    lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: of the report.
-    series: what else is told of every step beside its loss; the first one stands in the progress line.
+    lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: for the
+    report. series: what else is told of every step beside its loss; the first one stands in the progress line.
     """
 
     trainer: Any

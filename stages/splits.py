@@ -40,8 +40,8 @@ class Outputs:
 def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     """Put each row into one split: the official one where the data names it, otherwise by a seeded hash.
 
-    Rows that name no right answer are trained on. Beside texts, rows with an answer are there to measure: they go to dev
-    and test alone. A wrong answer to an input of dev or test is left out, so that no such input is trained on.
+    Rows that name no right answer are trained on. Beside texts, rows with an answer are there to measure: they go to
+    dev and test alone. A wrong answer to an input of dev or test is left out, so that no such input is trained on.
 
     The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
@@ -59,7 +59,9 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
         help = "bring more rows, raise splits.dev or splits.test, or name the split in a column `split`"
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
     left_out = {"left_out": leaking} if leaking else {}
-    write_json(out.report, {**counts, **left_out, "share_dev": params.dev, "share_test": params.test, "seed": params.seed})
+    write_json(
+        out.report, {**counts, **left_out, "share_dev": params.dev, "share_test": params.test, "seed": params.seed}
+    )
 
 
 def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
@@ -101,9 +103,7 @@ def _asked(row: Row) -> str:
     return row_id(row.input, None)
 
 
-def _draw(
-    strata: dict[str, list[str]], shares: dict[str, float], seed: int, rest: str
-) -> Iterator[tuple[str, str]]:
+def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int, rest: str) -> Iterator[tuple[str, str]]:
     """Of each stratum's shuffled ids the first go to test, the next to dev, the others to `rest`."""
     left = {stratum: sorted(ids, key=lambda id: _order(id, seed)) for stratum, ids in strata.items()}
     sizes = {stratum: len(ids) for stratum, ids in strata.items()}

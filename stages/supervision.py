@@ -73,7 +73,8 @@ def examples(
 ) -> list[Example]:
     """Every row, tokenized exactly as it will be asked when served; special tokens in a row's texts stay text.
 
-    say: the text of a row's answer, where it is not the right one. The answer's tokens follow the prompt's as they do in generation: the two are tokenized apart.
+    say: the text of a row's answer, where it is not the right one. The answer's tokens follow the prompt's as they do
+    in generation: the two are tokenized apart.
     Raises T340 when rows are longer than `max_length` tokens (nothing is truncated), T341 when an answer has no token,
     T342 when nothing ends an answer.
     """
@@ -89,9 +90,7 @@ def examples(
     return found
 
 
-def pairs(
-    rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int
-) -> list[Pair]:
+def pairs(rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int) -> list[Pair]:
     """Every row with its chosen and its rejected answer. Raises as `examples` does, for either of them."""
     kept, how = list(rows), (tokenizer, prompting, contract, max_length)
     chosen = examples(kept, *how)

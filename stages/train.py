@@ -39,10 +39,10 @@ class Outputs:
 def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     """Train on the train rows by the method, and write down what was trained.
 
-    out.adapter: of LoRA, adapter_model.safetensors and adapter_config.json as PEFT reads them; of full, model.safetensors.
-    out.curve: CSV of step, loss (of sft and cpt in nats per learned token) and what else the method tells of a step.
-    out.report: rows, tokens, steps, losses; no times, so that the same inputs give the same bytes (on the same number of
-    threads).
+    out.adapter: of LoRA, adapter_model.safetensors and adapter_config.json as PEFT reads them; of full,
+    model.safetensors. out.curve: CSV of step, loss (of sft and cpt in nats per learned token) and what else the method
+    tells of a step. out.report: rows, tokens, steps, losses; no times, so that the same inputs give the same bytes (on
+    the same number of threads).
     Raises T344 when the loss is no number any more, T345 and T386 for modules that the model lacks, T385 without
     bitsandbytes, and what the method's `prepare` raises for rows.
     Source: of each method in stages/methods/, of each adapter in stages/adapters/.
@@ -148,7 +148,17 @@ STAGE = Stage(
     outputs=Outputs,
     per="variant",
     libraries=(
-        "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets", "tokenizers", "safetensors",
-        "jinja2", "numpy", "jsonschema",
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "accelerate",
+        "bitsandbytes",
+        "datasets",
+        "tokenizers",
+        "safetensors",
+        "jinja2",
+        "numpy",
+        "jsonschema",
     ),
 )

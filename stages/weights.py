@@ -20,9 +20,7 @@ _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of
 Device = Literal["cpu", "cuda"]
 
 
-def load(
-    located: Located, *, device: Device = "cpu", dtype: Any = None, quantization: Any = None
-) -> tuple[Any, Any]:
+def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantization: Any = None) -> tuple[Any, Any]:
     """A causal language model and its tokenizer; float32 on the CPU, bfloat16 on a GPU.
 
     dtype: another type of numbers. quantization: transformers' config of one, for weights that are held in fewer bits.

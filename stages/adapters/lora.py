@@ -6,6 +6,7 @@ Source: Hu et al. 2021 (LoRA); Kalajdzievski 2023 (rsLoRA); Liu et al. 2024 (DoR
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,25 +56,27 @@ def add(model: Any, wanted: Lora) -> Any:
 
 
 def _check_saved(model: Any, names: Sequence[str]) -> None:
-    """Only modules that are there, and none whose weights are another module's too: merging would part the two."""
-    there = {name.rpartition(".")[2] for name, module in model.named_modules() if list(module.parameters())}
-    if missing := [name for name in names if name not in there]:
-        help = "name modules of the base model, such as norm or embed_tokens"
-        raise fail("T386", f"training.lora.modules_to_save: there is no {', '.join(missing)}", help=help)
-    tied = [name.rpartition(".")[2] for name in _tied(model)]
-    if shared := [name for name in names if name in tied]:
-        help = "leave it out, train with adapter: full, or choose a base model whose lm_head has weights of its own"
-        message = f"training.lora.modules_to_save: the base model uses the weights of {shared[0]} in two places"
-        raise fail("T386", message, help=help)
+    """Only modules that are there, in numbers with a point, and none whose weights are another module's too: merging
+    would part the two."""
+    help = "leave it out, or train with adapter: full"
+    for name in names:
+        named = [module for full, module in model.named_modules() if full.rpartition(".")[2] == name]
+        weights = [parameter for module in named for parameter in module.parameters()]
+        if not weights:
+            why = f"the base model has no {name} with weights"
+        elif not all(weight.is_floating_point() for weight in weights):
+            why = f"{name} is held in four bits, which are not trained"
+        elif {id(weight) for weight in weights} & _shared(model):
+            why = f"the base model uses the weights of {name} in two places"
+        else:
+            continue
+        raise fail("T386", f"training.lora.modules_to_save: {why}", help=help)
 
 
-def _tied(model: Any) -> list[str]:
-    """The modules whose own weights another module has too."""
-    owners: dict[int, list[str]] = {}
-    for name, module in model.named_modules():
-        for parameter in module.parameters(recurse=False):
-            owners.setdefault(id(parameter), []).append(name)
-    return [name for names in owners.values() if len(names) > 1 for name in names]
+def _shared(model: Any) -> set[int]:
+    """The weights that two modules have."""
+    owned = [id(weight) for module in model.modules() for weight in module.parameters(recurse=False)]
+    return {weight for weight, times in Counter(owned).items() if times > 1}
 
 
 def write(model: Any, folder: Path) -> None:

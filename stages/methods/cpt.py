@@ -1,4 +1,4 @@
-"""Continued pretraining: every token of the train texts, on TRL's SFTTrainer. Rows with answers tell whether it helped."""
+"""Continued pretraining: every token of plain texts, on TRL's SFTTrainer. Rows with answers tell whether it helped."""
 
 from __future__ import annotations
 

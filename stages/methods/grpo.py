@@ -1,4 +1,4 @@
-"""Group-relative policy optimization: the model answers each prompt several times, and leans towards its better answers.
+"""Group-relative policy optimization: the model answers a prompt several times, and leans towards its better answers.
 
 How good an answer is can be checked without a judge: it fits the contract (1 or 0), and the task's own metric against
 the row's answer, where it fits.
@@ -79,7 +79,9 @@ def _check_room(lesson: Lesson, rows: Sequence[Example], longest: int) -> None:
     context = int(getattr(lesson.model.config, "max_position_embeddings", 2**31))
     most = max(len(row.prompt) for row in rows)
     if most + longest > context:
-        message = f"the longest prompt has {most} tokens and its answer may have {longest}, and the model reads {context}"
+        message = (
+            f"the longest prompt has {most} tokens and its answer may have {longest}, and the model reads {context}"
+        )
         raise fail("T389", message, help="lower training.max_new_tokens, or shorten the prompt or the rows")
 
 
@@ -98,7 +100,8 @@ def _trainer_class() -> Any:
         """prompts: the tokens of each row. rewards: the mean of every step so far, of `fits` and `right` together."""
 
         def __init__(self, *, prompts: dict[str, list[int]], **given: Any) -> None:
-            self.prompts, self.rewards = prompts, []
+            self.prompts = prompts
+            self.rewards: list[float] = []
             super().__init__(**given)
 
         def _tokenize_prompts(self, prompts: list[str]) -> Any:

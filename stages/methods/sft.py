@@ -35,9 +35,7 @@ def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example],
         steps=steps,
         shared=shared,
         model=lesson.seeded_model(),
-        args=arguments(
-            SFTConfig, lesson, len(steps), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}
-        ),
+        args=arguments(SFTConfig, lesson, len(steps), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
         train_dataset=Dataset.from_list([{"input_ids": row.tokens, "labels": row.labels} for row in train]),
         processing_class=lesson.tokenizer,
     )

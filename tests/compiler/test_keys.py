@@ -103,6 +103,7 @@ OTHER: dict[str, Any] = {
     "success_criteria.gates": {"schema_validity": 0.5},
 }
 
+
 def leaves(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every key that holds no section, dotted, with its type."""
     for name, field in section.model_fields.items():
