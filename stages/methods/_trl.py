@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stages import progress
 from stages.lessons import Lesson
 
 Columns = list[dict[str, Any]]
@@ -81,6 +82,7 @@ def referring(trainer: Any, *columns: str) -> Any:
             self.model.eval()
             with torch.no_grad():
                 for rows in chunks(dataset, batch_size):
+                    progress.tell(rows[0], len(dataset), "rows asked of the base model")
                     inputs = self._prepare_inputs(self.data_collator([dataset[row] for row in rows]))
                     for column, values in zip(columns, self.compute_ref_log_probs(self.model, inputs), strict=True):
                         for row, value in zip(rows, values.tolist(), strict=True):

@@ -14,6 +14,8 @@ from stages.methods._trl import arguments, mean_loss, stepping, without_dropout
 from stages.prefix import batches
 from stages.supervision import Pair, pairs
 
+CERTAIN = -1e-6  # the log-odds of a certain answer have no end, and no gradient
+
 
 def prepare(lesson: Lesson) -> Prepared:
     """Raises T340 to T342 for rows."""
@@ -58,6 +60,9 @@ def _trainer_class() -> Any:
 
         def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
             return {}
+
+        def odds_ratio_loss(self, chosen: Any, rejected: Any) -> Any:
+            return super().odds_ratio_loss(chosen.clamp(max=CERTAIN), rejected.clamp(max=CERTAIN))
 
         def concatenated_forward(self, model: Any, batch: Any) -> Any:
             chosen, *others = super().concatenated_forward(model, batch)
