@@ -2,6 +2,8 @@
 
 Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < the same four in the workspace's own
 conf/ < task.yaml < command line. A node keeps the span of the file that it came from: that is its origin.
+
+What a preset says under `when: NAME:` holds beside that method or adapter alone.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from functools import lru_cache, reduce
 
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value
 from compiler.workspace import Preset, Workspace
-from stages.base import Diagnostic, Span
+from stages.base import Adapter, Diagnostic, Method, Span, members
 
 COMMAND_LINE = "<command line>"
 _MOST = 200  # overrides of one command
@@ -137,11 +139,13 @@ def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:
     if found:
         raise ParseError(found)
     depth = max(len(workspace.presets(group)) for group, _ in _GROUPS)
+    layers: list[Node] = []
     for level in range(depth):
-        yield from defaults[level : level + 1]
+        layers += defaults[level : level + 1]
         for group, node in chosen:
             if node is not None:
-                yield from _layer(group, str(node.value), workspace, level)
+                layers += _layer(group, str(node.value), workspace, level)
+    yield from _where_they_hold(layers, written)
     for group, node in chosen:
         if group == "base_model" and node is not None:
             yield from _unnamed_model(node, workspace)
@@ -172,6 +176,30 @@ def preset_of(model: str, workspace: Workspace) -> str | None:
     return next(found, None)
 
 
+def _where_they_hold(layers: list[Node], written: Node) -> Iterator[Node]:
+    """The layers without `when`, each with what it says there of the method and the adapter that were chosen."""
+    known = reduce(overlay, [*layers, written])
+    chosen = [str(node.value) for key in ("training.method", "training.adapter") if (node := _named(known, key))]
+    for layer in layers:
+        yield Node({key: node for key, node in layer.value.items() if key != "when"}, layer.span, layer.key)
+        when = layer.get("when")
+        for name, node in _conditions(when).items() if when else ():
+            yield from [node] if name in chosen else []
+
+
+def _conditions(when: Node) -> dict[str, Node]:
+    possible = [*members("stages.methods", "METHOD", Method), *members("stages.adapters", "ADAPTER", Adapter)]
+    found = when.value if isinstance(when.value, dict) else {}
+    if not found or not all(isinstance(node.value, dict) for node in found.values()):
+        help = "write it like `when: {full: {training: {learning_rate: 1e-5}}}`"
+        raise ParseError([Diagnostic("T013", "`when` maps methods and adapters to keys", when.key, help=help)])
+    for name in found.keys() - set(possible):
+        help = did_you_mean(name, possible) or "remove it"
+        note = _listed("methods and adapters", possible)
+        raise ParseError([Diagnostic("T011", f"`{name}` is no method or adapter", found[name].key, (note,), help)])
+    return found
+
+
 @lru_cache(maxsize=64)
 def _mapping(preset: Preset) -> Node:
     node = parse_value(preset.text, preset.file)
@@ -183,6 +211,8 @@ def _mapping(preset: Preset) -> Node:
 
 def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnostic]:
     known = sorted({name for layer in workspace.presets(group) for name in layer})
+    if group == "method":
+        known = [name for name in known if name in members("stages.methods", "METHOD", Method)]
     name = str(node.value)
     if name in known:
         return

@@ -99,16 +99,27 @@ class Lora(Section):
     alpha: int = Field(ge=1, description="The update is scaled by alpha / r.")
     dropout: float = Field(ge=0, lt=1, description="Dropout on the adapter's input while training.")
     target_modules: str = Field(description="all-linear, or names of modules, comma-separated: q_proj,v_proj.")
+    rslora: bool = Field(default=False, description="Scale by alpha / sqrt(r), so that a high rank learns as fast.")
+    dora: bool = Field(default=False, description="Learn direction and magnitude apart: nearer to full, and slower.")
+    modules_to_save: list[str] = Field(
+        default_factory=list, description="Modules that are trained whole beside the adapter, such as norm."
+    )
 
 
 class Training(Section):
-    """How the adapter is trained."""
+    """How the base model is trained. A key that only some methods read is refused beside another."""
 
     base_model: str = Field(
         min_length=1, description="A preset of conf/base_model/, HUB/ID@COMMIT, a .gguf file or a transformers folder."
     )
-    method: Literal["sft"] = Field(description="sft: supervised, loss on the answers only.")
-    adapter: Literal["lora"] = Field(description="lora: low-rank adapter, merged after training.")
+    method: str = Field(
+        description="sft (answers), dpo or orpo (rows with chosen and rejected), kto (answers, each with label true or "
+        "false), grpo (own answers, rated by contract and metric) or cpt (continued pretraining on texts)."
+    )
+    adapter: Literal["lora", "qlora", "full"] = Field(
+        description="lora: low-rank adapter, merged after training; qlora: the same on a base model in four bits; "
+        "full: every weight."
+    )
     prompt: Literal["contract", "system", "none"] = Field(
         description="What stands before the input, in training and in serving: contract (system prompt and the schema "
         "in words), system (the system prompt alone) or none.",
@@ -121,8 +132,21 @@ class Training(Section):
     weight_decay: float = Field(ge=0, lt=1, description="Pull of the adapter's weights towards zero.")
     scheduler: Literal["cosine", "linear", "constant"] = Field(description="How the rate falls after the warm-up.")
     max_length: int = Field(ge=16, description="Tokens of prompt and answer together; a longer row stops the build.")
-    shared_prefix: Literal["auto", "on", "off"] = Field(
-        description="Run the tokens that all prompts begin with once a step."
+    shared_prefix: Literal["auto", "on", "off"] | None = Field(
+        default=None, description="sft: run the tokens that all prompts begin with once a step."
+    )
+    beta: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="dpo, kto: how near the model stays to what it was; orpo: how much preference weighs.",
+    )
+    generations: int | None = Field(
+        default=None, ge=2, le=64, description="grpo: answers that are tried for every prompt."
+    )
+    max_new_tokens: int | None = Field(default=None, ge=1, description="grpo: tokens of such an answer, at most.")
+    reward: str | None = Field(
+        default=None, description="grpo: the metric that rates an answer; default: the primary metric."
     )
     seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
 

@@ -321,6 +321,42 @@ class Gate:
     judge: Callable[[Any, float], Any]
 
 
+Shape = Literal["answers", "pairs", "verdicts", "texts"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to learn from rows. `prepare(lesson)` turns a stages.lessons.Lesson into a Prepared trainer.
+
+    rows: what a row says beside its input: answers; pairs (a better and a worse answer); verdicts (an answer, and
+    whether it is good); or texts, which have no input. Of the last two, rows that name no right answer are trained on
+    only.
+    keys: the keys of `training` that it reads and some other method does not. One that no method names is read by all.
+    """
+
+    name: str
+    summary: str
+    rows: Shape
+    keys: tuple[str, ...]
+    prepare: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What of a model is trained. `load(located, device)` gives model and tokenizer, `add(model, params)` makes the
+    model trainable, and `write(model, folder)` writes what was trained, for stages.adapter to put on the base model.
+
+    keys: as a Method's.
+    """
+
+    name: str
+    summary: str
+    keys: tuple[str, ...]
+    load: Callable[..., tuple[Any, Any]]
+    add: Callable[..., Any]
+    write: Callable[..., None]
+
+
 # The names of llama.cpp's quantizations that `quantization.formats` takes, smallest effect first.
 QUANTIZATIONS = [
     "q8_0",

@@ -60,7 +60,7 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
     with base_model_engine(inputs.model) as engine:
         question = Question(
             rows=list(read_rows(inputs.rows)),
-            train=lambda: read_rows(inputs.train) if inputs.train else iter(()),
+            train=lambda: (row for row in read_rows(inputs.train) if row.answered) if inputs.train else iter(()),
             contract=params.contract,
             prompting=params.prompting,
             decoding=params.decoding,

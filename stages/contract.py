@@ -73,6 +73,12 @@ class Contract(Params):
         """The one text of an answer: what a model is trained to say. Object keys stand in the schema's order."""
         return dumps(ordered(value, self.schema_, self.schema_, self._fits)) if self.type == "json" else str(value)
 
+    def spell(self, value: Any) -> str:
+        """The text of an answer that may break the contract, as a rejected one does: JSON, or the text that it is."""
+        if not self.errors(value):
+            return self.write(value)
+        return value if isinstance(value, str) else dumps(value)
+
     def _fits(self, schema: Any, value: Any) -> bool:
         """Whether the value fits a part of the contract's schema."""
         return bool(self._validator.evolve(schema=schema).is_valid(value))

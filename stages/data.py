@@ -6,20 +6,22 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from stages.base import File, Key, Params, Span, Stage, Write, fail
+from stages.base import File, Key, Params, Shape, Span, Stage, Write, fail
 from stages.chat import PLACEHOLDER, is_jinja
 from stages.contract import Contract
 from stages.progress import tell
 from stages.readers import Record, read, strict_json
-from stages.rows import Row, dumps, fields_of, read_jsonl, row_id, write_json
+from stages.rows import Row, as_dict, dumps, read_jsonl, row_id, write_json
 from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, SPLITS
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 _KEEP_FIRST = (*APART, "test", "dev", "train", None)
+VERDICT_COLUMNS = ("completion", "output", "answer")  # `label` says there whether the answer is good
+_GOOD = {"true": True, "1": True, "false": False, "0": False}
 _UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 
 
@@ -44,6 +46,7 @@ class DataParams(Params):
     output: Annotated[str | None, Key("data.output")]
     group_by: Annotated[str | None, Key("splits.group_by")]
     input_template: Annotated[str, Key("input_template")]
+    shape: Annotated[Shape, Key("data.shape")] = "answers"
     contract: Contract
 
 
@@ -110,18 +113,69 @@ def _records(params: DataParams) -> Iterator[tuple[str, Record, Row | str]]:
 
 
 def to_row(fields: dict[str, Any], source: Source, params: DataParams, wanted: tuple[str, ...]) -> Row:
-    """A record as a canonical row: the fields that the template reads, and the answer. Raises Rejected."""
+    """A record as a canonical row of `params.shape`: what the template reads, and the answers. Raises Rejected."""
+    if params.shape == "texts" and not _has_answer(fields, params):
+        row = _text(fields)
+    elif params.shape == "pairs":
+        row = _pair(_given(fields, wanted), fields, params.contract)
+    elif params.shape == "verdicts":
+        row = _verdict(_given(fields, wanted), fields, params)
+    else:
+        given = _given(fields, wanted)
+        answer = _checked(_answer(fields, params, ANSWER_COLUMNS), params.contract)
+        row = Row(row_id(given, answer), given, answer)
+    split = source.role or _official_split(fields)
+    if params.shape == "texts" and row.answered and split == "train":
+        raise Rejected("it has an answer, so it is no text to train on")
+    group, place = _group(fields, params.group_by), split if row.answered else _trained_on(split)
+    return replace(row, split=place, group=group, tags=source.tags)
+
+
+def _given(fields: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
     missing = [name for name in wanted if fields.get(name) is None]
     if missing:
         raise Rejected(f"the input field {missing[0]} is missing")
     given = {name: fields[name] for name in wanted}
     if all(_is_empty(value) for value in given.values()):
         raise Rejected("every input field is empty")
-    answer = _answer(fields, params)
-    if broken := params.contract.errors(answer):
-        raise Rejected("; ".join(broken))
-    split = source.role or _official_split(fields)
-    return Row(row_id(given, answer), given, answer, split, _group(fields, params.group_by), source.tags)
+    return given
+
+
+def _pair(given: dict[str, Any], fields: dict[str, Any], contract: Contract) -> Row:
+    """{…, chosen, rejected}: the chosen answer is the right one."""
+    if fields.get("chosen") is None:
+        raise Rejected("the answer is missing: no column chosen")
+    chosen, rejected = _checked(fields["chosen"], contract), _worse(fields.get("rejected"), contract)
+    if contract.write(chosen) == contract.spell(rejected):
+        raise Rejected("chosen and rejected are the same answer")
+    return Row(row_id(given, {"chosen": chosen, "rejected": rejected}), given, chosen, rejected=rejected)
+
+
+def _verdict(given: dict[str, Any], fields: dict[str, Any], params: DataParams) -> Row:
+    """{…, completion, label}: a right answer, or one that is not to be given."""
+    good = _GOOD.get(str(fields.get("label")).strip().lower())
+    if good is None:
+        raise Rejected("the label says neither true nor false")
+    answer = _answer(fields, params, VERDICT_COLUMNS)
+    if good:
+        answer = _checked(answer, params.contract)
+        return Row(row_id(given, answer), given, answer)
+    answer = _worse(answer, params.contract)
+    return Row(row_id(given, {"rejected": answer}), given, None, rejected=answer)
+
+
+def _text(fields: dict[str, Any]) -> Row:
+    """{text}: nothing is asked and nothing answered."""
+    text = fields.get("text")
+    if not isinstance(text, str) or _is_empty(text):
+        raise Rejected("the text is missing or empty")
+    return Row(row_id({}, text), {}, None, text=text)
+
+
+def _trained_on(split: str | None) -> str:
+    if split not in (None, "train"):
+        raise Rejected(f"it names no right answer, so it cannot stand in {split}")
+    return "train"
 
 
 def _group(fields: dict[str, Any], column: str | None) -> str | None:
@@ -135,21 +189,46 @@ def _is_empty(value: Any) -> bool:
     return value in ([], {})
 
 
-def _answer(fields: dict[str, Any], params: DataParams) -> Any:
-    contract = params.contract
-    own = contract.fields if contract.type == "json" else ()
-    column = params.output or next((name for name in ANSWER_COLUMNS if name in fields and name not in own), None)
+def _answer(fields: dict[str, Any], params: DataParams, columns: tuple[str, ...]) -> Any:
+    """What stands in the answer's column, or in columns that bear the names of its fields."""
+    own = params.contract.fields if params.contract.type == "json" else ()
+    column = params.output or next((name for name in columns if name in fields and name not in own), None)
     if column is None and own:
         return {name: fields[name] for name in own if name in fields}
     if column is None or column not in fields:
-        raise Rejected(f"the answer is missing: no column {params.output or ', '.join(ANSWER_COLUMNS)}")
-    answer = fields[column]
-    if contract.type == "json" and isinstance(answer, str) and contract.errors(answer):
-        try:
-            return strict_json(answer)  # JSON in a text column; a text that fits the contract as it stands is meant so
-        except (ValueError, RecursionError):
-            return answer
+        raise Rejected(f"the answer is missing: no column {params.output or ', '.join(columns)}")
+    return fields[column]
+
+
+def _checked(value: Any, contract: Contract) -> Any:
+    answer = _out_of_text(value, contract)
+    if broken := contract.errors(answer):
+        raise Rejected("; ".join(broken))
     return answer
+
+
+def _worse(value: Any, contract: Contract) -> Any:
+    """An answer that is not to be given; it may well break the contract."""
+    answer = _out_of_text(value, contract)
+    if answer is None or not contract.spell(answer).strip():
+        raise Rejected("the rejected answer is missing or empty")
+    return answer
+
+
+def _out_of_text(value: Any, contract: Contract) -> Any:
+    """JSON in a text column; a text that fits the contract as it stands is meant so."""
+    if contract.type == "json" and isinstance(value, str) and contract.errors(value):
+        try:
+            return strict_json(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _has_answer(fields: dict[str, Any], params: DataParams) -> bool:
+    """Whether a record among texts is a row to measure with."""
+    names = (params.output,) if params.output else (*ANSWER_COLUMNS, *params.contract.fields)
+    return any(fields.get(name) is not None for name in names)
 
 
 def _official_split(fields: dict[str, Any]) -> str | None:
@@ -182,7 +261,7 @@ def _keep(row: Row, spool: TextIO, kept: dict[str, tuple[int, int]]) -> None:
         return
     kept[row.id] = (rank, spool.tell())
     # Keys sorted: of two rows that differ in key order only, either may come first.
-    spool.write(dumps(fields_of(row), sort_keys=True) + "\n")
+    spool.write(dumps(as_dict(row), sort_keys=True) + "\n")
 
 
 def _write_sorted(spool: TextIO, kept: dict[str, tuple[int, int]], accepted: Path) -> None:

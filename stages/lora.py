@@ -41,6 +41,8 @@ def _plain(module: Any, adapter: str) -> bool:
 
 
 def _forward(apply: Any, layer: Any, adapter: str, x: Any) -> Any:
+    if layer.disable_adapters or layer.active_adapters != [adapter]:  # a reference is asked, the base model as it was
+        return type(layer).forward(layer, x)
     down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
     y = apply(x.reshape(-1, x.shape[-1]), layer.base_layer.weight, down, up, layer.scaling[adapter])
     bias = layer.base_layer.bias

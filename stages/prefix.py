@@ -124,31 +124,3 @@ def batches(lengths: Sequence[int], size: int, epochs: float, seed: int) -> list
         epoch = [ordered[i : i + size] for i in range(0, len(ordered), size)]
         steps += draw.sample(epoch, len(epoch))
     return steps[:wanted]
-
-
-def trainer_class() -> Any:
-    """TRL's SFTTrainer with this step. A function, for importing TRL takes seconds."""
-    from torch.utils.data import DataLoader
-    from trl import SFTTrainer
-
-    class PrefixTrainer(SFTTrainer):  # type: ignore[misc]
-        """steps: the rows of every step. losses: of every step so far, per learned token."""
-
-        def __init__(self, *, steps: list[list[int]], shared: int, **given: Any) -> None:
-            super().__init__(**given)
-            self.steps, self.shared = steps, shared
-            self.losses: list[float] = []
-
-        def get_train_dataloader(self) -> Any:
-            return DataLoader(self.train_dataset, batch_sampler=self.steps, collate_fn=self.data_collator)
-
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            plain = self.accelerator.unwrap_model(model).get_base_model()
-            learned = (inputs["labels"] != -100).sum()
-            loss = answer_loss(plain, inputs["input_ids"], inputs["labels"], self.shared) / learned
-            self.losses.append(float(loss.detach()))
-            return loss
-
-    return PrefixTrainer

@@ -4,7 +4,8 @@ A canonical row, as every stage after `data` reads it:
 
     {"id": "5f1c0d9a3b7e", "input": {"text": "For 2 at 7pm"}, "output": {"people": "2", "time": "7pm"}, "split": null}
 
-`id` is a hash of input and output, so it does not depend on the file, the line or the order a row came in.
+`id` is a hash of all that a row says, so it does not depend on the file, the line or the order a row came in.
+Rows to prefer by also have "rejected", a worse answer; rows of continued pretraining have "text" and nothing else.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+_RARE = ("group", "tags", "rejected", "text")
+
 
 @dataclass(frozen=True)
 class Row:
     """One example. `split` is the official split that the source names, if it names one.
 
     group: rows of one group stay in one split. tags: its source's words, by which figures are reported.
+    output: the right answer.
+    rejected: a worse answer, which may break the contract; the only answer of a row that tells what not to say.
+    text: what continued pretraining reads; such a row has an empty input and no answer.
     """
 
     id: str
@@ -30,6 +36,19 @@ class Row:
     split: str | None = None
     group: str | None = None
     tags: tuple[str, ...] = ()
+    rejected: Any = None
+    text: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the row says what is right, so that an answer can be held against it."""
+        return self.text is None and (self.rejected is None or self.output is not None)
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """The row as it is written: what few rows have, only where there is one."""
+    fields = asdict(row)
+    return {name: value for name, value in fields.items() if name not in _RARE or value not in (None, ())}
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> str:
@@ -61,12 +80,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    return write_jsonl(path, map(fields_of, rows))
-
-
-def fields_of(row: Row) -> dict[str, Any]:
-    """A row as it is written: without a group or tags where it has none."""
-    return {name: value for name, value in asdict(row).items() if name not in ("group", "tags") or value}
+    return write_jsonl(path, map(as_dict, rows))
 
 
 def write_json(path: Path, value: Any) -> None:

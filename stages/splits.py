@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write, fail
-from stages.rows import Row, read_rows, write_json, write_rows
+from stages.rows import Row, read_rows, row_id, write_json, write_rows
 from stages.shapes import APART
 
 NAMES = ("train", "dev", "test", *APART)
@@ -44,6 +44,9 @@ class Outputs:
 def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     """Put each row into one split: the official one where the data names it, otherwise by a seeded hash.
 
+    Rows that name no right answer are trained on. Beside texts, rows with an answer are there to measure: they go to
+    dev and test alone. A wrong answer to an input of dev or test is left out, so that no such input is trained on.
+
     The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
     drawn label by label, rows with a group by group. out.*: JSONL, sizes sum to the accepted rows; golden and
@@ -51,8 +54,9 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     """
     places = _by_group if params.group_by else _places
     place = dict(places(read_rows(inputs.rows), params))
+    leaking = _leaking(inputs.rows, place)
     counts = {
-        name: write_rows(getattr(out, name), (row for row in read_rows(inputs.rows) if place[row.id] == name))
+        name: write_rows(getattr(out, name), (row for row in read_rows(inputs.rows) if place.get(row.id) == name))
         for name in NAMES
     }
     empty = [name for name, count in counts.items() if not count and name not in APART]
@@ -60,23 +64,34 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
         notes = (f"rows: {counts}",)
         help = "bring more rows, raise the share in splits.ratios, or name the split in a column `split`"
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
-    write_json(out.report, {**counts, "share_dev": params.dev, "share_test": params.test, "seed": params.seed})
+    left_out = {"left_out": leaking} if leaking else {}
+    write_json(
+        out.report, {**counts, **left_out, "share_dev": params.dev, "share_test": params.test, "seed": params.seed}
+    )
 
 
 def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
     """(row id, split) for every row; only ids and labels are held in memory."""
     named: dict[str, str] = {}
     pools: dict[str | None, dict[str, list[str]]] = {None: defaultdict(list), "train": defaultdict(list)}
+    texts = False
     for row in rows:
-        if row.split in pools:
+        texts |= row.text is not None
+        if not row.answered:
+            named[row.id] = "train"
+        elif row.split in pools:
             pools[row.split][_stratum(row, params)].append(row.id)
         else:
             named[row.id] = str(row.split)
     yield from named.items()
     shares = _open_shares(set(named.values()), params)
+    if texts:  # what has an answer is there to measure
+        whole = sum(shares.values()) or 1.0
+        yield from _draw(pools[None], {name: share / whole for name, share in shares.items()}, params.seed, "dev")
+        return
     if pools[None]:
         yield from ((id, "train") for ids in pools["train"].values() for id in ids)
-    yield from _draw(pools[None] or pools["train"], shares, params.seed)
+    yield from _draw(pools[None] or pools["train"], shares, params.seed, "train")
 
 
 def _by_group(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
@@ -118,8 +133,23 @@ def _open_shares(taken: set[str], params: SplitParams) -> dict[str, float]:
     return {"test": 0.0 if "test" in taken else params.test, "dev": 0.0 if "dev" in taken else params.dev}
 
 
-def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int) -> Iterator[tuple[str, str]]:
-    """Of each stratum's shuffled ids the first go to test, the next to dev, the rest to train."""
+def _leaking(rows: Path, place: dict[str, str]) -> int:
+    """Take wrong answers to inputs of dev and test out of `place`, and what a group would put there; gives how many."""
+    wrong = {row.id: _asked(row) for row in read_rows(rows) if not row.answered}
+    asked = (_asked(row) for row in read_rows(rows) if row.answered and place[row.id] != "train")
+    held = set(asked) if wrong else set()
+    leaking = [id for id, question in wrong.items() if place[id] != "train" or question in held]
+    for id in leaking:
+        del place[id]
+    return len(leaking)
+
+
+def _asked(row: Row) -> str:
+    return row_id(row.input, None)
+
+
+def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int, rest: str) -> Iterator[tuple[str, str]]:
+    """Of each stratum's shuffled ids the first go to test, the next to dev, the others to `rest`."""
     left = {stratum: sorted(ids, key=lambda id: _order(id, seed)) for stratum, ids in strata.items()}
     sizes = {stratum: len(ids) for stratum, ids in strata.items()}
     for name, share in shares.items():
@@ -127,7 +157,7 @@ def _draw(strata: dict[str, list[str]], shares: dict[str, float], seed: int) -> 
         for stratum, count in _counts(sizes, room, share, f"{seed}:{name}").items():
             yield from ((id, name) for id in left[stratum][:count])
             left[stratum] = left[stratum][count:]
-    yield from ((id, "train") for ids in left.values() for id in ids)
+    yield from ((id, rest) for ids in left.values() for id in ids)
 
 
 def _counts(sizes: dict[str, int], room: dict[str, int], share: float, seed: str) -> dict[str, int]:

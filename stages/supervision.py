@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,44 @@ class Example:
         return [-100] * len(self.prompt) + self.answer
 
 
+@dataclass(frozen=True)
+class Pair:
+    """One row with a better and a worse answer, each ending with the token that ends a turn."""
+
+    id: str
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+    def __len__(self) -> int:
+        """Of the longer one of the two, for that is what a batch is padded to."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
+
+    @property
+    def tokens(self) -> int:
+        return 2 * len(self.prompt) + len(self.chosen) + len(self.rejected)
+
+    @property
+    def columns(self) -> dict[str, list[int]]:
+        return {"prompt_ids": self.prompt, "chosen_ids": self.chosen, "rejected_ids": self.rejected}
+
+
+Say = Callable[[Row], str]
+
+
 def examples(
-    rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int
+    rows: Iterable[Row],
+    tokenizer: Any,
+    prompting: Prompting,
+    contract: Contract,
+    max_length: int,
+    *,
+    say: Say | None = None,
 ) -> list[Example]:
     """Every row, tokenized exactly as it will be asked when served; special tokens in a row's texts stay text.
 
-    The answer's tokens follow the prompt's as they do in generation: the two are tokenized apart.
+    say: the text of a row's answer, where it is not the right one. The answer's tokens follow the prompt's as they do
+    in generation: the two are tokenized apart.
     Raises T340 when rows are longer than `max_length` tokens (nothing is truncated), T341 when an answer has no token,
     T342 when nothing ends an answer.
     """
@@ -51,10 +83,24 @@ def examples(
     found = []
     for row in rows:
         prompt = template.prompt(row.id, system, user_message(prompting.input_template, row.input))
-        said = weights.encode(tokenizer, Prompt(row.id, (Piece(contract.write(row.output), plain=True),)))
+        text = say(row) if say else contract.write(row.output)
+        said = weights.encode(tokenizer, Prompt(row.id, (Piece(text, plain=True),)))
         found.append(Example(row.id, weights.encode(tokenizer, prompt), [*said, *stop] if said else []))
     _check(found, max_length)
     return found
+
+
+def pairs(rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int) -> list[Pair]:
+    """Every row with its chosen and its rejected answer. Raises as `examples` does, for either of them."""
+    kept, how = list(rows), (tokenizer, prompting, contract, max_length)
+    chosen = examples(kept, *how)
+    rejected = examples(kept, *how, say=lambda row: contract.spell(row.rejected))
+    return [Pair(a.id, a.prompt, a.answer, b.answer) for a, b in zip(chosen, rejected, strict=True)]
+
+
+def spelled(contract: Contract) -> Say:
+    """The one answer of a row, whether it is right or not."""
+    return lambda row: contract.write(row.output) if row.answered else contract.spell(row.rejected)
 
 
 def stop_tokens(tokenizer: Any) -> list[int]:

@@ -20,9 +20,10 @@ _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of
 Device = Literal["cpu", "cuda"]
 
 
-def load(located: Located, *, device: Device = "cpu") -> tuple[Any, Any]:
+def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantization: Any = None) -> tuple[Any, Any]:
     """A causal language model and its tokenizer; float32 on the CPU, bfloat16 on a GPU.
 
+    dtype: another type of numbers. quantization: transformers' config of one, for weights that are held in fewer bits.
     Raises T323 without a chat template, T334 when the folder wants to run code of its own, T336 when transformers
     cannot read it.
     Source: bfloat16 on a CPU without its instructions is ten times slower than float32 (design, measured facts).
@@ -41,10 +42,12 @@ def load(located: Located, *, device: Device = "cpu") -> tuple[Any, Any]:
         chat_template(tokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        safe = {} if located.gguf else {"use_safetensors": True}
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=_dtype(device), **how, **safe)
+        safe: dict[str, Any] = {} if located.gguf else {"use_safetensors": True}
+        if quantization is not None:
+            safe |= {"quantization_config": quantization, "device_map": {"": device}}
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or dtype_of(device), **how, **safe)
     model = _as_if_from_a_folder(model) if located.gguf else model
-    return model.to(device), tokenizer
+    return model if quantization is not None else model.to(device), tokenizer
 
 
 def training_device() -> Device:
@@ -71,7 +74,7 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     return found
 
 
-def _dtype(device: Device) -> Any:
+def dtype_of(device: Device) -> Any:
     import torch
 
     return torch.bfloat16 if device == "cuda" else torch.float32

@@ -153,6 +153,20 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "dvc.yaml or params.yaml was written anew while a stage ran, so what it made is thrown away.",
         "Build again; do not compile while a build runs.",
     ),
+    "T385": ("`adapter: qlora` without bitsandbytes.", "`pip install bitsandbytes`, or train with `adapter: lora`."),
+    "T386": (
+        "`training.lora.modules_to_save` names what the base model lacks, shares or holds in four bits.",
+        "Leave it out, or train with `adapter: full`.",
+    ),
+    "T387": ("Trained weights that are those of another base model.", "Train again on this base model."),
+    "T388": (
+        "Rows that `method: kto` cannot compare: one alone in a step, or all labelled alike.",
+        "Raise `training.batch_size` to 2 or more; bring rows of both labels.",
+    ),
+    "T389": (
+        "Prompt and answer of `method: grpo` are longer than the model reads.",
+        "Lower `training.max_new_tokens`, or shorten the prompt or the rows.",
+    ),
     "T401": ("This folder is no DVC workspace.", "Run `git init && dvc init`, or begin with `tunec init DIR`."),
     "T402": ("DVC is not installed.", "`pip install dvc`."),
     "T403": ("A DVC command failed.", "Mend what DVC names."),

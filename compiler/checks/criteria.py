@@ -24,7 +24,7 @@ def metric_is_known(look: Look) -> Iterator[Found]:
     known, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
     fitting = [name for name, metric in known.items() if _fits(metric, look)]
     note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
-    for path, name in _metrics(look):
+    for path, name in _named(look):
         if name not in known:
             yield Found(f"unknown metric `{name}`", path, did_you_mean(name, fitting) or CHOOSE, note)
         elif name not in fitting:
@@ -250,3 +250,10 @@ def _metrics(look: Look) -> Iterator[tuple[str, str]]:
     yield "success_criteria.primary_metric", look.task.success_criteria.primary_metric
     for index, name in enumerate(look.task.evaluation.metrics):
         yield f"evaluation.metrics.{index}", name
+
+
+def _named(look: Look) -> Iterator[tuple[str, str]]:
+    """Every place that names a metric: those that are measured, and what rates a model's own answers in training."""
+    yield from _metrics(look)
+    if look.task.training.reward is not None:
+        yield "training.reward", look.task.training.reward

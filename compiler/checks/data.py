@@ -10,6 +10,9 @@ from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
 from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, readable
 
+# The columns that rows of a shape have beside those of the input; answers have a column of their own, see T109.
+_SHAPES = {"pairs": ("chosen", "rejected"), "verdicts": ("label",), "texts": ("text",)}
+
 
 @check("T103")
 def placeholder_has_a_column(look: Look) -> Iterator[Found]:
@@ -17,7 +20,7 @@ def placeholder_has_a_column(look: Look) -> Iterator[Found]:
 
     Every row would be rejected. Correct the name, or rename the column with `map` in data.sources.
     """
-    if not look.seen_whole:
+    if not look.seen_whole or look.shape == "texts":
         return
     for name in sorted(placeholders(look.task.input_template) - look.columns):
         known = ", ".join(sorted(look.columns))
@@ -32,7 +35,7 @@ def column_is_read(look: Look) -> Iterator[Found]:
     It may be forgotten in `input_template`. Where it is meant to stay out, there is nothing to do.
     """
     read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, look.task.splits.group_by, "id"}
-    unused = sorted(look.columns - read)
+    unused = sorted(look.columns - read - set(_SHAPES.get(look.shape, ())))
     if unused and look.seen_whole:
         names = ", ".join(f"`{name}`" for name in unused[:8])
         what = "the column" if len(unused) == 1 else "the columns"
@@ -90,13 +93,33 @@ def answer_has_a_column(look: Look) -> Iterator[Found]:
     It is the column that `data.output` names; otherwise `output`, `label` or `answer`; otherwise, of a JSON contract,
     the columns that are named like its fields. Name the column in `data.output`.
     """
-    if not look.seen_whole or _answers(look) & look.columns:
+    if not look.seen_whole or look.shape != "answers" or _answers(look) & look.columns:
         return
     named = look.task.data.output
     what = f"the data has no column `{named}`" if named else "no column of the data holds the answer"
     known = ", ".join(sorted(look.columns))
     help = did_you_mean(named or "output", sorted(look.columns)) or "name the column that holds it: `data: {output: …}`"
     yield Found(what, "data.output" if named else "data.sources", help, f"columns of the data: {known}")
+
+
+@check("T135")
+def rows_suit_the_method(look: Look) -> Iterator[Found]:
+    """The data lacks the columns that the training method learns from.
+
+    dpo and orpo need `chosen` and `rejected`, kto an answer and a `label` that says true or false, cpt a `text`. Rename
+    the columns with `map`, or choose another method.
+    """
+    needs = [name for name in _SHAPES.get(look.shape, ()) if name not in look.columns]
+    if look.seen_whole and needs and look.shape in _SHAPES:
+        note = f"columns of the data: {', '.join(sorted(look.columns))}"
+        method, missing = look.task.training.method, " and ".join(f"`{name}`" for name in needs)
+        help = f"rename a column: `map: {{{needs[0]}: COLUMN}}` in data.sources, or choose another method"
+        yield Found(
+            f"`{method}` learns from {missing}, which the data lacks",
+            "training.method",
+            help,
+            note,
+        )
 
 
 @check("T111")
@@ -134,6 +157,8 @@ def template_hides_the_answer(look: Look) -> Iterator[Found]:
 
     The model would learn to copy. Take the placeholder out.
     """
+    if look.shape != "answers":
+        return
     answer = look.task.data.output or next((name for name in ANSWER_COLUMNS if name in look.columns), None)
     if answer and answer in placeholders(look.task.input_template):
         help = "take it out: the model would learn to copy"

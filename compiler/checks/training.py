@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
+from stages.base import Adapter, Method, members
 
 # Highest epochs by row count, and usual rates by model size: the seeds' heuristics (1 to 5 epochs; 1e-5 to 2e-4 for
 # models of 0.5B and more) and, below 0.4B parameters, the rates that were measured here.
@@ -42,15 +43,33 @@ def epochs_are_sane(look: Look) -> Iterator[Found]:
         yield Found(f"{epochs:g} epochs {what} are likely to be learnt by heart", "training.epochs", help)
 
 
+@check("T131")
+def method_reads_the_key(look: Look) -> Iterator[Found]:
+    """A key of `training` that the method or the adapter does not read, such as `beta` beside sft.
+
+    Remove it, or choose the method that it belongs to.
+    """
+    training = look.task.training
+    methods = {name: method.keys for name, method in members("stages.methods", "METHOD", Method).items()}
+    adapters = {name: adapter.keys for name, adapter in members("stages.adapters", "ADAPTER", Adapter).items()}
+    for chosen, known in ((training.method, methods), (training.adapter, adapters)):
+        for key in sorted({key for keys in known.values() for key in keys} - set(known.get(chosen, ()))):
+            if look.written(f"training.{key}"):
+                note = f"read by {', '.join(name for name, keys in known.items() if key in keys)}"
+                yield Found(f"`{chosen}` does not read `{key}`", f"training.{key}", "remove it", note, key=True)
+
+
 @check("T137", "warning")
 def rate_is_usual(look: Look) -> Iterator[Found]:
     """A learning rate outside what is known to work for a model of this size.
 
     Low-rank adapters take 1e-5 to 5e-4 from 0.4B parameters on, 1e-4 to 3e-3 below. Too high diverges, too low learns
-    nothing in a few epochs.
+    nothing in a few epochs. Training every weight wants a tenth of that, preference methods a fiftieth.
     """
     size, rate = look.task.base_model.parameters, look.task.training.learning_rate
     low, high = _RATES[size < _SMALL] if size else (_RATES[False][0], _RATES[True][1])
+    gentle = look.task.training.method not in ("sft", "cpt")
+    low /= (10 if look.task.training.adapter == "full" else 1) * (50 if gentle else 1)
     if not low <= rate <= high:
         what = "high" if rate > high else "low"
         note = f"usual here: {low:g} to {high:g}"

@@ -18,7 +18,7 @@ def answer(question: Question) -> Iterator[Answer]:
     from stages.answers import Answer
 
     seen = Counter(question.contract.write(row.output) for row in question.train())
-    text = min(seen, key=lambda said: (-seen[said], said))
+    text = min(seen, key=lambda said: (-seen[said], said), default="")
     for row in question.rows:
         yield Answer(row.id, text, text, 0, "stop")
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from compiler import compile_task
-from compiler.workspace import Peek
-from tests.compiling import ROOT, compiled, shown, told
+from compiler.parse import ParseError
+from compiler.workspace import Memory, Peek, Preset
+from tests.compiling import MINIMAL, ROOT, ROWS, compiled, shipped, shown, told
 from tunec.peeking import peek
 from tunec.workspace import Disk
 
@@ -72,3 +73,41 @@ def _text(case: Path) -> str:
 def _lines(case: Path, name: str) -> list[str]:
     file = case / name
     return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+
+
+# ---------------------------------------------------------------- presets that hold beside a method or an adapter
+
+
+def with_presets(**changed: str) -> Memory:
+    """tunec's presets, and conf/method/sft.yaml with another text."""
+    groups = {group: dict(presets) for group, presets in shipped().items()}
+    for name, text in changed.items():
+        groups["method"][name] = Preset(f"conf/method/{name}.yaml", text)
+    return Memory(frozenset({ROWS}), groups)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rate"),
+    [
+        ([], 1e-3),
+        (["training.method=dpo"], 5e-5),
+        (["training.adapter=full", "training.method=dpo"], 5e-6),
+        (["training.method=orpo", "training.learning_rate=0.5"], 0.5),
+    ],
+)
+def test_a_rate_is_that_of_the_method_and_the_adapter(overrides: list[str], rate: float) -> None:
+    assert compiled(overrides=overrides).task.training.learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("when: {loar: {training: {epochs: 1}}}", "T011"),
+        ("when: full", "T013"),
+        ("when: {full: 1e-5}", "T013"),
+    ],
+)
+def test_a_condition_that_could_never_hold_is_refused(text: str, code: str) -> None:
+    with pytest.raises(ParseError) as error:
+        compile_task(MINIMAL, with_presets(sft=text))
+    assert [(found.code, found.span.file) for found in error.value.diagnostics] == [(code, "conf/method/sft.yaml")]

@@ -77,11 +77,16 @@ OTHER: dict[str, Any] = {
     "base_model.chat.system_role": (CHAT, False),
     "base_model.chat.thinking": (CHAT, "optional"),
     "training.base_model": OTHER_MODEL,
+    "training.method": "orpo",
+    "training.adapter": "full",
     "training.prompt": "none",
     "training.lora.r": 8,
     "training.lora.alpha": 64,
     "training.lora.dropout": 0.1,
     "training.lora.target_modules": "q_proj",
+    "training.lora.rslora": True,
+    "training.lora.dora": True,
+    "training.lora.modules_to_save": ["norm"],
     "training.epochs": 1,
     "training.learning_rate": 1e-5,
     "training.batch_size": 2,
@@ -90,6 +95,10 @@ OTHER: dict[str, Any] = {
     "training.scheduler": "linear",
     "training.max_length": 64,
     "training.shared_prefix": "off",
+    "training.beta": ({"training.method": "dpo"}, 0.5),
+    "training.generations": ({"training.method": "grpo"}, 4),
+    "training.max_new_tokens": ({"training.method": "grpo"}, 16),
+    "training.reward": ({"training.method": "grpo"}, "slot_f1"),
     "training.seed": 1,
     "quantization.formats": ["q8_0"],
     "quantization.max_drop": 0.5,
@@ -113,8 +122,6 @@ CONSUMED: dict[str, tuple[tuple[str, ...], Any]] = {
     "versioning.retention": (("release", "--dry-run"), 1),
     "versioning.deploy_target": (("release", "--dry-run"), "ollama"),
 }
-# Keys that have one value only, for now.
-SINGLE = {"training.method": "sft", "training.adapter": "lora"}
 # Keys that nothing built depends on, and who reads them; each has a test of its own below.
 ELSEWHERE = {
     "splits.ratios.train": "the check that the shares sum to 1",
@@ -155,7 +162,7 @@ def built(task: dict[str, Any]) -> tuple[str, str]:
     return found.dvc_yaml, found.params_yaml
 
 
-@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in {*SINGLE, *CONSUMED, *ELSEWHERE}])
+@pytest.mark.parametrize("key", [key for key, _ in leaves() if key not in {*CONSUMED, *ELSEWHERE}])
 def test_a_key_that_changes_changes_what_is_built(key: str) -> None:
     given = OTHER[key]
     before, other = given if isinstance(given, tuple) else ({}, given)
@@ -189,7 +196,7 @@ def test_a_key_that_a_command_reads_changes_what_it_prints_and_nothing_that_is_b
 
 
 def test_the_tables_hold_every_key_and_no_other() -> None:
-    assert {key for key, _ in leaves()} == OTHER.keys() | SINGLE.keys() | CONSUMED.keys() | ELSEWHERE.keys()
+    assert {key for key, _ in leaves()} == OTHER.keys() | CONSUMED.keys() | ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("key", ["execution.type", "execution.host"])
@@ -201,12 +208,6 @@ def test_where_a_build_runs_is_no_part_of_what_is_built(key: str) -> None:
 def test_the_share_of_train_is_what_the_others_leave() -> None:
     text = yaml.safe_dump(with_value(TEXT, "splits.ratios.train", 0.5))
     assert "T133" in {diagnostic.code for diagnostic in refused(text, *FILES)}
-
-
-def test_a_key_with_a_single_value_has_no_other() -> None:
-    assert {
-        key: args for key, kind in leaves() if len(args := typing.get_args(kind)) == 1 and args[0] in SINGLE.values()
-    } == {key: (value,) for key, value in SINGLE.items()}
 
 
 def test_every_key_says_what_it_means() -> None:

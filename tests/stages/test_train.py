@@ -9,13 +9,16 @@ import pytest
 from stages import lora, progress, threads, weights
 from stages import model as model_stage
 from stages import train as stage
+from stages.adapters import lora as low_rank
 from stages.base import UserError
 from stages.base_model import BaseModel, Located
 from stages.engines._prefix import shareable
+from stages.lessons import Lora
+from stages.methods.sft import padded, what_is_shared
 from stages.prefix import answer_loss, batches
 from stages.rows import Row, read_json, write_rows
 from stages.supervision import common_prefix, examples
-from stages.train import Inputs, Lora, Outputs, TrainParams
+from stages.train import Inputs, Outputs, TrainParams
 from tests.tiny import tiny_model
 
 SCHEMA = {"type": "object", "properties": {"people": {"type": "string"}, "time": {"type": "string"}}}
@@ -104,7 +107,7 @@ def adapted(folder, family):
     model, tokenizer = weights.load(Located(tiny_model(folder, family), gguf=False))
     torch.manual_seed(1)
     with stage.silence():
-        model = stage.with_adapter(model, Lora(r=4, alpha=8, dropout=0.0, target_modules="all-linear"))
+        model = low_rank.add(model, Lora(r=4, alpha=8, dropout=0.0, target_modules="all-linear"))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
@@ -130,7 +133,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("size", [1, 6])
 def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, size):
     model, found, pad = adapted(tmp_path, "llama")
-    ids, labels = stage.padded(found[:size], pad, "cpu")
+    ids, labels = padded(found[:size], pad, "cpu")
     shared = common_prefix(found)
     assert shared >= 20
     assert_same(loss_and_gradients(model, ids, labels, shared), loss_and_gradients(model, ids, labels))
@@ -139,7 +142,7 @@ def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, s
 def test_the_shared_step_leaves_the_model_with_its_own_attention(tmp_path):
     model, found, pad = adapted(tmp_path, "llama")
     before = model.config._attn_implementation
-    loss_and_gradients(model, *stage.padded(found, pad, "cpu"), common_prefix(found))
+    loss_and_gradients(model, *padded(found, pad, "cpu"), common_prefix(found))
     assert model.config._attn_implementation == before
 
 
@@ -147,7 +150,7 @@ def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypat
     fused, found, pad = adapted(tmp_path / "fused", "llama")
     monkeypatch.setattr(lora, "fuse", lambda model: 0)
     peft, _, _ = adapted(tmp_path / "peft", "llama")
-    ids, labels = stage.padded(found, pad, "cpu")
+    ids, labels = padded(found, pad, "cpu")
     assert not any("forward" in vars(m) for name, m in peft.named_modules() if name.endswith("q_proj"))
     assert_same(loss_and_gradients(fused, ids, labels), loss_and_gradients(peft, ids, labels))
 
@@ -155,7 +158,7 @@ def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypat
 def test_a_layer_with_dropout_keeps_peft_s_forward(tmp_path):
     model, _ = weights.load(Located(tiny_model(tmp_path), gguf=False))
     with stage.silence():
-        model = stage.with_adapter(model, Lora(r=4, alpha=8, dropout=0.1, target_modules="all-linear"))
+        model = low_rank.add(model, Lora(r=4, alpha=8, dropout=0.1, target_modules="all-linear"))
     assert lora.fuse(model) == 0
 
 
@@ -164,7 +167,7 @@ def test_the_plain_step_is_transformers_own_loss(tmp_path):
 
     model, found, pad = adapted(tmp_path, "llama")
     model.requires_grad_(False)
-    ids, labels = stage.padded(found, pad, "cpu")
+    ids, labels = padded(found, pad, "cpu")
     real = torch.tensor([[1] * len(e) + [0] * (ids.shape[1] - len(e)) for e in found])
     expected = model.get_base_model()(input_ids=ids, labels=labels, attention_mask=real).loss
     learned = sum(len(e.answer) for e in found)
@@ -176,8 +179,8 @@ def test_the_plain_step_is_transformers_own_loss(tmp_path):
 def test_padding_changes_no_row_s_loss(tmp_path):
     model, found, pad = adapted(tmp_path, "llama")
     plain, shared = model.get_base_model().requires_grad_(False), common_prefix(found)
-    together = float(answer_loss(plain, *stage.padded(found, pad, "cpu"), shared))
-    alone = sum(float(answer_loss(plain, *stage.padded([e], pad, "cpu"), shared)) for e in found)
+    together = float(answer_loss(plain, *padded(found, pad, "cpu"), shared))
+    alone = sum(float(answer_loss(plain, *padded([e], pad, "cpu"), shared)) for e in found)
     assert together == pytest.approx(alone, rel=1e-5)
 
 
@@ -186,9 +189,9 @@ def test_a_sliding_window_shares_no_prefix(tmp_path):
     plain, _, _ = adapted(tmp_path / "llama", "llama")
     assert shareable(plain.get_base_model())
     assert not shareable(sliding.get_base_model())
-    assert stage.what_is_shared(sliding.get_base_model(), found, "auto") == 0
+    assert what_is_shared(sliding.get_base_model(), found, "auto") == 0
     with pytest.raises(UserError) as refused:
-        stage.what_is_shared(sliding.get_base_model(), found, "on")
+        what_is_shared(sliding.get_base_model(), found, "on")
     assert codes(refused.value) == ["T343"]
 
 
@@ -196,19 +199,19 @@ def test_a_sliding_window_shares_no_prefix(tmp_path):
 def test_an_attention_that_cannot_be_replaced_shares_no_prefix(tmp_path, family):
     model, tokenizer = weights.load(Located(tiny_model(tmp_path, family), gguf=False))
     found = examples(map(row, range(6)), tokenizer, params().prompting, params().contract, 256)
-    assert stage.what_is_shared(model, found, "auto") == 0
+    assert what_is_shared(model, found, "auto") == 0
     with pytest.raises(UserError) as refused:
-        stage.what_is_shared(model, found, "on")
+        what_is_shared(model, found, "on")
     assert codes(refused.value) == ["T343"]
     with pytest.raises(RuntimeError, match="keeps its own attention"):
-        answer_loss(model, *stage.padded(found, tokenizer.pad_token_id, "cpu"), common_prefix(found))
+        answer_loss(model, *padded(found, tokenizer.pad_token_id, "cpu"), common_prefix(found))
 
 
 def test_a_shared_prefix_is_used_where_it_pays_or_is_asked_for(tmp_path):
     model, found, _ = adapted(tmp_path, "llama")
     short = [dataclasses.replace(e, prompt=[1, 2, 3, 10 + n]) for n, e in enumerate(found)]
-    assert [stage.what_is_shared(model, short, wish) for wish in ("auto", "on", "off")] == [0, 3, 0]
-    assert stage.what_is_shared(model, found, "auto") == common_prefix(found)
+    assert [what_is_shared(model, short, wish) for wish in ("auto", "on", "off")] == [0, 3, 0]
+    assert what_is_shared(model, found, "auto") == common_prefix(found)
 
 
 # ---------------------------------------------------------------- the batches

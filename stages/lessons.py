@@ -1,0 +1,106 @@
+"""What a method gets to train with, and what it gives back. The training itself all methods have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from stages.base import Adapter, Key, Params
+from stages.chat import Prompting
+from stages.contract import Contract
+from stages.rows import Row, read_rows
+
+DEV_ROWS = 200  # as many as tell a good run from a bad one; the dev split is measured whole by `predict`
+
+
+class Lora(Params):
+    """target_modules: all-linear, or names of linear modules with commas between: q_proj,v_proj.
+
+    rslora: scale by alpha / sqrt(r). dora: train magnitude and direction apart. modules_to_save: trained whole.
+    """
+
+    r: Annotated[int, Key("training.lora.r")]
+    alpha: Annotated[int, Key("training.lora.alpha")]
+    dropout: Annotated[float, Key("training.lora.dropout")]
+    target_modules: Annotated[str, Key("training.lora.target_modules")]
+    rslora: Annotated[bool, Key("training.lora.rslora")] = False
+    dora: Annotated[bool, Key("training.lora.dora")] = False
+    modules_to_save: Annotated[tuple[str, ...], Key("training.lora.modules_to_save")] = ()
+
+
+class TrainParams(Params):
+    """learning_rate: at its highest. batch_size: rows a step. warmup_ratio: share of the steps, in [0, 1).
+
+    epochs: may be a part of one. max_length: tokens of a row. What some methods read alone: shared_prefix (auto uses it
+    where it pays), beta (how hard a preference pulls), generations (answers that are tried for a prompt) of at most
+    max_new_tokens, and reward (the metric that rates them).
+    """
+
+    method: Annotated[str, Key("training.method")]
+    adapter: Annotated[str, Key("training.adapter")]
+    lora: Lora
+    epochs: Annotated[float, Key("training.epochs")]
+    learning_rate: Annotated[float, Key("training.learning_rate")]
+    batch_size: Annotated[int, Key("training.batch_size")]
+    warmup_ratio: Annotated[float, Key("training.warmup_ratio")]
+    weight_decay: Annotated[float, Key("training.weight_decay")]
+    scheduler: Annotated[Literal["cosine", "linear", "constant"], Key("training.scheduler")]
+    max_length: Annotated[int, Key("training.max_length")]
+    seed: Annotated[int, Key("training.seed")]
+    shared_prefix: Annotated[Literal["auto", "on", "off"] | None, Key("training.shared_prefix")] = None
+    beta: Annotated[float | None, Key("training.beta")] = None
+    generations: Annotated[int | None, Key("training.generations")] = None
+    max_new_tokens: Annotated[int | None, Key("training.max_new_tokens")] = None
+    reward: Annotated[str | None, Key("training.reward")] = None
+    prompting: Prompting
+    contract: Contract
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """model: the base model as `adapter` loads it. train, dev: JSONL of rows. scratch: a folder that goes away."""
+
+    model: Any
+    tokenizer: Any
+    train: Path
+    dev: Path
+    params: TrainParams
+    adapter: Adapter
+    scratch: str
+
+    def train_rows(self) -> Iterator[Row]:
+        return read_rows(self.train)
+
+    def dev_rows(self) -> Iterator[Row]:
+        return read_rows(self.dev)
+
+    def seeded_model(self) -> Any:
+        """The model with what is to be trained, the same numbers for the same seed. Raises T345, T386."""
+        from transformers import set_seed
+
+        set_seed(self.params.seed)
+        return self.adapter.add(self.model, self.params.lora)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trainer of TRL's that needs nothing but to be run, with `steps` (the rows of each) and `losses` (so far).
+
+    lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: for the
+    report. series: what else is told of every step beside its loss; the first one stands in the progress line.
+    """
+
+    trainer: Any
+    lengths: Sequence[int]
+    dev: Callable[[], Mapping[str, float]]
+    counts: Mapping[str, int]
+    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def plain(model: Any) -> Any:
+    """The causal language model itself, out of PEFT's wrapper where there is one."""
+    from peft import PeftModel
+
+    return model.get_base_model() if isinstance(model, PeftModel) else model

@@ -1,0 +1,135 @@
+"""What TRL's trainers have in common here: they are told which rows make a step, and keep every step's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stages import progress
+from stages.lessons import Lesson
+
+Columns = list[dict[str, Any]]
+
+
+def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:
+    """TRL's settings for a run of that many steps, silent and without files; `own` are the method's."""
+    params, gpu = lesson.params, lesson.model.device.type == "cuda"
+    return config(
+        output_dir=lesson.scratch,
+        max_steps=steps,
+        learning_rate=params.learning_rate,
+        lr_scheduler_type=params.scheduler if params.scheduler != "constant" else "constant_with_warmup",
+        warmup_steps=round(params.warmup_ratio * steps),
+        weight_decay=params.weight_decay,
+        optim="adamw_torch_fused",
+        seed=params.seed,
+        use_cpu=not gpu,
+        bf16=gpu,
+        gradient_checkpointing=False,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **{"per_device_train_batch_size": params.batch_size, **own},
+    )
+
+
+def stepping(trainer: Any) -> Any:
+    """That trainer with `steps` (the rows of every step) and `losses` (of every step so far)."""
+    from torch.utils.data import DataLoader
+
+    class Stepping(trainer):  # type: ignore[misc]
+        def __init__(self, *, steps: list[list[int]], **given: Any) -> None:
+            self.steps = steps
+            self.losses: list[float] = []
+            super().__init__(**given)
+            in_float32(self.model)
+
+        def get_train_dataloader(self) -> Any:
+            return DataLoader(self.train_dataset, batch_sampler=self.steps, collate_fn=self.data_collator)
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+            if self.model.training:
+                self.losses.append(float(loss.detach()))
+            return loss
+
+    return Stepping
+
+
+def referring(trainer: Any, *columns: str) -> Any:
+    """A trainer of preferences that asks its reference once, before the training: the model as it is then.
+
+    TRL would hold a second model in memory, or a second adapter, and ask it in every epoch anew. `columns` are what its
+    compute_ref_log_probs gives. The rows come tokenized.
+    """
+
+    class Referring(stepping(trainer)):  # type: ignore[misc]
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            if "ref" in getattr(self.model, "peft_config", {}):
+                self.model.delete_adapter("ref")
+
+        def _prepare_dataset(self, dataset: Any, *rest: Any) -> Any:
+            return dataset
+
+        def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+            import torch
+
+            was, found = self.model.training, {column: [0.0] * len(dataset) for column in columns}
+            self.model.eval()
+            with torch.no_grad():
+                for rows in chunks(dataset, batch_size):
+                    progress.tell(rows[0], len(dataset), "rows asked of the base model")
+                    inputs = self._prepare_inputs(self.data_collator([dataset[row] for row in rows]))
+                    for column, values in zip(columns, self.compute_ref_log_probs(self.model, inputs), strict=True):
+                        for row, value in zip(rows, values.tolist(), strict=True):
+                            found[column][row] = value
+            self.model.train(was)
+            for column, values in found.items():
+                dataset = dataset.add_column(column, values)
+            return dataset
+
+        def referred(self, dataset: Any) -> Any:
+            """Other rows with their reference, such as dev's. To be called before the training."""
+            return self._precompute_ref_logps(dataset, "dev", self.args.per_device_train_batch_size)
+
+    return Referring
+
+
+def mean_loss(trainer: Any, dataset: Any, size: int) -> float:
+    """The trainer's own loss of rows that it was not trained on, without dropout; 0.0 for none."""
+    import torch
+
+    trainer.model.eval()
+    total = 0.0
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        for rows in chunks(dataset, size):
+            inputs = trainer._prepare_inputs(trainer.data_collator([dataset[row] for row in rows]))
+            total += float(trainer.compute_loss(trainer.model, inputs)) * len(rows)
+    return total / max(1, len(dataset))
+
+
+def chunks(rows: Sequence[Any], size: int) -> Iterator[list[int]]:
+    """The places of rows, a few at a time, in their order."""
+    yield from (list(range(first, min(first + size, len(rows)))) for first in range(0, len(rows), size))
+
+
+def without_dropout(lesson: Lesson) -> Lesson:
+    """The base model's own dropout off, for a preference is a difference of two passes; the adapter's stays."""
+    from trl.trainer.utils import disable_dropout_in_model
+
+    disable_dropout_in_model(lesson.model)
+    return lesson
+
+
+def in_float32(model: Any) -> None:
+    """TRL casts what is trained on top of quantized weights to bfloat16, which is ten times slower on a CPU, and loses
+    small updates anywhere."""
+    import torch
+
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.dtype == torch.bfloat16:
+            parameter.data = parameter.data.float()

@@ -1,0 +1,41 @@
+"""Direct preference optimization: the chosen answer becomes likelier than the rejected one, against the model before.
+
+Source: Rafailov et al. 2023, equation 7; TRL's DPOTrainer.
+"""
+
+from __future__ import annotations
+
+from stages.base import Method
+from stages.lessons import DEV_ROWS, Lesson, Prepared
+from stages.methods._trl import arguments, mean_loss, referring, without_dropout
+from stages.prefix import batches
+from stages.supervision import pairs
+
+
+def prepare(lesson: Lesson) -> Prepared:
+    """Raises T340 to T342 for rows."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    params = lesson.params
+    train, dev = (
+        pairs(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
+        for rows in (lesson.train_rows(), lesson.dev_rows())
+    )
+    lengths = [len(pair) for pair in train]
+    steps = batches(lengths, params.batch_size, params.epochs, params.seed)
+    own = {"beta": params.beta, "precompute_ref_log_probs": True, "max_length": None, "disable_dropout": False}
+    trainer = referring(DPOTrainer, "ref_chosen_logps", "ref_rejected_logps")(
+        steps=steps,
+        model=without_dropout(lesson).seeded_model(),
+        args=arguments(DPOConfig, lesson, len(steps), **own),
+        train_dataset=Dataset.from_list([pair.columns for pair in train]),
+        processing_class=lesson.tokenizer,
+    )
+    measured = sorted(dev[:DEV_ROWS], key=len)
+    held = trainer.referred(Dataset.from_list([pair.columns for pair in measured]))
+    counts = {"rows": len(train), "dev_rows": len(measured), "tokens_per_epoch": sum(pair.tokens for pair in train)}
+    return Prepared(trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts)
+
+
+METHOD = Method("dpo", "preferences, against the model before the training", "pairs", ("beta",), prepare)

@@ -1,0 +1,111 @@
+"""Supervised fine-tuning: the answers of the train rows, on TRL's SFTTrainer with the step of stages/prefix.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from stages.base import Method, fail
+from stages.engines._prefix import shareable
+from stages.lessons import DEV_ROWS, Lesson, Prepared, plain
+from stages.methods._trl import arguments, stepping
+from stages.prefix import WORTH, answer_loss, batches
+from stages.supervision import Example, common_prefix, examples
+
+
+def prepare(lesson: Lesson) -> Prepared:
+    """Raises T340 to T342 for rows, T343 when a prefix cannot be shared."""
+    params = lesson.params
+    train, dev = (
+        examples(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
+        for rows in (lesson.train_rows(), lesson.dev_rows())
+    )
+    shared = what_is_shared(lesson.model, train + dev, params.shared_prefix or "auto")
+    return supervised(lesson, train, dev, shared)
+
+
+def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example], shared: int) -> Prepared:
+    """A run over these examples, of which every prompt begins with the same `shared` tokens."""
+    from datasets import Dataset
+    from trl import SFTConfig
+
+    params, pad = lesson.params, lesson.tokenizer.pad_token_id
+    steps = batches([len(row) for row in train], params.batch_size, params.epochs, params.seed)
+    trainer = _trainer_class()(
+        steps=steps,
+        shared=shared,
+        model=lesson.seeded_model(),
+        args=arguments(SFTConfig, lesson, len(steps), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
+        train_dataset=Dataset.from_list([{"input_ids": row.tokens, "labels": row.labels} for row in train]),
+        processing_class=lesson.tokenizer,
+    )
+    counts = {
+        "rows": len(train),
+        "dev_rows": len(dev[:DEV_ROWS]),
+        "tokens_per_epoch": sum(map(len, train)),
+        "learned_tokens_per_epoch": sum(len(row.answer) for row in train),
+        "shared_prefix_tokens": shared,
+    }
+    return Prepared(
+        trainer,
+        [len(row) for row in train],
+        lambda: {"dev_loss": mean_loss(trainer.model, dev[:DEV_ROWS], pad, shared, params.batch_size)},
+        counts,
+    )
+
+
+def _trainer_class() -> Any:
+    from trl import SFTTrainer
+
+    class Shared(SFTTrainer):  # type: ignore[misc]
+        """shared: how many tokens all rows begin with alike, each step runs once."""
+
+        def __init__(self, *, shared: int, **given: Any) -> None:
+            super().__init__(**given)
+            self.shared = shared
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            learned = (inputs["labels"] != -100).sum()
+            bare = plain(self.accelerator.unwrap_model(model))
+            return answer_loss(bare, inputs["input_ids"], inputs["labels"], self.shared) / learned
+
+    return stepping(Shared)
+
+
+def mean_loss(model: Any, rows: Sequence[Example], pad: int, shared: int, size: int) -> float:
+    """Cross-entropy in nats per learned token, without dropout; 0.0 for no rows."""
+    import torch
+
+    bare, total = plain(model).eval(), 0.0
+    ordered = sorted(rows, key=len)
+    with torch.no_grad():
+        for first in range(0, len(ordered), size):
+            ids, labels = padded(ordered[first : first + size], pad, model.device)
+            total += float(answer_loss(bare, ids, labels, shared))
+    return total / max(1, sum(len(row.answer) for row in rows))
+
+
+def padded(rows: Sequence[Example], pad: int, device: Any) -> tuple[Any, Any]:
+    import torch
+
+    longest = max(map(len, rows))
+    ids = [row.tokens + [pad] * (longest - len(row)) for row in rows]
+    labels = [row.labels + [-100] * (longest - len(row)) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(labels, device=device)
+
+
+def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "on", "off"]) -> int:
+    """How many tokens each step runs once for all its rows. Raises T343 when it must and cannot."""
+    if wish == "off":
+        return 0
+    longest, able = common_prefix(rows), shareable(model)
+    if wish == "on" and not (longest and able):
+        why = "the base model's attention does not allow it" if not able else "no token begins all prompts"
+        raise fail("T343", f"training.shared_prefix is on, but {why}", help="set training.shared_prefix to auto")
+    worth = longest > 0 if wish == "on" else longest >= WORTH
+    return longest if able and worth else 0
+
+
+METHOD = Method("sft", "supervised: the answers alone are learned", "answers", ("shared_prefix",), prepare)
