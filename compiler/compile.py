@@ -16,7 +16,8 @@ from compiler.sweep import Point, points
 from compiler.task import Task
 from compiler.validate import validate
 from compiler.workspace import Workspace
-from stages.base import Diagnostic, Method, members
+from stages.base import Diagnostic
+from stages.facts import methods
 from stages.schemas import label_field
 from stages.shapes import readable
 
@@ -86,7 +87,7 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     contract["type"] = lowered(task.output_format.type)
     contract["order"] = order(schema)
     contract["label"] = label_field(schema) if contract["type"] == "json" else None
-    method = members("stages.methods", "METHOD", Method)[task.training.method]
+    method = methods()[task.training.method]
     values["baselines"] = _sorted(task.baselines)
     # A gate that is off is not there: DVC takes `false` for the bound 0.
     on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}

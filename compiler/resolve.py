@@ -17,7 +17,8 @@ from functools import lru_cache, reduce
 
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value
 from compiler.workspace import Preset, Workspace
-from stages.base import Adapter, Diagnostic, Method, Span, members
+from stages.base import Diagnostic, Span
+from stages.facts import adapters, methods
 
 COMMAND_LINE = "<command line>"
 _MOST = 200  # overrides of one command
@@ -188,7 +189,7 @@ def _where_they_hold(layers: list[Node], written: Node) -> Iterator[Node]:
 
 
 def _conditions(when: Node) -> dict[str, Node]:
-    possible = [*members("stages.methods", "METHOD", Method), *members("stages.adapters", "ADAPTER", Adapter)]
+    possible = [*methods(), *adapters()]
     found = when.value if isinstance(when.value, dict) else {}
     if not found or not all(isinstance(node.value, dict) for node in found.values()):
         help = "write it like `when: {full: {training: {learning_rate: 1e-5}}}`"
@@ -212,7 +213,7 @@ def _mapping(preset: Preset) -> Node:
 def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnostic]:
     known = sorted({name for layer in workspace.presets(group) for name in layer})
     if group == "method":
-        known = [name for name in known if name in members("stages.methods", "METHOD", Method)]
+        known = [name for name in known if name in methods()]
     name = str(node.value)
     if name in known:
         return

@@ -12,7 +12,8 @@ from compiler.resolve import COMMAND_LINE
 from compiler.schema import expand
 from compiler.task import Source, Task
 from compiler.workspace import Peek, Workspace
-from stages.base import Diagnostic, Method, Severity, Span, members
+from stages.base import Diagnostic, Severity, Span
+from stages.facts import methods
 
 CHOOSE = "choose one of these"
 
@@ -96,14 +97,10 @@ class Look:
         return tuple(map(str, named)) if isinstance(named, dict | list) else ()
 
     @cached_property
-    def method(self) -> Method | None:
-        """How the task trains; None for a name that nothing has."""
-        return members("stages.methods", "METHOD", Method).get(self.task.training.method)
-
-    @cached_property
     def shape(self) -> str:
         """What a row says beside its input: answers, pairs, verdicts or texts."""
-        return self.method.rows if self.method else "answers"
+        method = methods().get(self.task.training.method)
+        return str(method.rows) if method else "answers"
 
     @cached_property
     def peeks(self) -> tuple[tuple[int, Source, str, Peek], ...]:

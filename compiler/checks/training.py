@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
-from stages.base import Adapter, Method, members
+from stages.facts import adapters, methods
 
 # Highest epochs by row count, and usual rates by model size: the seeds' heuristics (1 to 5 epochs; 1e-5 to 2e-4 for
 # models of 0.5B and more) and, below 0.4B parameters, the rates that were measured here.
@@ -50,12 +50,11 @@ def method_reads_the_key(look: Look) -> Iterator[Found]:
     Remove it, or choose the method that it belongs to.
     """
     training = look.task.training
-    methods = {name: method.keys for name, method in members("stages.methods", "METHOD", Method).items()}
-    adapters = {name: adapter.keys for name, adapter in members("stages.adapters", "ADAPTER", Adapter).items()}
-    for chosen, known in ((training.method, methods), (training.adapter, adapters)):
-        for key in sorted({key for keys in known.values() for key in keys} - set(known.get(chosen, ()))):
+    for chosen, known in ((training.method, methods()), (training.adapter, adapters())):
+        read = known[chosen].keys if chosen in known else ()
+        for key in sorted({key for facts in known.values() for key in facts.keys} - set(read)):
             if look.written(f"training.{key}"):
-                note = f"read by {', '.join(name for name, keys in known.items() if key in keys)}"
+                note = f"read by {', '.join(name for name, facts in known.items() if key in facts.keys)}"
                 yield Found(f"`{chosen}` does not read `{key}`", f"training.{key}", "remove it", note, key=True)
 
 

@@ -20,7 +20,24 @@ CONF = ROOT / "conf"
 def by_hydra(task_type: str, base_model: str, *more: str) -> Any:
     with initialize_config_dir(str(CONF), version_base=None):
         found = compose("config", [f"task_type={task_type}", f"base_model={base_model}", *more])
-    return OmegaConf.to_container(found)
+    composed = OmegaConf.to_container(found)
+    assert isinstance(composed, dict)
+    return _held(composed)
+
+
+def _held(composed: dict[Any, Any]) -> dict[Any, Any]:
+    """With what a preset says under `when` of the method and the adapter, which Hydra knows nothing of."""
+    when = composed.pop("when", {})
+    for name in ("sft", "lora"):
+        composed = _merged(composed, when.get(name, {}))
+    return composed
+
+
+def _merged(below: dict[Any, Any], above: dict[Any, Any]) -> dict[Any, Any]:
+    inner = {
+        k: _merged(below[k], v) for k, v in above.items() if isinstance(v, dict) and isinstance(below.get(k), dict)
+    }
+    return {**below, **above, **inner}
 
 
 def by_us(task_type: str, base_model: str) -> Any:

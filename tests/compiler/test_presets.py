@@ -58,7 +58,14 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
     """A key or section of the schema, or what the compiler makes of one (the files of a pattern, a schema's order)."""
     paths = set(keys(Task))
     sections = {path.rpartition(".")[0] for path in paths}
-    made = {"output_format.order", "output_format.label", "base_model.name", "data.files", "baselines.majority"}
+    made = {
+        "output_format.order",
+        "output_format.label",
+        "base_model.name",
+        "data.files",
+        "data.shape",
+        "baselines.majority",
+    }
     for stage in members("stages", "STAGE", Stage).values():
         read = set(stage.keys(At(baseline="majority")))
         assert read <= paths | sections | made, f"{stage.name}: {read - paths - sections - made}"

@@ -66,7 +66,7 @@ def test_the_names_that_a_key_takes_are_listed(folder: Path) -> None:
 def test_a_section_tells_its_keys_in_short(folder: Path) -> None:
     lines = explain(folder, "training.lora", []).text().splitlines()
     assert lines[0] == "training.lora: The low-rank adapter."
-    assert re.fullmatch(r"  r +16 +Rank  \[conf/method/sft\.yaml:\d+\]", lines[2])
+    assert re.fullmatch(r"  r +16 +Rank  +\[conf/defaults\.yaml:\d+\]", lines[2])
     assert {one["key"] for one in told(folder, "training.lora")["keys"]} >= {"training.lora.r", "training.lora.alpha"}
 
 

@@ -144,7 +144,7 @@ def test_a_key_that_was_taken_out_is_set_by_the_preset_again(built: Built) -> No
     built.settle()
     built.edit("\n  lora: {alpha: 64}", "")
     (reason,) = stale(built.plan())[TRAIN]
-    assert reason.startswith("training.lora.alpha 64 -> 32 (conf/method/sft.yaml:")
+    assert reason.startswith("training.lora.alpha 64 -> 32 (conf/defaults.yaml:")
 
 
 def test_a_key_of_the_command_line_and_one_that_the_schema_sets_say_so(built: Built) -> None:

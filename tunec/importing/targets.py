@@ -14,7 +14,7 @@ SYSTEM_PROMPT = "system_prompt"
 INPUT_TEMPLATE = "input_template"
 OUTPUT_TYPE = "output_format.type"
 SOURCES = "data.sources"
-DEV_SHARE = "splits.ratios"
+SHARES = ("splits.ratios.train", "splits.ratios.dev", "splits.ratios.test")
 BASE_MODEL = "training.base_model"
 METHOD = "training.method"
 ADAPTER = "training.adapter"
@@ -38,7 +38,7 @@ GATES = "success_criteria.gates"
 
 ORDER = (
     *(TASK_NAME, TASK_TYPE, SYSTEM_PROMPT, INPUT_TEMPLATE, OUTPUT_TYPE),
-    *(SOURCES, DEV_SHARE),
+    *(SOURCES, *SHARES),
     *(BASE_MODEL, METHOD, ADAPTER, PROMPT, RANK, ALPHA, DROPOUT, MODULES),
     *(EPOCHS, LEARNING_RATE, BATCH_SIZE, SCHEDULER, WARMUP, WEIGHT_DECAY, MAX_LENGTH, SEED),
     *(METRICS, MAX_NEW_TOKENS, THRESHOLD, GATES),
@@ -71,4 +71,4 @@ TEXT_TASK: Mapping[str, Any] = {
 
 def shares(dev: float) -> dict[str, Any]:
     """The keys that give this share of the rows to the dev split; the test split keeps what tunec gives it."""
-    return {DEV_SHARE: {"train": round(1 - TEST_SHARE - dev, 6), "dev": dev, "test": TEST_SHARE}}
+    return dict(zip(SHARES, (round(1 - TEST_SHARE - dev, 6), dev, TEST_SHARE), strict=True))

@@ -1,0 +1,65 @@
+"""What the compiler must know of a training method or an adapter, read out of its module without running it.
+
+A method's module reaches the whole of training, and `tunec check` needs no more of it than three literals. A test holds
+them against the members themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Facts:
+    """rows: the shape that a method learns from, none of an adapter. keys: those of `training` that it alone reads."""
+
+    name: str
+    rows: str | None
+    keys: tuple[str, ...]
+
+
+@cache
+def methods() -> Mapping[str, Facts]:
+    """The facts of every stages/methods/ member, by name."""
+    return {facts.name: facts for facts in _facts("methods", "METHOD")}
+
+
+@cache
+def adapters() -> Mapping[str, Facts]:
+    """The facts of every stages/adapters/ member, by name."""
+    return {facts.name: facts for facts in _facts("adapters", "ADAPTER")}
+
+
+def _facts(folder: str, constant: str) -> Iterator[Facts]:
+    files = sorted((Path(__file__).parent / folder).glob("*.py"))
+    modules = {file.stem: _assigned(ast.parse(file.read_text(encoding="utf-8"))) for file in files}
+    for module, assigned in modules.items():
+        made = assigned.get(constant)
+        if isinstance(made, ast.Call):
+            name, _, *others = [_literal(argument, module, modules) for argument in made.args]
+            rows = next((value for value in others if isinstance(value, str)), None)
+            keys = next(value for value in others if isinstance(value, tuple))
+            yield Facts(str(name), rows, keys)
+
+
+def _assigned(module: ast.Module) -> dict[str, ast.expr]:
+    """The values that the module gives its names."""
+    found = [node for node in module.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    return {node.targets[0].id: node.value for node in found if isinstance(node.targets[0], ast.Name)}
+
+
+def _literal(value: ast.expr, module: str, modules: Mapping[str, Mapping[str, ast.expr]]) -> object:
+    """A literal, or what `NAME` or `sibling.NAME` stands for that is given one; None for anything else."""
+    match value:
+        case ast.Name(id=name):
+            value = modules[module].get(name, value)
+        case ast.Attribute(value=ast.Name(id=sibling), attr=name) if sibling in modules:
+            value = modules[sibling].get(name, value)
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        return None
