@@ -28,7 +28,7 @@ import pytest
 from filelock import FileLock
 
 from tests.rebuilds.stand_in import RAN
-from tunec.building import compile_here
+from tunec.compiling import compile_here
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("compiler", "conf", "stages", "tunec")
