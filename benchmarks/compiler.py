@@ -49,7 +49,7 @@ def check_beside_imports(runs: int) -> bool:
 
 
 def check_loads_nothing_heavy() -> bool:
-    code = "import sys\nfrom tunec.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, sep='\\n')"
+    code = "import sys\nfrom tunec.start import main\ntry: main()\nexcept SystemExit: print(*sys.modules, sep='\\n')"
     said = subprocess.run([sys.executable, "-c", code, "check"], cwd=ROOT, env=env(), capture_output=True, check=True)
     loaded = {name.partition(".")[0] for name in said.stdout.decode().splitlines()}
     assert "compiler" in loaded

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import json
-import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -243,55 +239,23 @@ def guard() -> None:
 
 
 def main() -> None:
-    """Entry point: words every error, and picks the exit code."""
-    _start_lightly()
-    if hidden := _hidden():
-        print(f"error[T408]: the folder {hidden} hides tunec's own", file=sys.stderr)
-        print("  = help: run tunec from another folder, or rename that one", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    if sys.argv[1:] == ["guard"] and _sealed():
-        return
+    """Entry point of `python -m tunec.cli`; the console script begins in tunec/start.py."""
+    from tunec import start
+
+    start.main()
+
+
+def run_command() -> int:
+    """What the command line asks for; gives the exit code. An option that there is not is worded here."""
     try:
         code = app(standalone_mode=False)
     except _USAGE as error:  # its own code would be 2, which here means that a gate failed
         error.show()
-        code = USER_ERROR
-    except (KeyboardInterrupt, typer.Abort):
+        return USER_ERROR
+    except typer.Abort:
         print("stopped", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        code = 0
-    except Exception as error:
-        code = _told(error)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _sealed() -> bool:
-    from tunec.sealing import intact
-
-    return intact(Path())
-
-
-def _start_lightly() -> None:
-    """Without plugins in pydantic, and without the garbage collector going over all that was imported, at the start and
-    again at the end: together a fifth of a `tunec check`. A stage's own garbage is still collected.
-    """
-    gc.set_threshold(50_000)
-    atexit.register(gc.freeze)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal of another encoding shows escapes, and is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _hidden() -> Path | None:
-    """`compiler` and `stages` are plain names: a folder of that name elsewhere on the path stands in for ours."""
-    from importlib.util import find_spec
-
-    home = Path(__file__).parent.parent
-    specs = {name: find_spec(name) for name in ("compiler", "stages")}
-    found = [Path(spec.origin).parent for spec in specs.values() if spec and spec.origin]
-    return next((folder for folder in found if folder.parent != home), None)
+        return 130
+    return code if isinstance(code, int) else SHIP
 
 
 def _root_and_overrides(file: Path, overrides: list[str] | None) -> tuple[Path, list[str]]:
@@ -331,39 +295,9 @@ def _known_stages(targets: list[str], known: list[str]) -> None:
 
 
 def _warn(warnings: list[Diagnostic]) -> None:
-    if warnings:
-        _print(warnings)
+    from tunec.start import show
 
-
-def _refuse(found: list[Diagnostic]) -> int:
-    _print(found)
-    return BUG if any(d.code == "T999" for d in found) else USER_ERROR
-
-
-def _print(found: list[Diagnostic]) -> None:
-    from stages.wording import render
-    from tunec.workspace import Disk
-
-    for diagnostic in found:
-        print(render(diagnostic, Disk(Path()).line_of), file=sys.stderr)
-
-
-def _told(error: Exception) -> int:
-    from stages.base import UserError
-
-    return _refuse(list(error.diagnostics)) if isinstance(error, UserError) else _bug(error)
-
-
-def _bug(error: Exception) -> int:
-    import tempfile
-    import traceback
-
-    from stages.base import Diagnostic
-
-    with tempfile.NamedTemporaryFile("w", prefix="tunec-", suffix=".traceback.txt", delete=False) as log:
-        log.write("".join(traceback.format_exception(error)))
-    help = f"please report it with {log.name}, which holds the traceback"
-    return _refuse([Diagnostic("T999", f"tunec has a bug: {type(error).__name__}: {str(error)[:300]}", help=help)])
+    show(warnings)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def tunec(folder: Path, *arguments: str) -> Done:
 
 def process(folder: Path, *arguments: str, path: str = str(ROOT)) -> Done:
     """The same in a process of its own."""
-    command = [sys.executable, "-c", "from tunec.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from tunec.start import main; main()", *arguments]
     env = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return Done(done.returncode, done.stdout, done.stderr)

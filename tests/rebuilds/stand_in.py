@@ -26,7 +26,7 @@ def main() -> None:
     command, *rest = sys.argv[1:]
     if command == "run":
         sys.exit(_run(rest[0]))
-    from tunec.cli import main
+    from tunec.start import main
 
     main()
 
