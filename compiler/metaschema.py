@@ -84,6 +84,25 @@ _NAMED = frozenset(["properties", "patternProperties", "$defs", "definitions", "
 _LISTED = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 
 
+_SAID = (
+    "$schema $id $ref $comment $anchor $vocabulary $dynamicAnchor title description default examples deprecated "
+    "readOnly writeOnly format contentEncoding contentMediaType"
+)
+
+
+def unknown_words(schema: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+    """(where, word) for every word of a schema that JSON Schema does not have; `x-…` is for people's own."""
+    if isinstance(schema, dict):
+        yield from ((at, word) for word in schema if word not in words() and not word.startswith("x-"))
+        for path, part in _parts(schema):
+            yield from unknown_words(part, (*at, *path))
+
+
+def words() -> frozenset[str]:
+    """Every word of the draft."""
+    return _SCHEMA | _NAMED | set(_LISTED) | set(_RULES) | set(_SAID.split())
+
+
 @dataclass(frozen=True)
 class _Rule:
     """What a word may hold. words: the same for a person."""

@@ -250,10 +250,23 @@ def _syntax(error: yaml.YAMLError, file: str, text: str) -> Diagnostic:
 
 
 def overlay(below: Node, above: Node) -> Node:
-    """`above` laid over `below`: mappings are merged key by key, anything else replaces. Spans stay with values."""
+    """`above` laid over `below`: mappings are merged key by key, anything else replaces. Spans stay with values; of a
+    mapping that both have it is the upper one's.
+    """
+    return _laid(below, above, written_by=1)
+
+
+def set_in(below: Node, above: Node) -> Node:
+    """As `overlay`, for single values set in a text: a mapping that both have stays the lower one's."""
+    return _laid(below, above, written_by=0)
+
+
+def _laid(below: Node, above: Node, written_by: int) -> Node:
     if not (isinstance(below.value, dict) and isinstance(above.value, dict)):
         return above
     merged: Mapping[str, Node] = {
-        name: overlay(below.value[name], node) if name in below.value else node for name, node in above.value.items()
+        name: _laid(below.value[name], node, written_by) if name in below.value else node
+        for name, node in above.value.items()
     }
-    return Node({**below.value, **merged}, above.span, above.key)
+    writer = (below, above)[written_by]
+    return Node({**below.value, **merged}, writer.span, writer.key)

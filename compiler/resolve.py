@@ -15,7 +15,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache, reduce
 
-from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value
+from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value, set_in
 from compiler.workspace import Preset, Workspace
 from stages.base import Diagnostic, Span
 from stages.facts import adapters, methods
@@ -39,7 +39,7 @@ def overridden(task: Node, overrides: list[str]) -> Node:
     if not isinstance(task.value, dict):
         found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
         raise ParseError([found])
-    return reduce(overlay, map(_override, _unlike(overrides)), task)
+    return reduce(set_in, map(_override, _unlike(overrides)), task)
 
 
 def resolve(written: Node, workspace: Workspace) -> Node:
@@ -58,7 +58,7 @@ def leaf(path: str, node: Node) -> Node:
 def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
     """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
     written = [task, *map(_override, _unlike(overrides))]
-    return [*_presets(_qlora(reduce(overlay, written)), workspace), *written]
+    return [*_presets(_qlora(reduce(set_in, written)), workspace), *written]
 
 
 def model_slug(written: str) -> str:
@@ -127,7 +127,7 @@ def _qlora(written: Node) -> Node:
         help = "remove `adapter`, or write `method: sft`"
         raise ParseError([Diagnostic("T134", message, adapter.span, help=help)])
     sft = leaf("training.method", Node("sft", method.span, method.key))
-    return reduce(overlay, [written, sft, leaf("training.adapter", Node("qlora", method.span, method.key))])
+    return reduce(set_in, [written, sft, leaf("training.adapter", Node("qlora", method.span, method.key))])
 
 
 def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:

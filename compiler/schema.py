@@ -8,12 +8,16 @@ from typing import Any
 
 
 def is_shorthand(schema: dict[str, Any]) -> bool:
-    """Whether this is {field: {type, enum}}: every value describes a field, and no key is JSON Schema's own.
+    """Whether this is {field: {type, enum}}: no key is JSON Schema's own.
 
-    A field may well be called `type`: `{type: {type: string}}` is shorthand, `{type: object}` is not.
+    A field may well be called `type` or `items`: `{type: {type: string}}` is shorthand, `{type: object}` is not.
     """
-    plain = all(isinstance(spec, dict) for spec in schema.values())
-    return bool(schema) and plain and not ({"properties", "$ref", "$defs", "items", "not"} & set(schema))
+    fields = schema.get("properties")
+    own = {"$ref", "$defs", "allOf", "anyOf", "oneOf", "enum", "const"} & {
+        word for word, value in schema.items() if word.startswith("$") or not isinstance(value, dict)
+    }
+    full = isinstance(fields, dict) and all(isinstance(field, dict | bool) for field in fields.values())
+    return bool(schema) and not (own or full or isinstance(schema.get("type"), str | list))
 
 
 def expand(schema: dict[str, Any] | None, kind: str = "json") -> dict[str, Any] | None:

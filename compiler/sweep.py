@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from compiler.parse import MAX_FOUND, Node, ParseError, overlay
+from compiler.parse import MAX_FOUND, Node, ParseError, set_in
 from compiler.resolve import did_you_mean, leaf
 from compiler.task import Training, keys
 from stages.base import Diagnostic
@@ -43,7 +43,7 @@ def points(written: Node) -> list[Point]:
 
 
 def _point(written: Node, chosen: dict[str, Node]) -> Point:
-    tree = reduce(overlay, (leaf(key, node) for key, node in chosen.items()), written)
+    tree = reduce(set_in, (leaf(key, node) for key, node in chosen.items()), written)
     return Point(tree, {key: node.plain() for key, node in chosen.items()})
 
 

@@ -27,6 +27,22 @@ _KINDS = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+# What the keys are called elsewhere.
+_SYNONYMS = {
+    "lr": "learning_rate",
+    "rank": "r",
+    "lora_r": "r",
+    "lora_alpha": "alpha",
+    "num_train_epochs": "epochs",
+    "num_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "lr_scheduler_type": "scheduler",
+    "max_seq_length": "max_length",
+    "cutoff_len": "max_length",
+    "model": "base_model",
+    "files": "sources",
+    "metric": "primary_metric",
+}
 _BOUNDS = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
@@ -151,8 +167,12 @@ def _unknown_key(name: str, path: list[Any], node: Node | None, merged: Node) ->
     known = sorted(_keys(_section(path[:-1])))
     note = f"keys here: {', '.join(known)}"
     elsewhere = [p for p in _every_key() if p.split(".")[-1] == name]
-    help = did_you_mean(name, known) or (
-        f"did you mean `{elsewhere[0]}`?" if elsewhere else "remove it: no key is without effect"
+    meant = _SYNONYMS.get(name)
+    help = (
+        f"did you mean `{meant}`?"
+        if meant in known
+        else did_you_mean(name, known)
+        or (f"did you mean `{elsewhere[0]}`?" if elsewhere else "remove it: no key is without effect")
     )
     return Diagnostic("T011", f"unknown key `{name}`", span, (note,), help)
 

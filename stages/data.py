@@ -16,11 +16,10 @@ from stages.contract import Contract
 from stages.progress import tell
 from stages.readers import Record, read, strict_json
 from stages.rows import Row, as_dict, dumps, read_jsonl, row_id, write_json
-from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, SPLITS
+from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, SPLITS, VERDICT_COLUMNS
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 _KEEP_FIRST = (*APART, "test", "dev", "train", None)
-VERDICT_COLUMNS = ("completion", "output", "answer")  # `label` says there whether the answer is good
 _GOOD = {"true": True, "1": True, "false": False, "0": False}
 _UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 

@@ -40,16 +40,25 @@ def _facts(folder: str, constant: str) -> Iterator[Facts]:
     for module, assigned in modules.items():
         made = assigned.get(constant)
         if isinstance(made, ast.Call):
-            name, _, *others = [_literal(argument, module, modules) for argument in made.args]
-            rows = next((value for value in others if isinstance(value, str)), None)
-            keys = next(value for value in others if isinstance(value, tuple))
-            yield Facts(str(name), rows, keys)
+            name, *others = [_literal(argument, module, modules) for argument in made.args] or [None]
+            rows = next((value for value in others[1:] if isinstance(value, str)), None)
+            keys = next((value for value in others if isinstance(value, tuple)), None)
+            if not isinstance(name, str) or keys is None:
+                raise RuntimeError(f"stages/{folder}/{module}.py: write {constant} with its name and keys as literals")
+            yield Facts(name, rows, keys)
 
 
 def _assigned(module: ast.Module) -> dict[str, ast.expr]:
     """The values that the module gives its names."""
-    found = [node for node in module.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
-    return {node.targets[0].id: node.value for node in found if isinstance(node.targets[0], ast.Name)}
+    found: dict[str, ast.expr] = {}
+    for node in module.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                found[name] = value
+    return found
 
 
 def _literal(value: ast.expr, module: str, modules: Mapping[str, Mapping[str, ast.expr]]) -> object:

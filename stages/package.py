@@ -105,7 +105,8 @@ def card(params: PackageParams, reports: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"# {about.task_name}", "", about.goal or f"A model for one task: {about.task_type}.", "")
     if about.non_goals:
         yield from ("## Not for", "", about.non_goals, "")
-    yield from ("## Model", "", f"- Base model: {_origin(model)}", f"- Training: {about.method}, {about.adapter}")
+    yield from ("## Model", "", f"- Base model: {_origin(model)}", *_chat(model.get("chat")))
+    yield f"- Training: {about.method}, {about.adapter}"
     yield from (f"- File: `model.gguf`, {choice['candidate']}; {reports['reason']['reason']}", "")
     yield from ("## Data", "", _data(reports["splits"]), "")
     yield from ("## Evaluation", "", *_table(reports["scores"], params.primary), "")
@@ -130,6 +131,13 @@ def _origin(model: Mapping[str, Any]) -> str:
     place = {"package": model.get("file"), "hub": f"{model.get('repo')}@{model.get('revision')}"}
     licence = f", licence {model['license']}" if model.get("license") else ""
     return f"{model['name']} ({place.get(model['source']) or model.get('path')}{licence})"
+
+
+def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a caller who writes prompts by hand must know of the model's chat template."""
+    if facts:
+        system = "with a system message" if facts["system_role"] else "whose system message stands in the user's turn"
+        yield f"- Chat template: {facts['family']}, {system}"
 
 
 def _data(splits: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys
 )
 APART = ("golden", "adversarial")  # splits that only a source's role or its column `split` makes
 SPLITS |= {name: name for name in APART}
+VERDICT_COLUMNS = ("completion", "output", "answer")  # where `label` says whether the answer is good
 ANSWER_COLUMNS = ("output", "label", "answer")  # the first that a row has holds its answer
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from compiler.task import Task
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+from stages.facts import methods
 from tunec.workspace import Disk
 
 FILE = "task.schema.json"
@@ -40,7 +41,8 @@ def _names(workspace: Disk) -> Iterator[tuple[str, str, list[str]]]:
     yield "Task", "task_type", _presets(workspace, "task_type")
     yield "Task", "baselines", sorted(members("stages.baselines", "BASELINE", Baseline))
     yield "SuccessCriteria", "primary_metric", metrics
-    yield "SuccessCriteria", "gates", sorted(set(members("stages.gates", "GATE", Gate)) - {"threshold"})
+    yield "SuccessCriteria", "gates", sorted({*members("stages.gates", "GATE", Gate), *metrics} - {"threshold"})
+    yield "Training", "method", sorted(methods())
     yield "Evaluation", "metrics", metrics
     yield "Quantization", "formats", QUANTIZATIONS
     yield "Training", "base_model", _presets(workspace, "base_model")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tunec import dvc, sealing
 from tunec.steps import Step
+
+FILES = ("dvc.yaml", "params.yaml")
 
 
 def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) -> list[Step]:
@@ -27,9 +30,22 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
         from tunec.compiling import compile_here
         from tunec.planning import steps
 
-        compiled, _ = compile_here(root, overrides)
-        then([instance.name for instance in compiled.plan.instances])
-        return steps(root, compiled, answer or dvc.ask_status(waiting))
+        with _asked_only(root, overrides):
+            compiled, _ = compile_here(root, overrides)
+            then([instance.name for instance in compiled.plan.instances])
+            return steps(root, compiled, answer or dvc.ask_status(waiting))
+
+
+@contextmanager
+def _asked_only(root: Path, overrides: list[str]) -> Iterator[None]:
+    """A plan with other keys is a question: what it compiles is taken back, or `dvc repro` would build it."""
+    kept = {name: path.read_bytes() for name in FILES if (path := root / name).is_file()}
+    try:
+        yield
+    finally:
+        if overrides and len(kept) == len(FILES):
+            for name, content in kept.items():
+                (root / name).write_bytes(content)
 
 
 def _sealed(root: Path, overrides: list[str]) -> list[str] | None:

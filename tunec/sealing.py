@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
@@ -18,6 +19,8 @@ from typing import Any
 SEAL = Path("build", ".guard.json")
 FILES = ("task.yaml", "dvc.yaml", "params.yaml")
 _OURS = ("compiler", "stages", "tunec")
+_QUESTIONS = frozenset({"glob", "escapes", "peek", "labels", "presets"})  # what a Workspace answers
+_WRITTEN = re.compile(r"build/guard/[A-Za-z0-9_][A-Za-z0-9_.-]*\.txt")
 
 
 class Asked:
@@ -51,7 +54,7 @@ def intact(root: Path) -> bool:
 
     try:
         found = json.loads((root / SEAL).read_text(encoding="utf-8"))
-        same = found["ours"] == ours() and found["files"] == _files(root)
+        same = found["ours"] == ours() and found["files"] == _files(root) and _is_modest(found)
         disk = Disk(root)
         if not same or any(_digest(getattr(disk, name)(*given)) != said for name, given, said in found["answers"]):
             return False
@@ -59,6 +62,12 @@ def intact(root: Path) -> bool:
         return False
     write(root, found["written"])
     return True
+
+
+def _is_modest(found: Any) -> bool:
+    """Whether a seal asks and writes only what a guard does: anybody may have put it into the workspace."""
+    asked = {name for name, _, _ in found["answers"]}
+    return asked <= _QUESTIONS and all(_WRITTEN.fullmatch(name) for name in found["written"])
 
 
 def write(root: Path, texts: Mapping[str, str]) -> None:

@@ -53,7 +53,7 @@ class Disk:
             return True
 
     def peek(self, file: str, format: str) -> Peek | None:
-        return peek(self.root / file, format)
+        return None if self.escapes(file) else peek(self.root / file, format)
 
     def labels(self) -> Mapping[str, int] | None:
         try:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from compiler.checks._check import Found, Look, check
-from compiler.metaschema import Path, flaws
-from compiler.schema import references
+from compiler.metaschema import Path, flaws, unknown_words, words
+from compiler.resolve import did_you_mean
+from compiler.schema import is_shorthand, references
 from stages.schemas import label_field
 
 _AT = "output_format.schema"
@@ -34,8 +35,28 @@ def schema_is_sound(look: Look) -> Iterator[Found]:
     yield from (Found(flaw.message, _place(look, flaw.at), flaw.help) for flaw in flaws(schema))
     if kind == "label":
         yield from _labels(schema)
-    elif kind == "tool_call" and not look.task.output_format.schema_:
-        yield Found("a tool_call contract names no tool", _AT, _EXAMPLES[kind])
+    elif kind == "tool_call":
+        yield from _tools(look.task.output_format.schema_)
+
+
+def _tools(schema: dict[str, Any]) -> Iterator[Found]:
+    if not schema:
+        yield Found("a tool_call contract names no tool", _AT, _EXAMPLES["tool_call"])
+    for tool, arguments in schema.items():
+        if arguments is not None and not isinstance(arguments, dict):
+            help = f"write `{tool}: {{argument: {{type: string}}}}`, or `{tool}: {{}}`"
+            yield Found(f"the arguments of the tool `{tool}` are no mapping", f"{_AT}.{tool}", help)
+
+
+@check("T152")
+def schema_words_are_known(look: Look) -> Iterator[Found]:
+    """A word in the schema that JSON Schema does not have: it would hold no answer to anything.
+
+    Correct its spelling. Words of your own begin with `x-`.
+    """
+    for at, word in unknown_words(look.schema):
+        help = did_you_mean(word, sorted(words())) or "remove it, or let it begin with `x-`"
+        yield Found(f"JSON Schema has no word `{word}`", _place(look, (*at, word)), help, key=True)
 
 
 @check("T116")
@@ -155,9 +176,20 @@ def _labels(schema: dict[str, Any]) -> Iterator[Found]:
 def _place(look: Look, at: Path) -> str:
     """Where the user wrote what stands at these keys of the whole schema."""
     if look.task.output_format.type == "tool_call":
-        return _AT
+        return _in_tool(look, at)
     shorthand = look.schema is not look.task.output_format.schema_
     return ".".join([_AT, *map(str, at[1:] if shorthand else at)])
+
+
+def _in_tool(look: Look, at: Path) -> str:
+    """anyOf, i, properties, arguments, …: of the i-th tool as it is written."""
+    tools = list(look.task.output_format.schema_ or {})
+    if at[:1] != ("anyOf",) or len(at) < 2 or not isinstance(at[1], int):
+        return _AT
+    inside = at[4:] if at[2:4] == ("properties", "arguments") else ()
+    written = (look.task.output_format.schema_ or {})[tools[at[1]]]
+    inside = inside[1:] if isinstance(written, dict) and is_shorthand(written) else inside
+    return ".".join([_AT, tools[at[1]], *map(str, inside)])
 
 
 _EXAMPLES = {

@@ -191,7 +191,7 @@ def quantization_is_known(look: Look) -> Iterator[Found]:
         at = f"quantization.formats.{index}"
         if name not in QUANTIZATIONS:
             note = f"quantizations: {', '.join(QUANTIZATIONS)}; f16 is always built"
-            help = did_you_mean(name, list(QUANTIZATIONS)) or CHOOSE
+            help = "remove it" if name.lower() == "f16" else did_you_mean(name, list(QUANTIZATIONS)) or CHOOSE
             yield Found(f"unknown quantization `{name}`", at, help, note)
         elif name in formats[:index]:
             yield Found(f"the quantization `{name}` stands twice", at, "keep one of them")

@@ -8,7 +8,7 @@ from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
-from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, readable
+from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, VERDICT_COLUMNS, readable
 
 # The columns that rows of a shape have beside those of the input; answers have a column of their own, see T109.
 _SHAPES = {"pairs": ("chosen", "rejected"), "verdicts": ("label",), "texts": ("text",)}
@@ -110,6 +110,7 @@ def rows_suit_the_method(look: Look) -> Iterator[Found]:
     the columns with `map`, or choose another method.
     """
     needs = [name for name in _SHAPES.get(look.shape, ()) if name not in look.columns]
+    needs += ["completion"] if look.shape == "verdicts" and not _answers(look) else []
     if look.seen_whole and needs and look.shape in _SHAPES:
         note = f"columns of the data: {', '.join(sorted(look.columns))}"
         method, missing = look.task.training.method, " and ".join(f"`{name}`" for name in needs)
@@ -159,8 +160,7 @@ def template_hides_the_answer(look: Look) -> Iterator[Found]:
     """
     if look.shape != "answers":
         return
-    answer = look.task.data.output or next((name for name in ANSWER_COLUMNS if name in look.columns), None)
-    if answer and answer in placeholders(look.task.input_template):
+    for answer in sorted(_answers(look) & look.columns & placeholders(look.task.input_template)):
         help = "take it out: the model would learn to copy"
         yield Found(f"`{{{answer}}}` is the answer itself", "input_template", help)
 
@@ -169,6 +169,8 @@ def _answers(look: Look) -> set[str]:
     """The columns that the answer may be read from."""
     if look.task.data.output:
         return {look.task.data.output}
+    if look.shape == "verdicts":
+        return {name for name in VERDICT_COLUMNS if name in look.columns}
     own = look.fields if look.task.output_format.type == "json" else ()
     named = [name for name in ANSWER_COLUMNS if name in look.columns and name not in own][:1]
     return set(named) or set(own)

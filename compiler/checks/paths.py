@@ -26,7 +26,9 @@ def source_exists(look: Look) -> Iterator[Found]:
         if not unsafe(source.path, look.workspace) and not look.workspace.glob(source.path):
             what = "matches no file" if "*" in source.path else "is not there"
             near = did_you_mean(source.path, look.workspace.glob("data/raw/*"))
-            help = near or "put the file there, or correct the path; it counts from the folder of task.yaml"
+            inside = f"{source.path.rstrip('/')}/*"
+            folder = f"that is a folder: write `{inside}`" if look.workspace.glob(inside) else None
+            help = folder or near or "put the file there, or correct the path; it counts from the folder of task.yaml"
             yield Found(f"the data file `{source.path}` {what}", f"data.sources.{index}.path", help)
 
 

@@ -63,12 +63,13 @@ def rate_is_usual(look: Look) -> Iterator[Found]:
     """A learning rate outside what is known to work for a model of this size.
 
     Low-rank adapters take 1e-5 to 5e-4 from 0.4B parameters on, 1e-4 to 3e-3 below. Too high diverges, too low learns
-    nothing in a few epochs. Training every weight wants a tenth of that, preference methods a fiftieth.
+    nothing in a few epochs. Training every weight wants a tenth of that, preference methods a fiftieth to a fifth.
     """
     size, rate = look.task.base_model.parameters, look.task.training.learning_rate
     low, high = _RATES[size < _SMALL] if size else (_RATES[False][0], _RATES[True][1])
     gentle = look.task.training.method not in ("sft", "cpt")
-    low /= (10 if look.task.training.adapter == "full" else 1) * (50 if gentle else 1)
+    full = 10 if look.task.training.adapter == "full" else 1
+    low, high = low / full / (50 if gentle else 1), high / full / (5 if gentle else 1)
     if not low <= rate <= high:
         what = "high" if rate > high else "low"
         note = f"usual here: {low:g} to {high:g}"
