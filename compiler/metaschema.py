@@ -85,8 +85,8 @@ _LISTED = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 
 
 _SAID = (
-    "$schema $id $ref $comment $anchor $vocabulary $dynamicAnchor title description default examples deprecated "
-    "readOnly writeOnly format contentEncoding contentMediaType"
+    "const $schema $id $ref $comment $anchor $vocabulary $dynamicAnchor title description default examples deprecated "
+    "dependencies readOnly writeOnly format contentEncoding contentMediaType"
 )
 
 

@@ -58,7 +58,7 @@ def asked_of(method: str, n: int) -> Row:
 
 def pinned(folder: Path, into: Path) -> Path:
     """A base model as the `model` stage leaves it."""
-    out = model_stage.Outputs(into / "base")
+    out = model_stage.Outputs(into / "base", into / "facts.json")
     into.mkdir()
     spec = BaseModel(name="tiny", source="folder", path=str(folder))
     model_stage.run(model_stage.Inputs(folder), model_stage.ModelParams(model=spec), out)
