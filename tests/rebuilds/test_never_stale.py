@@ -50,7 +50,7 @@ def test_an_edit_of_a_preset_of_the_workspace(workspace: Workspace) -> None:
 
 
 def test_an_edit_of_a_shipped_preset(workspace: Workspace) -> None:
-    workspace.edit_house("conf/method/sft.yaml", "weight_decay: 0.0", "weight_decay: 0.1")
+    workspace.edit_house("conf/defaults.yaml", "weight_decay: 0.0", "weight_decay: 0.1")
     stops_until_compiled(workspace)
 
 
@@ -70,7 +70,7 @@ def test_an_edit_of_a_stage_s_code(workspace: Workspace) -> None:
 
 
 def test_an_edit_of_a_stage_s_docstring(workspace: Workspace) -> None:
-    workspace.edit_house("stages/train.py", '"""A LoRA adapter from', '"""An adapter from')
+    workspace.edit_house("stages/train.py", '"""Train on the train rows by', '"""Train by')
     assert bare_repro(workspace) == set()
 
 
