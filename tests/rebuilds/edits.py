@@ -201,11 +201,11 @@ SOURCES: list[Case] = [
     ("a file's name", rename_a_file, {"data"}),
     ("a file that holds what is known", write("data/raw/more/b.csv", "utterance,slots\n"), {"data"}),
     ("a file that is no source", write("data/raw/README.md", "Other words.\n"), set()),
-    ("a new row", source_lines(lambda lines: [*lines, NEW_ROW]), {"data", *SPLIT}),
+    ("a new row, which falls to train", source_lines(lambda lines: [*lines, NEW_ROW]), {"data", *SPLIT} - {PROMPTED}),
     (
-        "a word in a row of the other file",
+        "a word in a train row of the other file",
         source_lines(lambda lines: [line.replace("request 33", "call 33") for line in lines], CSV),
-        {"data", *SPLIT},
+        {"data", *SPLIT} - {PROMPTED},
     ),
     (
         "a source's format written out",

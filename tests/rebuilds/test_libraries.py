@@ -37,16 +37,16 @@ UNUSED = {
     "jinja2": ("of a template, the names of its fields at most", "data export model select score baseline-majority"),
     "llama-cpp-python": (
         "writes grammars, and no answer is held to one here",
-        "data train model export package report select score predict-tuned baseline-majority baseline-rule",
+        "data train-sft-lora model export package report select score predict-tuned baseline-majority baseline-rule",
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",
-        "train test model export package report predict-tuned predict-gguf "
+        "train-sft-lora test model export package report predict-tuned predict-gguf "
         "baseline-base baseline-prompted baseline-majority baseline-rule",
     ),
     "gguf": (
         "`model` alone unpacks a GGUF with it",
-        "train test export predict-tuned baseline-base baseline-prompted",
+        "train-sft-lora test export predict-tuned baseline-base baseline-prompted",
     ),
     "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf"),
     "transformers": ("looks at a model in memory", "package predict-gguf"),
