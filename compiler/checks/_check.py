@@ -16,6 +16,8 @@ from stages.base import Diagnostic, Severity, Span
 from stages.facts import methods
 
 CHOOSE = "choose one of these"
+# The key that names a preset of each group.
+_CHOSEN_BY = {"task_type": "task_type", "method": "training.method", "base_model": "training.base_model"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Look:
     def diagnostic(self, check: Check, found: Found) -> Diagnostic:
         notes = (found.note,) if found.note else ()
         span = self.span(found.at, key=found.key)
+        if span and span.file.startswith("conf/"):  # what chose the preset is what a person can change
+            notes = (*notes, f"`{found.at}` is set by {span.file}:{span.line}")
+            chooser = _CHOSEN_BY.get(span.file.split("/")[1], "task_name")
+            span = self.span(chooser if self.written(chooser) else "task_name")
         return Diagnostic(check.code, found.message, span, notes, found.help, check.severity)
 
     def node(self, path: str) -> Node | None:

@@ -309,7 +309,7 @@ def test_the_guard_refuses_a_compiled_file_that_was_edited(folder: Path) -> None
 def test_the_guard_knows_the_overrides_that_a_graph_was_compiled_with(folder: Path) -> None:
     tunec(folder, "compile", "training.epochs=7", "goal='no: 0o17'")
     assert tunec(folder, "guard").returncode == 0
-    assert (folder / "build" / "guard" / "train.txt").is_file()
+    assert (folder / "build" / "guard" / "train-sft-lora.txt").is_file()
 
 
 def test_the_wheel_holds_three_packages_and_all_that_they_need(tmp_path: Path) -> None:
