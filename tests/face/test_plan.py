@@ -172,14 +172,18 @@ def test_a_source_that_changed_is_told_with_its_rows_before_and_now(built: Built
 
 
 def test_a_library_or_a_module_that_changed_is_named(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = fingerprints(built.compiled())["train"]
+    text = fingerprints(built.compiled())["train-sft-lora"]
     trl = next(line for line in text.splitlines() if line.startswith("trl "))
     module = next(line for line in text.splitlines() if line.startswith("stages/train.py "))
     now = text.replace(trl, "trl 99.0").replace(module, "stages/train.py 0123456789abcdef")
-    monkeypatch.setattr("tunec.planning.fingerprints", lambda compiled: fingerprints(compiled) | {"train": now})
+    monkeypatch.setattr(
+        "tunec.planning.fingerprints", lambda compiled: fingerprints(compiled) | {"train-sft-lora": now}
+    )
     plan = built.plan()
     assert stale(plan) == {TRAIN: ["stages/train.py changed", f"{trl} -> 99.0"]}
-    (built.root / fingerprint_path("train")).write_text(now, encoding="utf-8")  # as a build leaves it that is stopped
+    (built.root / fingerprint_path("train-sft-lora")).write_text(
+        now, encoding="utf-8"
+    )  # as a build leaves it that is stopped
     assert stale(built.plan()) == stale(plan)
     shutil.rmtree(built.root / history.FOLDER)
     assert stale(built.plan()) == {TRAIN: ["the code or a library of train changed"]}

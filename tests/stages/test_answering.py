@@ -26,7 +26,7 @@ GIVEN: dict[str, Any] = {
 
 def named(stage: Stage, at: At, package: str | None = None) -> set[str]:
     """The first words of a fingerprint's lines: modules and libraries."""
-    made = stage.made_of(at, {"model": {"package": package}})
+    made = stage.made_of(at, {"model": {"package": package}, "method": "sft", "adapter": "lora"})
     assert len(made.libraries) == len(set(made.libraries))
     return {line.split(" ")[0] for line in fingerprint(stage, made).splitlines()}
 
