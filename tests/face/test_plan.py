@@ -186,7 +186,7 @@ def test_a_library_or_a_module_that_changed_is_named(built: Built, monkeypatch: 
     )  # as a build leaves it that is stopped
     assert stale(built.plan()) == stale(plan)
     shutil.rmtree(built.root / history.FOLDER)
-    assert stale(built.plan()) == {TRAIN: ["the code or a library of train changed"]}
+    assert stale(built.plan()) == {TRAIN: ["the code or a library of train-sft-lora changed"]}
 
 
 def test_a_stage_that_was_never_built_says_just_that(built: Built) -> None:
