@@ -30,7 +30,6 @@ _GROUPS = (
     ("task_type", "task_type"),
     ("method", "training.method"),
     ("base_model", "training.base_model"),
-    ("execution", "execution.type"),
 )
 
 
@@ -224,8 +223,6 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
     if group == "task_type":
         help = did_you_mean(name, known) or "choose one of these, or write conf/task_type/NAME.yaml"
         yield Diagnostic("T020", f"unknown task type `{name}`", node.span, (_listed("task types", known),), help)
-        return
-    if group == "execution":  # its values are the schema's own, and need no preset
         return
     hub = HUB_ID.fullmatch(name)
     if name.endswith(".gguf") or workspace.glob(f"{name.rstrip('/')}/config.json") or (hub and hub["revision"]):

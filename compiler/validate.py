@@ -12,7 +12,7 @@ from compiler import lookalikes
 from compiler.checks import find
 from compiler.parse import MAX_FOUND, Node, ParseError
 from compiler.resolve import did_you_mean
-from compiler.task import Task
+from compiler.task import Task, sections
 from compiler.workspace import Workspace
 from stages.base import Diagnostic, Span
 
@@ -82,7 +82,7 @@ def known_key(path: Sequence[str]) -> bool:
         field = _by_key(section).get(part) if section else None
         if field is None:
             return section is None
-        section = next(iter(_models(field.annotation)), None)
+        section = next(iter(sections(field.annotation)), None)
     return True
 
 
@@ -233,14 +233,8 @@ def _section(path: list[Any]) -> type[BaseModel] | None:
         if isinstance(part, int):
             continue
         field = _by_key(section).get(str(part)) if section else None
-        section = next(iter(_models(field.annotation)), None) if field else None
+        section = next(iter(sections(field.annotation)), None) if field else None
     return section
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -274,6 +268,6 @@ def _every_key(section: type[BaseModel] = Task, prefix: str = "") -> list[str]:
     found = []
     for key, field in _by_key(section).items():
         found.append(prefix + key)
-        for model in _models(field.annotation):
+        for model in sections(field.annotation):
             found += _every_key(model, f"{prefix}{key}.")
     return found

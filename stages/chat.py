@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
+from stages import templating
 from stages.base import Key, Params, fail
 from stages.contract import Contract
 from stages.rows import dumps
+from stages.templating import PLACEHOLDER, is_jinja
 
 RENDER_SECONDS = 2.0
-PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 Mode = Literal["contract", "system", "none"]
 
 
@@ -129,14 +130,8 @@ def user_message(template: str, fields: dict[str, Any]) -> str:
     any other has `{field}` placeholders.
     """
     if is_jinja(template):
-        from stages import templating
-
         return templating.render(template, fields)
     return PLACEHOLDER.sub(lambda m: _text(fields[m[1]]) if m[1] in fields else m[0], template).strip()
-
-
-def is_jinja(template: str) -> bool:
-    return "{{" in template or "{%" in template
 
 
 def _text(value: Any) -> str:

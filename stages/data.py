@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from stages.base import File, Key, Params, Shape, Span, Stage, Write, fail
-from stages.chat import PLACEHOLDER, is_jinja
 from stages.contract import Contract
 from stages.progress import tell
 from stages.readers import Record, read, strict_json
 from stages.rows import Row, as_dict, dumps, read_jsonl, row_id, write_json
 from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, SPLITS, VERDICT_COLUMNS
+from stages.templating import placeholders
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 _KEEP_FIRST = (*APART, "test", "dev", "train", None)
@@ -98,7 +97,7 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
 
 def _records(params: DataParams) -> Iterator[tuple[str, Record, Row | str]]:
     """Every record of every file, with the row it became or the reason why it did not."""
-    wanted = _input_fields(params.input_template)
+    wanted = tuple(sorted(placeholders(params.input_template)))
     for source in params.sources:
         for file in source.files:
             for record in read(Path(file), source.format):
@@ -238,14 +237,6 @@ def _official_split(fields: dict[str, Any]) -> str | None:
     if split is None:
         raise Rejected(f"the split is none of {', '.join(sorted(SPLITS))}")
     return split
-
-
-def _input_fields(template: str) -> tuple[str, ...]:
-    if is_jinja(template):
-        from stages.templating import check
-
-        return tuple(sorted(check(template)[0]))
-    return tuple(sorted(set(re.findall(PLACEHOLDER, template))))
 
 
 def _renamed(fields: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

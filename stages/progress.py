@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable
 
-T = TypeVar("T")
 Listener = Callable[[int, int | None, str], None]
 
 
@@ -23,10 +21,3 @@ def listen(listener: Listener) -> None:
 
 def tell(done: int, total: int | None = None, note: str = "") -> None:
     _listener(done, total, note)
-
-
-def track(items: Iterable[T], total: int | None, note: str = "") -> Iterator[T]:
-    """Pass `items` through and tell after each."""
-    for done, item in enumerate(items, start=1):
-        yield item
-        tell(done, total, note)

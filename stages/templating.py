@@ -1,10 +1,11 @@
-"""The part of Jinja that an `input_template` may use: no loop in a loop, and no text without bound.
+"""What an `input_template` may say: `{field}` placeholders, or a part of Jinja without nested loops and endless texts.
 
 Allowed: {{ field }}, {{ field.key }}, {{ field[0] }}, {% if %}, comparisons, one-deep {% for %}, and the filters below.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 from stages.base import fail
 from stages.rows import dumps
 
+PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 FILTERS = frozenset({"default", "first", "join", "last", "length", "lower", "title", "tojson", "trim", "upper"})
 _MOST = 2_000  # words and signs inside tags
 _DEEPEST = 60  # nodes inside one another; Python, which templates become, nests a hundred blocks at most
@@ -40,6 +42,15 @@ _NODES = frozenset(
         "Tuple",
     ]
 )
+
+
+def is_jinja(template: str) -> bool:
+    return "{{" in template or "{%" in template
+
+
+def placeholders(template: str) -> frozenset[str]:
+    """The fields that a template reads."""
+    return check(template)[0] if is_jinja(template) else frozenset(PLACEHOLDER.findall(template))
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from compiler.task import Task
+from compiler.task import Task, sections
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 _HEAD = """# task.yaml, key by key
@@ -28,7 +28,7 @@ def page() -> str:
 def _rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in section.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        inner = next(iter(_sections(field.annotation)), None)
+        inner = next(iter(sections(field.annotation)), None)
         if inner is None:
             yield f"| `{key}` | {_value(field.annotation)} | {_default(field)} | {_cell(field.description or '')} |"
             continue
@@ -36,12 +36,6 @@ def _rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
         about = field.description or (inner.__doc__ or "").split("\n")[0]
         yield f"| **`{key}`** | {'list of mappings' if many else 'mapping'} | {_default(field)} | {_cell(about)} |"
         yield from _rows(inner, f"{key}[]." if many else f"{key}.")
-
-
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in get_args(annotation) for found in _sections(part)]
 
 
 def _value(annotation: Any) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.checks._check import CHOOSE, Found, Look, check
-from compiler.checks.template import placeholders
 from compiler.lookalikes import no_truth, truth
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
 from stages.schemas import kinds
-
-_SPLIT_GATES = ("golden", "adversarial")  # gates on rows that only a source of that role brings
+from stages.shapes import APART
+from stages.templating import placeholders
 
 
 @check("T010")
@@ -56,7 +55,7 @@ def threshold_in_range(look: Look) -> Iterator[Found]:
     for name, bound in criteria.gates.items():
         if not isinstance(bound, bool):
             what = f"the bound {bound:g} of the gate `{name}`"
-            metric = primary if name in _SPLIT_GATES else metrics.get(name)
+            metric = primary if name in APART else metrics.get(name)
             bounds.append((f"success_criteria.gates.{name}", what, bound, metric))
     for path, what, bound, metric in bounds:
         if metric and not metric.low <= bound <= metric.high:
@@ -107,12 +106,13 @@ def gate_is_measured(look: Look) -> Iterator[Found]:
 
 @check("T126")
 def gate_has_a_split(look: Look) -> Iterator[Found]:
-    """A gate on a split that does not exist: no source has that role.
+    """A gate on a split that does not exist: no source has that role, and no row names it in a column `split`.
 
     Add a source with `role: golden` (or adversarial), or remove the gate.
     """
-    roles = {source.role for source in look.task.data.sources}
-    for name in _SPLIT_GATES:
+    roles: set[str | None] = {source.role for source in look.task.data.sources}
+    roles |= {split for _, _, _, peek in look.peeks for split in peek.splits}
+    for name in APART:
         bound = look.task.success_criteria.gates.get(name, False)
         if bound is not False and name not in roles:
             help = f"add a source with `role: {name}`, or write `{name}: false`"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
-from compiler.checks.template import placeholders
 from compiler.resolve import did_you_mean
 from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, VERDICT_COLUMNS, readable
+from stages.templating import placeholders
 
 # The columns that rows of a shape have beside those of the input; answers have a column of their own, see T109.
 _SHAPES = {"pairs": ("chosen", "rejected"), "verdicts": ("label",), "texts": ("text",)}

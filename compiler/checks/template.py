@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
-
-PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-
-
-def placeholders(template: str) -> frozenset[str]:
-    """The columns that a template reads."""
-    if not _is_jinja(template):
-        return frozenset(PLACEHOLDER.findall(template))
-    from stages.templating import check as read
-
-    return read(template)[0]
+from stages.templating import FILTERS, PLACEHOLDER, is_jinja
+from stages.templating import check as read
 
 
 @check("T104")
@@ -26,7 +16,7 @@ def template_reads_the_row(look: Look) -> Iterator[Found]:
     Name the columns that go in, such as `{text}`.
     """
     template = look.task.input_template
-    if not PLACEHOLDER.search(template) and not _is_jinja(template):
+    if not PLACEHOLDER.search(template) and not is_jinja(template):
         yield Found("`input_template` has no placeholder", "input_template", "name the columns that go in: {text}")
 
 
@@ -36,11 +26,8 @@ def template_is_tame(look: Look) -> Iterator[Found]:
 
     Use `{field}` placeholders, or move the computation into the data.
     """
-    if not _is_jinja(look.task.input_template):
+    if not is_jinja(look.task.input_template):
         return
-    from stages.templating import FILTERS
-    from stages.templating import check as read
-
     _, refused = read(look.task.input_template)
     if refused:
         note = f"allowed: values, conditions, loops one deep, and the filters {', '.join(sorted(FILTERS))}"
@@ -80,7 +67,3 @@ def prompt_has_a_text(look: Look) -> Iterator[Found]:
     if look.task.training.prompt == "system" and not (look.task.system_prompt or "").strip():
         help = "write `system_prompt:`, or set `training.prompt: none`"
         yield Found("there is no system prompt to train with", "training.prompt", help)
-
-
-def _is_jinja(template: str) -> bool:
-    return "{{" in template or "{%" in template

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from compiler.resolve import did_you_mean
-from compiler.versions import FIRST, Number, illegal, read_number
+from compiler.versions import Number, illegal, read_number
 from stages.base import fail
 from tunec import git
 from tunec.releasing import registry
@@ -77,10 +77,6 @@ def _release(number: int, line: Mapping[str, Any], marks: Mapping[str, Mapping[s
     mark = marks.get(name, {})
     stage = str(mark.get("mark", CANDIDATE))
     return Release(name, version, stage, bool(mark.get("pruned")), line)
-
-
-def next_number(shelf: Shelf) -> Number:
-    return shelf.last.number if shelf.last else FIRST
 
 
 def kept(releases: Sequence[Release], retention: int) -> dict[str, str]:
