@@ -7,8 +7,19 @@ from typing import Any
 
 from stages import progress
 from stages.lessons import Lesson
+from stages.supervision import Pair, pairs
 
 Columns = list[dict[str, Any]]
+
+
+def paired(lesson: Lesson) -> tuple[list[Pair], list[Pair]]:
+    """The pairs of the train and of the dev rows. Raises T340 to T342 for rows."""
+    params = lesson.params
+    train, dev = (
+        pairs(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
+        for rows in (lesson.train_rows(), lesson.dev_rows())
+    )
+    return train, dev
 
 
 def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:

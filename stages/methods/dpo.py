@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from stages.base import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
-from stages.methods._trl import arguments, mean_loss, referring, without_dropout
+from stages.methods._trl import arguments, mean_loss, paired, referring, without_dropout
 from stages.prefix import batches
-from stages.supervision import pairs
 
 
 def prepare(lesson: Lesson) -> Prepared:
@@ -18,10 +17,7 @@ def prepare(lesson: Lesson) -> Prepared:
     from trl import DPOConfig, DPOTrainer
 
     params = lesson.params
-    train, dev = (
-        pairs(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
-        for rows in (lesson.train_rows(), lesson.dev_rows())
-    )
+    train, dev = paired(lesson)
     lengths = [len(pair) for pair in train]
     steps = batches(lengths, params.batch_size, params.epochs, params.seed)
     own = {"beta": params.beta, "precompute_ref_log_probs": True, "max_length": None, "disable_dropout": False}

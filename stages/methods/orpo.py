@@ -10,9 +10,9 @@ from typing import Any
 
 from stages.base import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
-from stages.methods._trl import arguments, mean_loss, stepping, without_dropout
+from stages.methods._trl import arguments, mean_loss, paired, stepping, without_dropout
 from stages.prefix import batches
-from stages.supervision import Pair, pairs
+from stages.supervision import Pair
 
 CERTAIN = -1e-6  # the log-odds of a certain answer have no end, and no gradient
 
@@ -23,10 +23,7 @@ def prepare(lesson: Lesson) -> Prepared:
     from trl.experimental.orpo import ORPOConfig
 
     params = lesson.params
-    train, dev = (
-        pairs(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
-        for rows in (lesson.train_rows(), lesson.dev_rows())
-    )
+    train, dev = paired(lesson)
     lengths = [len(pair) for pair in train]
     steps = batches(lengths, params.batch_size, params.epochs, params.seed)
     trainer = _trainer_class()(
