@@ -15,6 +15,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
+def unit(name: str) -> dict[str, Any]:
+    """What a number counts, for `tunec explain`, docs/task-yaml.md and editors."""
+    return {"unit": name}
+
+
 class Section(BaseModel):
     """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
 
@@ -71,9 +76,19 @@ class Data(Section):
 class Ratios(Section):
     """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
 
-    train: Share = Field(default=0.8, description="Share of the rows to learn from.")
-    dev: Share = Field(default=0.1, description="Share to choose by; of the train rows where the others are named.")
-    test: Share = Field(default=0.1, description="Share to decide by; write 0 where the data names its test rows.")
+    train: Share = Field(
+        default=0.8, description="Share of the rows to learn from.", json_schema_extra=unit("share of rows")
+    )
+    dev: Share = Field(
+        default=0.1,
+        description="Share to choose by; of the train rows where the others are named.",
+        json_schema_extra=unit("share of rows"),
+    )
+    test: Share = Field(
+        default=0.1,
+        description="Share to decide by; write 0 where the data names its test rows.",
+        json_schema_extra=unit("share of rows"),
+    )
 
 
 class Splits(Section):
@@ -95,9 +110,14 @@ class Splits(Section):
 class Lora(Section):
     """The low-rank adapter."""
 
-    r: int = Field(ge=1, le=1024, description="Rank.")
-    alpha: int = Field(ge=1, description="The update is scaled by alpha / r.")
-    dropout: float = Field(ge=0, lt=1, description="Dropout on the adapter's input while training.")
+    r: int = Field(ge=1, le=1024, description="Rank.", json_schema_extra=unit("dimensions"))
+    alpha: int = Field(ge=1, description="The update is scaled by alpha / r.", json_schema_extra=unit("dimensions"))
+    dropout: float = Field(
+        ge=0,
+        lt=1,
+        description="Dropout on the adapter's input while training.",
+        json_schema_extra=unit("share of inputs"),
+    )
     target_modules: str = Field(description="all-linear, or names of modules, comma-separated: q_proj,v_proj.")
     rslora: bool = Field(default=False, description="Scale by alpha / sqrt(r), so that a high rank learns as fast.")
     dora: bool = Field(default=False, description="Learn direction and magnitude apart: nearer to full, and slower.")
@@ -125,13 +145,26 @@ class Training(Section):
         "in words), system (the system prompt alone) or none.",
     )
     lora: Lora
-    epochs: float = Field(gt=0, le=100, description="Passes over the train split.")
-    learning_rate: float = Field(gt=0, lt=1, description="Peak rate, reached after the warm-up.")
-    batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.")
-    warmup_ratio: float = Field(ge=0, lt=1, description="Share of the steps in which the rate climbs.")
-    weight_decay: float = Field(ge=0, lt=1, description="Pull of the adapter's weights towards zero.")
+    epochs: float = Field(gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes"))
+    learning_rate: float = Field(
+        gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step")
+    )
+    batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.", json_schema_extra=unit("rows"))
+    warmup_ratio: float = Field(
+        ge=0, lt=1, description="Share of the steps in which the rate climbs.", json_schema_extra=unit("share of steps")
+    )
+    weight_decay: float = Field(
+        ge=0,
+        lt=1,
+        description="Pull of the adapter's weights towards zero.",
+        json_schema_extra=unit("share per step, times the rate"),
+    )
     scheduler: Literal["cosine", "linear", "constant"] = Field(description="How the rate falls after the warm-up.")
-    max_length: int = Field(ge=16, description="Tokens of prompt and answer together; a longer row stops the build.")
+    max_length: int = Field(
+        ge=16,
+        description="Tokens of prompt and answer together; a longer row stops the build.",
+        json_schema_extra=unit("tokens"),
+    )
     shared_prefix: Literal["auto", "on", "off"] | None = Field(
         default=None, description="sft: run the tokens that all prompts begin with once a step."
     )
@@ -142,9 +175,15 @@ class Training(Section):
         description="dpo, kto: how near the model stays to what it was; orpo: how much preference weighs.",
     )
     generations: int | None = Field(
-        default=None, ge=2, le=64, description="grpo: answers that are tried for every prompt."
+        default=None,
+        ge=2,
+        le=64,
+        description="grpo: answers that are tried for every prompt.",
+        json_schema_extra=unit("answers"),
     )
-    max_new_tokens: int | None = Field(default=None, ge=1, description="grpo: tokens of such an answer, at most.")
+    max_new_tokens: int | None = Field(
+        default=None, ge=1, description="grpo: tokens of such an answer, at most.", json_schema_extra=unit("tokens")
+    )
     reward: str | None = Field(
         default=None, description="grpo: the metric that rates an answer; default: the primary metric."
     )
@@ -176,8 +215,10 @@ class BaseModelFiles(Section):
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$", description="A full commit of the repo.")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What the one file must hash to.")
     license: str | None = Field(default=None, description="SPDX name in lower case.")
-    context_length: int | None = Field(default=None, ge=1, description="Tokens.")
-    parameters: int | None = Field(default=None, ge=1, description="How many weights.")
+    context_length: int | None = Field(default=None, ge=1, description="Tokens.", json_schema_extra=unit("tokens"))
+    parameters: int | None = Field(
+        default=None, ge=1, description="How many weights.", json_schema_extra=unit("weights")
+    )
     chat: Chat | None = Field(default=None, description="Facts of its chat template.")
 
 
@@ -186,7 +227,10 @@ class Quantization(Section):
 
     formats: list[str] = Field(description="llama.cpp's names, such as q8_0, q5_k_m, q4_k_m; f16 is always built.")
     max_drop: float = Field(
-        ge=0, le=1, description="How much of the primary metric on dev a smaller file may lose against f16."
+        ge=0,
+        le=1,
+        description="How much of the primary metric on dev a smaller file may lose against f16.",
+        json_schema_extra=unit("of the primary metric"),
     )
 
 
@@ -195,11 +239,25 @@ class Evaluation(Section):
 
     metrics: list[str] = Field(default_factory=list, description="Metrics beside the primary one.")
     confidence: float = Field(
-        default=0.95, gt=0.5, lt=1, description="Of intervals (two-sided) and of gates (one-sided)."
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="Of intervals (two-sided) and of gates (one-sided).",
+        json_schema_extra=unit("probability"),
     )
-    resamples: int = Field(default=1000, ge=100, le=100_000, description="Bootstrap resamples behind an interval.")
-    max_new_tokens: int = Field(default=128, ge=1, description="An answer is cut after this many tokens.")
-    sequences: int = Field(default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.")
+    resamples: int = Field(
+        default=1000,
+        ge=100,
+        le=100_000,
+        description="Bootstrap resamples behind an interval.",
+        json_schema_extra=unit("resamples"),
+    )
+    max_new_tokens: int = Field(
+        default=128, ge=1, description="An answer is cut after this many tokens.", json_schema_extra=unit("tokens")
+    )
+    sequences: int = Field(
+        default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.", json_schema_extra=unit("rows")
+    )
     decoding: Literal["auto", "constrained", "free"] = Field(
         default="auto",
         description="constrained: llama.cpp writes only what the contract allows; free: anything; auto: constrained "
@@ -215,7 +273,10 @@ class SuccessCriteria(Section):
     """What a model must reach to be shipped."""
 
     primary_metric: str = Field(min_length=1, description="The metric that selects and decides.")
-    threshold: float = Field(description="The least value of the primary metric on the test split.")
+    threshold: float = Field(
+        description="The least value of the primary metric on the test split.",
+        json_schema_extra=unit("of the primary metric"),
+    )
     baseline: str | None = Field(
         default=None, description="The one baseline that beats_baselines looks at; default: every one that runs."
     )
@@ -245,7 +306,10 @@ class Versioning(Section):
         description="A release's name and git tag, of {task}, {n} and {date}; `{task}@v{n}` is GTO's form.",
     )
     retention: int = Field(
-        default=3, ge=1, description="How many of the newest releases keep their files, beside every deployed one."
+        default=3,
+        ge=1,
+        description="How many of the newest releases keep their files, beside every deployed one.",
+        json_schema_extra=unit("releases"),
     )
     deploy_target: Literal["huggingface", "ollama", "api", "local"] = Field(
         default="local", description="Where releases go: `tunec release` prints the commands that take them there."

@@ -290,7 +290,9 @@ def _known_stages(targets: list[str], known: list[str]) -> None:
     for target in targets:
         if target not in known:
             note = f"stages: {', '.join(known)}"
-            help = did_you_mean(target, known) or "choose one of these"
+            begun = [f"`{name}`" for name in known if name.startswith(f"{target}-")]
+            meant = f"did you mean {' or '.join(begun[:6])}?" if begun else did_you_mean(target, known)
+            help = meant or "choose one of these"
             raise UserError(Diagnostic("T410", f"there is no stage `{target}`", None, (note,), help))
 
 

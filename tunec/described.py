@@ -10,6 +10,7 @@ from typing import Any
 
 from compiler.task import Task
 from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+from stages.facts import methods
 from tunec import shown
 from tunec.workspace import Disk
 
@@ -77,16 +78,20 @@ def whole() -> About:
     return _about("", schema, schema.get("$defs", {}))
 
 
+def named() -> list[str]:
+    """The keys whose values the schema leaves to presets and to the catalog."""
+    return list(_CHOICES)
+
+
 def choices(path: str, disk: Disk) -> list[str]:
-    """The names that a key takes, where the schema leaves them to presets and to the catalog."""
-    return _CHOICES[path](disk) if path in _CHOICES else []
+    """The names that such a key takes; none for any other key."""
+    return sorted(_CHOICES[path](disk)) if path in _CHOICES else []
 
 
 def summary(path: str) -> str | None:
     """What a member of the catalog says of itself: `success_criteria.gates.golden` is a gate."""
     section, _, name = path.rpartition(".")
-    kind = _MEMBERS.get(section)
-    found: Any = members(*kind).get(name) if kind else None
+    found: Any = next((known[name] for kind in _MEMBERS.get(section, ()) if name in (known := members(*kind))), None)
     return str(found.summary) if found else None
 
 
@@ -130,20 +135,26 @@ def _presets(group: str) -> Callable[[Disk], list[str]]:
     return lambda disk: sorted({name for layer in disk.presets(group) for name in layer})
 
 
-def _catalog(*kind: Any) -> Callable[[Disk], list[str]]:
-    return lambda disk: list(members(*kind))
+def _catalog(*kinds: Any, but: str | None = None) -> Callable[[Disk], list[str]]:
+    return lambda disk: [name for kind in kinds for name in members(*kind) if name != but]
 
 
-_MEMBERS: dict[str, tuple[str, str, Any]] = {
-    "baselines": ("stages.baselines", "BASELINE", Baseline),
-    "success_criteria.gates": ("stages.gates", "GATE", Gate),
-    "evaluation.metrics": ("stages.metrics", "METRIC", Metric),
+_METRICS = ("stages.metrics", "METRIC", Metric)
+_GATES = ("stages.gates", "GATE", Gate)
+_BASELINES = ("stages.baselines", "BASELINE", Baseline)
+_MEMBERS: dict[str, tuple[tuple[str, str, Any], ...]] = {
+    "baselines": (_BASELINES,),
+    "success_criteria.gates": (_GATES, _METRICS),
+    "evaluation.metrics": (_METRICS,),
 }
 _CHOICES: dict[str, Callable[[Disk], list[str]]] = {
     "task_type": _presets("task_type"),
+    "baselines": _catalog(_BASELINES),
     "training.base_model": _presets("base_model"),
+    "training.method": lambda disk: list(methods()),
     "quantization.formats": lambda disk: QUANTIZATIONS,
-    "success_criteria.primary_metric": _catalog(*_MEMBERS["evaluation.metrics"]),
-    "success_criteria.baseline": _catalog(*_MEMBERS["baselines"]),
-    **{section: _catalog(*kind) for section, kind in _MEMBERS.items()},
+    "evaluation.metrics": _catalog(_METRICS),
+    "success_criteria.primary_metric": _catalog(_METRICS),
+    "success_criteria.baseline": _catalog(_BASELINES),
+    "success_criteria.gates": _catalog(_GATES, _METRICS, but="threshold"),  # it has a key of its own
 }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from compiler.task import Task
-from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
-from stages.facts import methods
+from tunec import described
 from tunec.workspace import Disk
 
 FILE = "task.schema.json"
@@ -29,36 +27,30 @@ def json_schema(root: Path) -> dict[str, Any]:
     for name, part in [("Task", schema), *schema["$defs"].items()]:
         part.pop("required", None)
         part |= {"required": _NEEDED[name]} if name in _NEEDED else {}
-    for definition, key, names in _names(Disk(root)):
-        part = schema if definition == "Task" else schema["$defs"][definition]
-        _offer(part["properties"][key], names)
+    disk = Disk(root)
+    for path in described.named():
+        _offer(_key(schema, path), path, described.choices(path, disk))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "task.yaml"}
 
 
-def _names(workspace: Disk) -> Iterator[tuple[str, str, list[str]]]:
-    """(section, key, what it may be called) for keys whose values are names of members or presets."""
-    metrics = sorted(members("stages.metrics", "METRIC", Metric))
-    yield "Task", "task_type", _presets(workspace, "task_type")
-    yield "Task", "baselines", sorted(members("stages.baselines", "BASELINE", Baseline))
-    yield "SuccessCriteria", "primary_metric", metrics
-    yield "SuccessCriteria", "gates", sorted({*members("stages.gates", "GATE", Gate), *metrics} - {"threshold"})
-    yield "Training", "method", sorted(methods())
-    yield "Evaluation", "metrics", metrics
-    yield "Quantization", "formats", QUANTIZATIONS
-    yield "Training", "base_model", _presets(workspace, "base_model")
+def _key(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """What a schema says of a dotted key, behind its references."""
+    part = schema
+    for name in path.split("."):
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        part = part["properties"][name]
+    return part
 
 
-def _presets(workspace: Disk, group: str) -> list[str]:
-    return sorted({name for layer in workspace.presets(group) for name in layer})
-
-
-def _offer(key: dict[str, Any], names: list[str]) -> None:
+def _offer(key: dict[str, Any], path: str, names: list[str]) -> None:
     """Tell an editor the names: as values, as items of a list, or as keys of a mapping."""
     if key.get("type") == "array":
         key["items"] = {"enum": names}
     elif key.get("type") == "object":
         key["propertyNames"] = {"enum": names}
-    elif "base_model" in key.get("title", "").lower().replace(" ", "_"):  # a path or a Hub id is as good
+    elif path == "training.base_model":  # a path or a Hub id is as good
         key["examples"] = names
+    elif "anyOf" in key:
+        key["anyOf"] = [{"enum": names} if one.get("type") == "string" else one for one in key["anyOf"]]
     else:
         key["enum"] = names

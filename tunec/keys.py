@@ -30,7 +30,8 @@ def _rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
         key = f"{prefix}{field.alias or name}"
         inner = next(iter(sections(field.annotation)), None)
         if inner is None:
-            yield f"| `{key}` | {_value(field.annotation)} | {_default(field)} | {_cell(field.description or '')} |"
+            value = _value(field.annotation) + _unit(field)
+            yield f"| `{key}` | {value} | {_default(field)} | {_cell(field.description or '')} |"
             continue
         many = "list" in str(field.annotation)
         about = field.description or (inner.__doc__ or "").split("\n")[0]
@@ -50,6 +51,11 @@ def _value(annotation: Any) -> str:
     if name.startswith("list"):
         return "list"
     return " or ".join(dict.fromkeys(_value(part) for part in parts if not hasattr(part, "pattern"))) or "any"
+
+
+def _unit(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return f" ({extra['unit']})" if isinstance(extra, dict) and "unit" in extra else ""
 
 
 def _default(field: FieldInfo) -> str:

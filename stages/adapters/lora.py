@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import lora, weights
+from stages import lora, norms, weights
 from stages.base import Adapter, fail
 from stages.base_model import Located
 from stages.lessons import Lora
@@ -52,6 +52,7 @@ def add(model: Any, wanted: Lora) -> Any:
     except ValueError as error:
         raise fail("T345", f"training.lora.target_modules does not fit the base model: {error}", help=help) from None
     lora.fuse(adapted)
+    norms.fuse(adapted)
     return adapted
 
 

@@ -209,6 +209,7 @@ MISTAKES: list[tuple[bytes | None, list[str], str]] = [
     (MINIMAL.encode(), ["explain", "goal", "training.epochs"], "T201"),
     (MINIMAL.encode(), ["build"], "T401"),
     (MINIMAL.encode(), ["build", "trian"], "T410"),
+    (MINIMAL.encode(), ["why", "train"], "T410"),
     (MINIMAL.encode(), ["report"], "T407"),
     (MINIMAL.encode(), ["report", "--json"], "T407"),
     (MINIMAL.encode(), ["guard"], "T404"),

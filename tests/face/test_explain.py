@@ -34,7 +34,7 @@ def test_a_key_is_told_with_its_meaning_its_layers_and_its_readers(folder: Path)
         "training.learning_rate = 1e-4",
         "  Peak rate, reached after the warm-up.",
         "",
-        "  takes    a number, more than 0, less than 1",
+        "  takes    a number, more than 0, less than 1 (per step)",
         "  default  none",
         "  set by   <command line>",
         "  over     conf/base_model/smollm2-135m.yaml:N: 1e-3",
@@ -136,3 +136,9 @@ def test_the_schema_as_it_is_described_has_every_key() -> None:
     known = {about.path for about in described.every()}
     assert known >= set(keys(Task))
     assert described.about("training").allowed == "a mapping"  # type: ignore[union-attr]
+
+
+def test_a_metric_as_a_gate_says_what_it_measures(folder: Path) -> None:
+    found = told(folder, "success_criteria.gates.exact_match")
+    assert found["meaning"] == described.summary("evaluation.metrics.exact_match")
+    assert "threshold" not in told(folder, "success_criteria.gates")["choices"]

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from compiler.task import Task, keys
 from tests.compiling import MINIMAL, ROOT
+from tunec import described
 from tunec.editing import json_schema
 
 SCHEMA = json_schema(ROOT)
@@ -47,6 +48,11 @@ def test_what_presets_bring_is_not_asked_for() -> None:
 )
 def test_an_editor_marks_a_mistake(key: str, value: object) -> None:
     assert wrong({**yaml.safe_load(MINIMAL), key: value})
+
+
+def test_every_number_that_counts_something_says_what() -> None:
+    numbers = [about for about in described.every() if "number" in about.allowed and not about.keys and not about.free]
+    assert {about.path for about in numbers if about.unit is None} == {"splits.seed", "training.beta", "training.seed"}
 
 
 def test_every_key_is_described() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import lora, progress, threads, weights
+from stages import lora, norms, progress, threads, weights
 from stages import model as model_stage
 from stages import train as stage
 from stages.adapters import lora as low_rank
@@ -153,6 +153,38 @@ def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypat
     ids, labels = padded(found, pad, "cpu")
     assert not any("forward" in vars(m) for name, m in peft.named_modules() if name.endswith("q_proj"))
     assert_same(loss_and_gradients(fused, ids, labels), loss_and_gradients(peft, ids, labels))
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral"])
+def test_the_fused_norm_gives_the_family_s_own_loss_and_gradients(family, tmp_path, monkeypatch):
+    fused, found, pad = adapted(tmp_path / "fused", family)
+    monkeypatch.setattr(norms, "fuse", lambda model: 0)
+    plain, _, _ = adapted(tmp_path / "plain", family)
+    ids, labels = padded(found, pad, "cpu")
+    assert norms_of(fused) == 2 * 2 + 1 and norms_of(plain) == 0
+    assert_same(loss_and_gradients(fused, ids, labels), loss_and_gradients(plain, ids, labels))
+
+
+def norms_of(model):
+    """How many compute in one step."""
+    return sum("forward" in vars(m) for name, m in model.named_modules() if name.endswith("norm"))
+
+
+def test_a_norm_that_is_trained_or_scales_otherwise_keeps_its_own_forward(tmp_path):
+    import torch
+
+    model, _ = weights.load(Located(tiny_model(tmp_path), gguf=False))
+    assert norms.fuse(model) == 0  # its weights are trained
+    model.requires_grad_(False)
+    other = type(model.model.norm)
+
+    class Scaled(other):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    model.model.norm.__class__ = Scaled
+    torch.nn.init.normal_(model.model.layers[0].input_layernorm.weight)
+    assert norms.fuse(model) == 2 * 2
 
 
 def test_a_layer_with_dropout_keeps_peft_s_forward(tmp_path):
