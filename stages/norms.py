@@ -1,4 +1,4 @@
-"""RMS norms in one step of autograd, where their weights are not trained: the same numbers with a third of the operations.
+"""RMS norms in one step of autograd, where their weights are not trained: the same numbers, a third of the operations.
 
 Model families write weight * x / rms(x) as six operations, each with its own backward and its own trip through memory.
 """
@@ -24,7 +24,7 @@ def fuse(model: Any) -> int:
 
 
 def _plain(module: Any, apply: Any) -> bool:
-    """Whether it is an RMS norm in float32 with frozen weights. Families name and scale them differently: it is tried."""
+    """Whether it is an RMS norm in float32 with frozen weights. Families scale them differently, so it is tried."""
     import torch
 
     weight, eps = getattr(module, "weight", None), getattr(module, "variance_epsilon", None)
