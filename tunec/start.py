@@ -13,12 +13,14 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
     from stages.base import Diagnostic
 
 USER_ERROR, BUG = 1, 70
+_PLUGINS = "pydantic.plugin._loader"
 
 
 def main() -> None:
@@ -85,9 +87,17 @@ def _start_lightly() -> None:
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    sys.modules.setdefault(_PLUGINS, _no_plugins())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal of another encoding shows escapes, and is no reason to fail
             stream.reconfigure(errors="backslashreplace")
+
+
+def _no_plugins() -> ModuleType:
+    """Stands for pydantic's search for plugins, which imports importlib.metadata even where they are switched off."""
+    module = ModuleType(_PLUGINS)
+    module.get_plugins = tuple  # type: ignore[attr-defined]
+    return module
 
 
 def _hidden() -> Path | None:
