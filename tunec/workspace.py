@@ -98,27 +98,36 @@ def read_task(path: Path) -> str:
 
 
 def _text(path: Path, shown: str) -> str:
-    from stages.base import Diagnostic, Span, UserError
-
     try:
         stat = path.stat()
-        if S_ISDIR(stat.st_mode):
-            raise UserError(Diagnostic("T001", f"{shown} is a folder", help=f"name the file: {shown}/task.yaml"))
-        if not S_ISREG(stat.st_mode):  # a device or a pipe may never end
-            raise UserError(Diagnostic("T001", f"{shown} is no plain file", help="name a file that holds a task"))
-        if stat.st_size > _TOO_LARGE:
-            help = "a task.yaml is some hundred lines; keep rows in files that data.sources names"
-            raise UserError(Diagnostic("T002", f"{shown} is too large", Span(shown, 1), help=help))
-        return path.read_text(encoding="utf-8")
+        if S_ISREG(stat.st_mode) and stat.st_size <= _TOO_LARGE:
+            return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         help = "run `tunec init DIR` to begin a task, or go to the folder that holds one"
-        raise UserError(Diagnostic("T001", f"there is no {shown}", help=help)) from None
+        raise _refused("T001", f"there is no {shown}", help) from None
+    except UnicodeDecodeError as error:
+        raise _not_utf8(shown, error) from None
     except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise _not_utf8(shown, error) from None
         why = getattr(error, "strerror", None) or str(error)
-        message, help = f"{shown} cannot be read: {why}", "name a task.yaml that you may read"
-        raise UserError(Diagnostic("T001", message, help=help)) from None
+        raise _refused("T001", f"{shown} cannot be read: {why}", "name a task.yaml that you may read") from None
+    raise _no_text(shown, stat.st_mode)
+
+
+def _no_text(shown: str, mode: int) -> UserError:
+    if S_ISDIR(mode):
+        return _refused("T001", f"{shown} is a folder", f"name the file: {shown}/task.yaml")
+    if not S_ISREG(mode):  # a device or a pipe may never end
+        return _refused("T001", f"{shown} is no plain file", "name a file that holds a task")
+    from stages.base import Diagnostic, Span, UserError
+
+    help = "a task.yaml is some hundred lines; keep rows in files that data.sources names"
+    return UserError(Diagnostic("T002", f"{shown} is too large", Span(shown, 1), help=help))
+
+
+def _refused(code: str, message: str, help: str) -> UserError:
+    from stages.base import fail
+
+    return fail(code, message, help=help)
 
 
 def _shipped() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiling import ROOT
+from tests.compiling import MINIMAL, ROOT, ROWS
 
 HEAVY = {
     "torch",
@@ -87,3 +87,31 @@ def test_checking_a_task_of_one_variant_loads_no_stage_and_nothing_slow() -> Non
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"jsonschema", "jinja2", "rich", "omegaconf", "stages.train", "stages.contract"}
+
+
+def test_a_check_from_the_command_line_does_not_look_for_pydantic_s_plugins() -> None:
+    code = (
+        "import sys; from tunec.start import main; sys.argv = ['tunec', 'check']\n"
+        "try: main()\nexcept SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "pydantic" in loaded and not loaded & {"importlib.metadata", "email.message"}
+
+
+def test_a_guard_that_finds_nothing_changed_loads_no_pydantic(tmp_path: Path) -> None:
+    """It runs in every `dvc repro`: see benchmarks/guard.py."""
+    small(tmp_path)
+    tunec = [sys.executable, "-m", "tunec.start"]
+    subprocess.run([*tunec, "compile"], cwd=tmp_path, capture_output=True, check=True)
+    subprocess.run([*tunec, "guard"], cwd=tmp_path, capture_output=True, check=True)
+    code = "import sys; from pathlib import Path; from tunec.sealing import intact; print(intact(Path()), *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found, *loaded = done.stdout.split()
+    assert found == "True" and not set(loaded) & {"pydantic", "stages.base", "compiler.compile"}
+
+
+def small(root: Path) -> None:
+    (root / ROWS).parent.mkdir(parents=True)
+    (root / ROWS).write_text('{"text": "at 7", "time": "7"}\n', encoding="utf-8")
+    (root / "task.yaml").write_text(MINIMAL, encoding="utf-8")
