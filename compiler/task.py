@@ -281,10 +281,11 @@ class Task(Section):
     success_criteria: SuccessCriteria
     execution: Execution = Field(default_factory=Execution)
     versioning: Versioning = Field(default_factory=Versioning)
-    sweep: dict[str, list[Any]] = Field(
+    sweep: dict[str, list[Any]] | list[dict[str, Any]] | str = Field(
         default_factory=dict,
-        description="Keys of `training` and the values to try: {training.lora.r: [8, 16]}. Every combination is a "
-        "variant of one graph, in which what variants share is built once.",
+        description="Keys of `training` (or base_model, quantization) and the values to try: {training.lora.r: [8, "
+        "16]}; or a list of points, or the name of a file in conf/sweep/. Every combination is a variant of one graph, "
+        "in which what variants share is built once.",
     )
 
 

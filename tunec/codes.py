@@ -25,11 +25,15 @@ def codes() -> dict[str, Code]:
     """Every code by its name, sorted."""
     from compiler.checks import checks
 
-    found = {name: Code(name, what, how) for name, (what, how) in _OTHERS.items()}
+    found = {name: Code(name, what, how, _severity(name)) for name, (what, how) in _OTHERS.items()}
     for check in checks():
         what, _, why = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
         found[check.code] = Code(check.code, " ".join(what.split()), why, check.severity)
     return dict(sorted(found.items()))
+
+
+def _severity(name: str) -> Literal["error", "warning"]:
+    return "warning" if name in ("T501", "T502") else "error"
 
 
 _OTHERS: dict[str, tuple[str, str]] = {
@@ -77,7 +81,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T139": ("A sweep that tries one value twice.", "Keep one of them."),
     "T140": (
         "A key that cannot be swept: it is misspelt, or no key of `training`.",
-        "Sweep keys of `training`, such as `training.lora.r`.",
+        "Sweep keys of `training`, such as `training.lora.r`, or `base_model`, `method` and `quantization`.",
     ),
     "T141": (
         "A key that cannot be swept, because a stage that all variants share reads it.",
@@ -262,5 +266,19 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Take it out of .gitignore; remove the link.",
     ),
     "T468": ("`--force` without a reason.", "Say why, in at most 200 characters."),
+    "T500": (
+        "A sweep that conf/sweep/ does not have.",
+        "Choose one that the note lists, or write conf/sweep/NAME.yaml.",
+    ),
+    "T501": ("A point that stands twice in a sweep.", "Remove it; each point is built once."),
+    "T502": (
+        "Two variants of a sweep that come to the same under two names, such as a preset and its Hub id.",
+        "Remove one of them; the first is built.",
+    ),
+    "T503": (
+        "Stages failed, in a build that runs them side by side. Those that do not read them were built.",
+        "Mend what each says, or what its log in build/logs/ shows, and build again.",
+    ),
+    "T504": ("The time that a build was given is up.", "Run it again: what is finished stays finished."),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }
