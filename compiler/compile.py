@@ -22,6 +22,7 @@ from stages.facts import methods
 from stages.schemas import label_field
 from stages.shapes import readable
 
+_COMES_FROM = {"data.shape": "training.method"}  # what a key of the resolved task follows from
 _IN_EVERY_NAME = ("training.base_model", "training.lora.r")
 
 
@@ -59,7 +60,7 @@ def compile_task(
     checked = _checked(grid.all, workspace)
     usual = _usual(whole, workspace) if len(checked) > 1 else None
     made = [variant(one.task, workspace, one.point, usual) for one in checked]
-    variants, alike = _merged(made)
+    variants, alike = _merged(made, whole)
     told = [*grid.warnings, *alike, *(warning for one in checked for warning in one.warnings)]
     compiled = Compiled(checked[0].task, checked[0].tree, _tell_all(variants), written, list(dict.fromkeys(told)))
     if len(variants) > 1:  # one alone clashes with none
@@ -114,7 +115,7 @@ def _usual(whole: Node, workspace: Workspace) -> Node | None:
         return None
 
 
-def _merged(made: list[Variant]) -> tuple[list[Variant], list[Diagnostic]]:
+def _merged(made: list[Variant], whole: Node) -> tuple[list[Variant], list[Diagnostic]]:
     """Without those that are built as one before them, of another name; and a word on each."""
     first: dict[str, Variant] = {}
     told = []
@@ -128,7 +129,7 @@ def _merged(made: list[Variant]) -> tuple[list[Variant], list[Diagnostic]]:
             first[key] = replace(same, also=(*same.also, one.point))
             help = f"remove one of them from the sweep; `{same.slug}` is built"
             message = f"the variants `{same.slug}` and `{one.slug}` are the same"
-            told.append(Diagnostic("T502", message, None, help=help, severity="warning"))
+            told.append(Diagnostic("T502", message, (whole.get("sweep") or whole).span, help=help, severity="warning"))
     return list(first.values()), told
 
 
@@ -143,7 +144,8 @@ def _tell_all(variants: list[Variant]) -> list[Variant]:
 def _clash(clash: Clash, tree: Node) -> Diagnostic:
     sweep = tree.get("sweep")
     swept = sweep.value if sweep and isinstance(sweep.value, dict) else {}
-    key = next((key for key in swept if any(read.startswith(full(key)) for read in clash.keys)), None)
+    read = [_COMES_FROM.get(key, key) for key in clash.keys]
+    key = next((key for key in swept if any(one.startswith(full(key)) for one in read)), None)
     node = swept[key] if key else sweep or tree
     note = f"the stage `{clash.stage}` is one for all variants, and reads it"
     help = "build one task for each value, with `tunec build KEY=VALUE`"

@@ -205,6 +205,11 @@ class Evaluation(Section):
         description="constrained: llama.cpp writes only what the contract allows; free: anything; auto: constrained "
         "wherever the contract has a schema.",
     )
+    choose_by: Literal["one_standard_error", "best"] = Field(
+        default="one_standard_error",
+        description="Of a sweep. one_standard_error: the smallest file of a variant whose f16 is, on dev, within one "
+        "standard error of the best one's; best: the best variant's.",
+    )
     slices: list[str] = Field(
         default_factory=list,
         description="Parts of the test split to report apart: columns that go in, or `tags`.",

@@ -7,7 +7,6 @@ is done in tunec/sweeping/.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -18,40 +17,33 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
-@dataclass
-class UnionLauncherConf:
-    """jobs: stages side by side. budget: such as 2h, null for no end. plan: print what would be done, and do nothing.
-    skip_invalid: build the variants that are whole, and name the others. rate: what an hour of this machine costs.
-    """
-
-    _target_: str = "hydra_plugins.tunec_sweeps.UnionLauncher"
-    jobs: int = 1
-    budget: str | None = None
-    plan: bool = False
-    as_json: bool = False
-    skip_invalid: bool = False
-    rate: float | None = None
-
-
-@dataclass
-class OptunaSweeperConf:
-    """n_trials: points that are tried. n_jobs: points of one batch, which are one graph. study_name and storage: a
-    study goes on where the file is. pruning: first try with a part of the epochs, and go on with those that promise.
-    """
-
-    _target_: str = "hydra_plugins.tunec_sweeps.OptunaSweeper"
-    n_trials: int = 20
-    n_jobs: int = 4
-    seed: int = 0
-    study_name: str = "sweep"
-    storage: str = "build/sweeps/optuna.journal"
-    pruning: bool = True
-    params: dict[str, str] = field(default_factory=dict)
-
-
+# Hydra runs this file before it is a module of its own, which dataclasses do not bear: so plain mappings.
+# jobs: stages side by side. budget: such as 2h, null for no end. plan: print what would be done, and do nothing.
+# skip_invalid: build the variants that are whole, and name the others. rate: what an hour of this machine costs.
+LAUNCHER = {
+    "_target_": "hydra_plugins.tunec_sweeps.UnionLauncher",
+    "jobs": 1,
+    "budget": None,
+    "plan": False,
+    "as_json": False,
+    "skip_invalid": False,
+    "rate": None,
+}
+# n_trials: points that are tried. n_jobs: points of one batch, which are one graph. study_name and storage: a study goes
+# on where the file is. pruning: first try with a part of the epochs, and go on with those that promise.
+SWEEPER = {
+    "_target_": "hydra_plugins.tunec_sweeps.OptunaSweeper",
+    "n_trials": 20,
+    "n_jobs": 4,
+    "seed": 0,
+    "study_name": "sweep",
+    "storage": "build/sweeps/optuna.journal",
+    "pruning": True,
+    "params": {},
+}
 store = ConfigStore.instance()
-store.store(group="hydra/launcher", name="tunec", node=UnionLauncherConf, provider="tunec")
-store.store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConf, provider="tunec")
+store.store(group="hydra/launcher", name="tunec", node=LAUNCHER, provider="tunec")
+store.store(group="hydra/sweeper", name="optuna", node=SWEEPER, provider="tunec")
 
 
 class UnionLauncher(Launcher):

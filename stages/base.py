@@ -248,7 +248,7 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         place = vars(at)
         if isinstance(marker, Key):
             value = lookup(marker.path.format(**place))
-            bound |= {name: value} if value is not None or not marker.swept else {}
+            bound |= {name: value} if not marker.swept or lookup("swept") is not None else {}
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound

@@ -15,8 +15,8 @@ _ALIKE = 1.01  # sizes within one part in a hundred are one size: names and note
 
 @dataclass(frozen=True)
 class Trial:
-    """One file of a sweep. values: swept key -> value, its format among them; quality: {value, low, high} of the primary
-    metric on dev; bytes and rows_per_second: None where they are not known.
+    """One file of a sweep. values: swept key -> value, its format among them; quality: {value, low, high} of the
+    primary metric on dev; bytes and rows_per_second: None where they are not known.
     """
 
     name: str

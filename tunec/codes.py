@@ -280,5 +280,30 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Mend what each says, or what its log in build/logs/ shows, and build again.",
     ),
     "T504": ("The time that a build was given is up.", "Run it again: what is finished stays finished."),
+    "T510": (
+        "A key on the command line of a sweep that neither the schema nor conf/ knows.",
+        "Correct its spelling; `tunec schema` and docs/task-yaml.md list the keys.",
+    ),
+    "T511": (
+        "Words that Hydra does not take.",
+        "Write them as https://hydra.cc/docs/advanced/override_grammar/basic/ says; quote what holds commas or braces.",
+    ),
+    "T512": (
+        "A job of a sweep without a result, because one of its stages failed.",
+        "Mend what failed and sweep again.",
+    ),
+    "T513": ("A budget that is no time.", "Write it like 2h, 45m, 90s or 1h30m."),
+    "T514": ("A column that the table of a sweep does not have.", "Sort by quality, size, speed, name or a swept key."),
+    "T515": ("The Parquet file of a sweep cannot be written.", "Name another file."),
+    "T516": ("A variant that the sweep does not have.", "Take a name that `tunec sweep show` lists."),
+    "T517": (
+        "A task.yaml that would not come to what the variant was built with.",
+        "Write the keys that the help names by hand.",
+    ),
+    "T518": ("A search without Optuna.", "`pip install 'tunec[optuna]'`."),
+    "T519": (
+        "A search in which no key is searched.",
+        "Name one: `training.learning_rate=interval(1e-4,1e-2)`, `training.lora.r=choice(8,16)`.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -259,7 +259,7 @@ def _store(root: Path) -> Iterator[Any]:
 
 
 class _InTurn:
-    """DVC runs one stage after another and names each as it begins: word of the next means that the last one is done."""
+    """DVC runs one stage after another and names each as it begins: word of the next means that the last is done."""
 
     def __init__(self, hear: Callable[[Event, str], None]) -> None:
         self._hear, self._last = hear, ""

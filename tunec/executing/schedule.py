@@ -26,7 +26,7 @@ class Task:
 
 @dataclass
 class Schedule:
-    """The stages of a build. Each ends up in one of done, failed (it broke) and missed (something that it reads did)."""
+    """The stages of a build. Each ends in one of done, failed (it broke) and missed (something that it reads did)."""
 
     tasks: Mapping[str, Task]
     slots: Slots

@@ -54,7 +54,7 @@ def run(
     workers = max(1, min(slots.jobs, len(wanted)))
     with pool(root, workers, hear) as crew:
         build = _Build(root, crew, slots, hear, tick, time.monotonic() + seconds if seconds is not None else None)
-        build.alone(["repro", "--wait-for-lock", "--single-item", GUARD], GUARD)
+        build.alone(["--wait-for-lock", "repro", "--single-item", GUARD], GUARD)
         changed = _changed(build.alone(["status", "--json"], "status"))
         stale = {name: tasks[name] for name in tasks if name in below(tasks, changed & tasks.keys()) & wanted}
         return build.all(stale, len(wanted) - len(stale))

@@ -68,7 +68,7 @@ class Worker:
         """Reproduce one stage; its output goes to a log of its own."""
         self.stage = stage
         self._log = (self.root / LOGS / f"{stage}.log").open("wb")
-        self.ask(["repro", "--wait-for-lock", "--single-item", stage], environ)
+        self.ask(["--wait-for-lock", "repro", "--single-item", stage], environ)
 
     def read(self) -> None:
         """Take what it has written since the last look."""

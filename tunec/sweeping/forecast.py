@@ -1,4 +1,4 @@
-"""`tunec sweep --plan`: the union before anything starts. What is done already, and what the rest takes by past runs."""
+"""`tunec sweep --plan`: the union before anything starts: what is done, and what the rest takes by past runs."""
 
 from __future__ import annotations
 
