@@ -16,7 +16,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-
 # Hydra runs this file before it is a module of its own, which dataclasses do not bear: so plain mappings.
 # jobs: stages side by side. budget: such as 2h, null for no end. plan: print what would be done, and do nothing.
 # skip_invalid: build the variants that are whole, and name the others. rate: what an hour of this machine costs.
@@ -29,8 +28,8 @@ LAUNCHER = {
     "skip_invalid": False,
     "rate": None,
 }
-# n_trials: points that are tried. n_jobs: points of one batch, which are one graph. study_name and storage: a study goes
-# on where the file is. pruning: first try with a part of the epochs, and go on with those that promise.
+# n_trials: points that are tried. n_jobs: points of one batch, which are one graph. study_name and storage: a study
+# goes on where the file is. pruning: first try with a part of the epochs, and go on with those that promise.
 SWEEPER = {
     "_target_": "hydra_plugins.tunec_sweeps.OptunaSweeper",
     "n_trials": 20,

@@ -98,7 +98,8 @@ class Schedule:
         if not self.running:
             return True
         memory = sum(self.tasks[name].needs.memory for name in self.running) + task.needs.memory
-        return task.needs.gpus <= len(self._free_gpus()) and (self.slots.memory is None or memory <= self.slots.memory)
+        gpus = min(task.needs.gpus, self.slots.gpus)  # where there are none, it computes without
+        return gpus <= len(self._free_gpus()) and (self.slots.memory is None or memory <= self.slots.memory)
 
     def _free_gpus(self) -> tuple[int, ...]:
         taken = {gpu for held in self.running.values() for gpu in held}

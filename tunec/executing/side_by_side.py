@@ -57,7 +57,12 @@ def run(
         build.alone(["--wait-for-lock", "repro", "--single-item", GUARD], GUARD)
         changed = _changed(build.alone(["status", "--json"], "status"))
         stale = {name: tasks[name] for name in tasks if name in below(tasks, changed & tasks.keys()) & wanted}
-        return build.all(stale, len(wanted) - len(stale))
+        if not stale:
+            return Ended(len(wanted), {})
+        try:
+            return build.all(stale, len(wanted) - len(stale))
+        finally:
+            build.tidy()
 
 
 def _changed(said: list[str]) -> set[str]:
@@ -95,6 +100,13 @@ class _Build:
                 return worker.said
             if not worker.was_kept_out or not self._waits(what):
                 raise _stopped(worker, what)
+
+    def tidy(self) -> None:
+        """dvc.lock as DVC itself writes it. The worker that does it is one that nothing runs on, if there is one."""
+        idle = [worker for worker in self.crew if worker.stage is None and worker.process.poll() is None]
+        if idle:
+            idle[0].ask(["tidy", "dvc.lock"])
+            self._answer(idle[0])
 
     def all(self, stale: Mapping[str, Task], unchanged: int) -> Ended:
         schedule = Schedule(stale, self.slots)

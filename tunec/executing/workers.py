@@ -23,27 +23,7 @@ from tunec import dvc
 from tunec.dvc import Event
 
 LOGS = Path("build", "logs")
-_WORKER = """
-import json, os, queue, socket, sys, threading
-link = socket.socket(fileno=int(sys.argv[1]))
-asked = queue.SimpleQueue()
-def listen():
-    for line in link.makefile("rb"):
-        asked.put(json.loads(line))
-    os._exit(143)  # whoever asks is gone
-threading.Thread(target=listen, daemon=True).start()
-try:
-    import dvc.cli, dvc.commands.repro, dvc.commands.status, dvc.dependency, dvc.fs, dvc.repo, dvc.stage.cache
-    while True:
-        command, environ = asked.get()
-        os.environ.update(environ)
-        code = dvc.cli.main(command)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        link.sendall(json.dumps(code).encode() + b"\\n")
-except KeyboardInterrupt:
-    os._exit(130)
-"""
+_WORKER = Path(__file__).with_name("worker.py")
 _BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 
@@ -118,7 +98,7 @@ def _worker(root: Path, hear: Callable[[Event, str], None]) -> Iterator[Worker]:
     with ours, theirs:
         env = {**dvc.environment(), "PYTHONUNBUFFERED": "1", "TUNEC_EVENTS": str((root / dvc.EVENTS).resolve())}
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _WORKER, str(theirs.fileno())],
+            [sys.executable, "-P", str(_WORKER.resolve()), str(theirs.fileno())],
             cwd=root,
             env=env,
             stdin=subprocess.DEVNULL,
