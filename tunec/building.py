@@ -161,6 +161,8 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
     dvc.require_workspace(root)
     (root / LOG).parent.mkdir(parents=True, exist_ok=True)
     (root / EVENTS).unlink(missing_ok=True)
+    if dvc.mend_lock(root):
+        console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
     display = Display(console, root / EVENTS)
     with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
         yield display

@@ -202,6 +202,42 @@ def lock(root: Path) -> dict[str, Any]:
         return {}
 
 
+def mend_lock(root: Path) -> bool:
+    """Put a dvc.lock aside that DVC would refuse: it does not write it at once, so a kill can leave half of it. What
+    it told is in DVC's run cache as well, from which the next build takes it. Returns whether there was such a one.
+    """
+    path = root / "dvc.lock"
+    try:
+        whole = not path.is_file() or _is_whole(read_yaml(path))
+    except (OSError, ValueError, yaml_error()):
+        whole = False
+    if not whole:
+        (root / LOG).parent.mkdir(parents=True, exist_ok=True)
+        path.replace(root / LOG.parent / "dvc.lock.broken")
+    return not whole
+
+
+def _is_whole(lock: Any) -> bool:
+    """Whether every stage has a command, and every file that it names a path and a hash."""
+    stages = lock.get("stages", {}) if isinstance(lock, dict) else None
+    if not isinstance(stages, dict) or "schema" not in lock:
+        return False
+    entries = [entry for entry in stages.values() if isinstance(entry, dict) and isinstance(entry.get("cmd"), str)]
+    lists = [entry[name] for entry in entries for name in ("deps", "outs") if name in entry]
+    files = [one for listed in lists if isinstance(listed, list) for one in listed]
+    return (
+        len(entries) == len(stages)
+        and all(isinstance(listed, list) for listed in lists)
+        and all(isinstance(one, dict) and "path" in one and "hash" in one and "md5" in one for one in files)
+    )
+
+
+def yaml_error() -> type[Exception]:
+    import yaml
+
+    return yaml.YAMLError
+
+
 def cache(root: Path) -> Path:
     """The folder of DVC's cache, which several workspaces may share. Raises T401 or T402 without DVC."""
     folder, config = _config(root)

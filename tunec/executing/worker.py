@@ -56,11 +56,12 @@ def _load() -> None:
     import dvc.fs
     import dvc.repo
     import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
     global _slow_parse, _slow_dump
     _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
-    _yaml.parse_yaml = parse
+    _yaml.parse_yaml = strictyaml.parse_yaml = parse
     _yaml.parse_yaml_for_update = lambda text, path: parse(text, path)
     _yaml._dump = dump
 
