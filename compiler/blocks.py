@@ -28,13 +28,13 @@ def block(value: Mapping[str, Any], indent: int = 0) -> str:
 
 
 class _OddKeyError(ValueError):
-    """A key that does not stand on one short line."""
+    """A key that does not stand on one short line, or is empty."""
 
 
 def _mapping(value: Mapping[str, Any], pad: str) -> Iterator[str]:
     for key, inner in value.items():
         written = scalar(key)
-        if len(written) > _LONGEST_KEY or "\n" in written:
+        if len(written) > _LONGEST_KEY or not str(key) or _BREAKS.search(str(key)) or "\n" in str(key):
             raise _OddKeyError(key)
         yield from _entry(f"{pad}{written}:", inner, pad)
 

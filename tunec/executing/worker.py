@@ -18,6 +18,7 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 _KEPT = 8  # texts that are known parsed
@@ -127,14 +128,12 @@ def _loader() -> Any:
     global _LOADER
     if _LOADER is None:
         import yaml
-        from ruamel.yaml import resolver
 
-        class Loader(yaml.CSafeLoader):  # type: ignore[name-defined,misc]
+        class Loader(yaml.CSafeLoader):
             yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - as the library has it
 
-        for versions, tag, expression, first in resolver.implicit_resolvers:
-            if (1, 2) in versions:
-                Loader.add_implicit_resolver(str(tag), expression, first)
+        for tag, expression, first in _words():
+            Loader.add_implicit_resolver(tag, expression, first)
         Loader.add_constructor("tag:yaml.org,2002:int", _int)
         Loader.add_constructor("tag:yaml.org,2002:float", _float)
         _LOADER = Loader
@@ -142,6 +141,15 @@ def _loader() -> Any:
 
 
 _LOADER: Any = None
+
+
+def _words() -> Iterator[tuple[str, Any, Any]]:
+    """(tag, expression, first characters) of the bare words that are no texts, in YAML 1.2."""
+    from ruamel.yaml import resolver
+
+    for versions, tag, expression, first in resolver.implicit_resolvers:
+        if (1, 2) in versions:
+            yield str(tag), expression, first
 
 
 def _int(loader: Any, node: Any) -> int:
@@ -164,14 +172,13 @@ def _dumper() -> Any:
     if _DUMPER is None:
         import yaml
 
-        class Dumper(yaml.CSafeDumper):  # type: ignore[name-defined,misc]
+        class Dumper(yaml.CSafeDumper):
             def ignore_aliases(self, data: Any) -> bool:
                 return True
 
-        # A text such as `1e-05` needs quotes: YAML 1.1 has no number of that form, 1.2 has.
-        Dumper.add_implicit_resolver(
-            "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+([eE][-+]?[0-9]+)$"), list("-+0123456789")
-        )
+        # A text such as `1e-05` or `0o7` needs quotes: YAML 1.1 has no numbers of these forms, 1.2 has.
+        for tag, expression, first in _words():
+            Dumper.add_implicit_resolver(tag, expression, first)
         _DUMPER = Dumper
     return _DUMPER
 

@@ -103,7 +103,7 @@ def table(of: Shown) -> Table:
 
 def whole(of: Table, console: Any) -> int:
     """How wide a console must be for the table: a figure that is cut off is lost."""
-    return max(console.width, Measurement.get(console, console.options.update(max_width=1000), of).maximum)
+    return max(int(console.width), Measurement.get(console, console.options.update(max_width=1000), of).maximum)
 
 
 def importance(of: Shown) -> Iterator[str]:
