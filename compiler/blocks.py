@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 _WORDS = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
 _BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _LONGEST_KEY = 100  # characters; PyYAML writes longer ones in a form of their own
@@ -76,6 +76,10 @@ def scalar(value: Any) -> str:
         return value
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     return _dumped({"k": value})[3:].rstrip("\n")
 
 

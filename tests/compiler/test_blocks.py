@@ -13,7 +13,24 @@ from compiler.blocks import _Dumper, block
 TEXTS = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
-        ["no", "3:30", "a: b", "- a", "1e-3", "two\nlines", "ends\n", "ends\n\n", "x \ny", "#", "@", "", "é"]
+        [
+            "no",
+            "tunec run x-1",
+            "a - b",
+            "on off",
+            "3:30",
+            "a: b",
+            "- a",
+            "1e-3",
+            "two\nlines",
+            "ends\n",
+            "ends\n\n",
+            "x \ny",
+            "#",
+            "@",
+            "",
+            "é",
+        ]
     ),
 )
 KEYS = st.one_of(st.from_regex(r"[a-z_][a-z0-9_.-]{0,20}", fullmatch=True), TEXTS)
