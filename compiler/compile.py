@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from compiler.emit import dvc_yaml, params_yaml
-from compiler.parse import Node, ParseError, parse
+from compiler.parse import MAX_FOUND, Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
 from compiler.resolve import model_slug, overridden, resolve
 from compiler.schema import canonical, expand, lowered, order
-from compiler.sweep import Point, points
+from compiler.sweep import Point, full, points
 from compiler.task import Task
 from compiler.validate import validate
 from compiler.workspace import Workspace
@@ -21,6 +22,7 @@ from stages.facts import methods
 from stages.schemas import label_field
 from stages.shapes import readable
 
+_COMES_FROM = {"data.shape": "training.method"}  # what a key of the resolved task follows from
 _IN_EVERY_NAME = ("training.base_model", "training.lora.r")
 
 
@@ -53,33 +55,108 @@ def compile_task(
 ) -> Compiled:
     """Compile the text of a task. Raises parse.ParseError with every diagnostic of the first pass that fails."""
     written = sorted(overrides or [])
-    grid = points(overridden(parse(text, file), written))
-    resolved = [(point, resolve(point.tree, workspace)) for point in grid]
-    checked = [(point, tree, *validate(tree, workspace)) for point, tree in resolved]
-    warnings = list(dict.fromkeys(warning for *_, found in checked for warning in found))
-    _, tree, task, _ = checked[0]
-    variants = [variant(task, workspace, point) for point, _, task, _ in checked]
-    compiled = Compiled(task, tree, variants, written, warnings)
+    whole = overridden(parse(text, file), written)
+    grid = points(whole, workspace)
+    checked = _checked(grid.all, workspace)
+    usual = _usual(whole, workspace) if len(checked) > 1 else None
+    made = [variant(one.task, workspace, one.point, usual) for one in checked]
+    variants, alike = _merged(made, whole)
+    told = [*grid.warnings, *alike, *(warning for one in checked for warning in one.warnings)]
+    compiled = Compiled(checked[0].task, checked[0].tree, _tell_all(variants), written, list(dict.fromkeys(told)))
     if len(variants) > 1:  # one alone clashes with none
         try:
             _ = compiled.plan
         except Clash as clash:
-            raise ParseError([_clash(clash, tree)]) from None
+            raise ParseError([_clash(clash, whole)]) from None
     return compiled
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A point whose task is whole. tree: every resolved value with the place that set it."""
+
+    point: Point
+    tree: Node
+    task: Task
+    warnings: list[Diagnostic]
+
+
+def _checked(grid: list[Point], workspace: Workspace) -> list[_Checked]:
+    """Every point's task. Raises ParseError with what is wrong with each of them, told once."""
+    whole: list[_Checked] = []
+    wrong: dict[Diagnostic, list[Point]] = {}
+    for point in grid:
+        try:
+            tree = resolve(point.tree, workspace)
+            whole.append(_Checked(point, tree, *validate(tree, workspace)))
+        except ParseError as error:
+            for found in error.diagnostics:
+                wrong.setdefault(found, []).append(point)
+    if wrong:
+        told = [_of_points(found, those, len(grid)) for found, those in wrong.items()]
+        raise ParseError(told[:MAX_FOUND])
+    return whole
+
+
+def _of_points(found: Diagnostic, those: list[Point], many: int) -> Diagnostic:
+    """A diagnostic that names the points of a sweep that it is true of; one of all points is the task's own."""
+    if len(those) == many:
+        return found
+    named = ", ".join(f"{key}={value}" for key, value in those[0].values.items())
+    more = f" and {len(those) - 1} more of {many} points" if len(those) > 1 else ""
+    return replace(found, notes=(*found.notes, f"at {named}{more} of the sweep"))
+
+
+def _usual(whole: Node, workspace: Workspace) -> Node | None:
+    """The task without its sweep: a point that says what it says needs no name of its own. None where it is no task."""
+    try:
+        return resolve(whole, workspace)
+    except ParseError:
+        return None
+
+
+def _merged(made: list[Variant], whole: Node) -> tuple[list[Variant], list[Diagnostic]]:
+    """Without those that are built as one before them, of another name; and a word on each."""
+    first: dict[str, Variant] = {}
+    told = []
+    for one in made:
+        built = {key: value for key, value in one.values.items() if key not in ("base_model", "training")}
+        model = {key: value for key, value in one.values["base_model"].items() if key != "name"}
+        training = {key: value for key, value in one.values["training"].items() if key != "base_model"}
+        key = json.dumps([built, model, training], sort_keys=True)
+        same = first.setdefault(key, one)
+        if same.slug != one.slug:
+            first[key] = replace(same, also=(*same.also, one.point))
+            help = f"remove one of them from the sweep; `{same.slug}` is built"
+            message = f"the variants `{same.slug}` and `{one.slug}` are the same"
+            told.append(Diagnostic("T502", message, (whole.get("sweep") or whole).span, help=help, severity="warning"))
+    return list(first.values()), told
+
+
+def _tell_all(variants: list[Variant]) -> list[Variant]:
+    """Every variant of a sweep knows the values of all of them, for the report that they share."""
+    swept = {one.slug: one.point for one in variants}
+    if not any(swept.values()):
+        return variants
+    return [replace(one, values={**one.values, "swept": swept}) for one in variants]
 
 
 def _clash(clash: Clash, tree: Node) -> Diagnostic:
     sweep = tree.get("sweep")
     swept = sweep.value if sweep and isinstance(sweep.value, dict) else {}
-    key = next((key for key in swept if any(read.startswith(key) for read in clash.keys)), None)
+    read = [_COMES_FROM.get(key, key) for key in clash.keys]
+    key = next((key for key in swept if any(one.startswith(full(key)) for one in read)), None)
     node = swept[key] if key else sweep or tree
     note = f"the stage `{clash.stage}` is one for all variants, and reads it"
     help = "build one task for each value, with `tunec build KEY=VALUE`"
     return Diagnostic("T141", f"`{key or clash.keys[0]}` cannot be swept", node.key or node.span, (note,), help)
 
 
-def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
-    """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model."""
+def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None = None) -> Variant:
+    """The resolved values of a task, with what follows from them: the schema in full, globs as files, the model.
+
+    usual: the task without its sweep.
+    """
     values: dict[str, Any] = task.model_dump(by_alias=True)
     model = model_slug(task.training.base_model)
     contract = values["output_format"]
@@ -100,14 +177,24 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
-    return Variant(_slug(model, task, point), model, values)
+    return Variant(_slug(model, task, point, usual), model, values, point.values)
 
 
-def _slug(model: str, task: Task, point: Point) -> str:
-    """A variant's name: its model and rank, and whatever else is swept."""
+def _slug(model: str, task: Task, point: Point, usual: Node | None) -> str:
+    """A variant's name: its model and rank, and whatever else is swept away from what the task says without its sweep.
+
+    So a name stays what it is when more is swept, and what is built already is not built again.
+    """
     others = {key: value for key, value in point.values.items() if key not in _IN_EVERY_NAME}
+    if usual is not None:
+        others = {key: value for key, value in others.items() if not _says(usual, key, value)}
     swept = [re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key.rpartition('.')[2]}-{value}") for key, value in others.items()]
     return "-".join([model, f"r{task.training.lora.r}", *swept]).replace(".", "_")
+
+
+def _says(tree: Node, key: str, value: Any) -> bool:
+    node = tree.get(key)
+    return node is not None and node.plain() == value
 
 
 def _files(pattern: str, workspace: Workspace) -> list[str]:

@@ -4,8 +4,8 @@ here that becomes named instances with paths and parameters. An instance that se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from stages.base import READ, At, Axis, Baseline, File, Made, Read, Stage, members
@@ -17,20 +17,26 @@ Input = Path | list[Path] | dict[str, Path]
 _COORDINATES: dict[Axis, tuple[str, ...]] = {
     "task": (),
     "model": ("model",),
-    "baseline": ("baseline", "model"),
+    "baseline": ("baseline", "model", "prompt"),
     "variant": ("variant",),
     "quantization": ("variant", "quantization"),
     "candidate": ("variant", "candidate"),
 }
+_AXES = tuple(At.__dataclass_fields__)
+_PROMPT = "training.prompt"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One resolved task: a base model trained in one way. `values` is the whole tree of resolved keys."""
+    """One resolved task: a base model trained in one way. `values` is the whole tree of resolved keys; `point`, what a
+    sweep chose for it; `also`, points that come to the same.
+    """
 
     slug: str
     model: str
     values: Mapping[str, Any]
+    point: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[Mapping[str, Any], ...] = ()
 
     def lookup(self, path: str) -> Any:
         """The value of a dotted key; None where an optional section or key is absent."""
@@ -55,6 +61,11 @@ class Instance:
     def made(self) -> Made:
         """What its fingerprint is of."""
         return self.stage.made_of(self.at, self.params)
+
+    @property
+    def after(self) -> list[str]:
+        """The instances that it reads."""
+        return sorted({path.split("/")[1] for path in self.dependencies() if path.startswith(f"{BUILD}/")})
 
     def dependencies(self) -> list[Path]:
         """Every input path once, sorted."""
@@ -85,10 +96,11 @@ def plan(variants: list[Variant], overrides: list[str]) -> Plan:
     """
     catalog = _ordered(members("stages", "STAGE", Stage))
     places = {stage.name: _placed(stage, variants) for stage in catalog}
+    made = {stage.name: _Made(stage, places[stage.name]) for stage in catalog}
     built = [
-        _instance(stage, at, variant, catalog, places)
+        _instance(stage, at, sharing, made)
         for stage in catalog
-        for at, variant in sorted(places[stage.name].items(), key=lambda item: _name(stage, item[0]))
+        for at, sharing in sorted(places[stage.name].items(), key=lambda item: _name(stage, item[0]))
     ]
     return Plan(str(variants[0].lookup("task_name")), tuple(built), tuple(overrides))
 
@@ -101,19 +113,25 @@ class Clash(Exception):
         self.stage, self.keys = stage, keys
 
 
-def _placed(stage: Stage, variants: list[Variant]) -> dict[At, Variant]:
-    """Where a stage is needed, and a variant that says how. Raises Clash where two variants disagree."""
-    found: dict[At, Variant] = {}
+def _placed(stage: Stage, variants: list[Variant]) -> dict[At, list[Variant]]:
+    """Where a stage is needed, and the variants that share it there. Raises Clash where two of them disagree."""
+    found: dict[At, list[Variant]] = {}
     for variant in variants:
-        for at in _places(stage.per, variant):
-            first = found.setdefault(at, variant)
-            differing = tuple(key for key in stage.keys(at) if first.lookup(key) != variant.lookup(key))
-            if differing and first is not variant:
-                raise Clash(stage.name, differing)
+        for at in _places(stage.per, variant, variants):
+            found.setdefault(at, []).append(variant)
+    for at, sharing in found.items():
+        differing = tuple(key for key in stage.keys(at) if not _agreed(key, sharing)) if len(sharing) > 1 else ()
+        if differing:
+            raise Clash(stage.name, differing)
     return found
 
 
-def _places(per: Axis, variant: Variant) -> Iterator[At]:
+def _agreed(key: str, sharing: list[Variant]) -> bool:
+    first = sharing[0].lookup(key)
+    return all(variant.lookup(key) == first for variant in sharing[1:])
+
+
+def _places(per: Axis, variant: Variant, variants: list[Variant]) -> Iterator[At]:
     """The coordinates at which a variant needs an instance of a stage."""
     formats = variant.lookup("quantization.formats")
     match per:
@@ -122,10 +140,7 @@ def _places(per: Axis, variant: Variant) -> Iterator[At]:
         case "model":
             yield At(model=variant.model)
         case "baseline":
-            known = members("stages.baselines", "BASELINE", Baseline)
-            for name, options in variant.values["baselines"].items():
-                if options is not False:
-                    yield At(baseline=name, model=variant.model if known[name].needs_model else None)
+            yield from _baselines(variant, variants)
         case "variant":
             yield At(model=variant.model, variant=variant.slug)
         case "quantization":
@@ -136,42 +151,71 @@ def _places(per: Axis, variant: Variant) -> Iterator[At]:
                 yield At(variant.model, None, variant.slug, quantization, candidate)
 
 
-def _instance(
-    stage: Stage, at: At, variant: Variant, catalog: list[Stage], places: Mapping[str, Mapping[At, Variant]]
-) -> Instance:
+def _baselines(variant: Variant, variants: list[Variant]) -> Iterator[At]:
+    known = members("stages.baselines", "BASELINE", Baseline)
+    several = not _agreed(_PROMPT, variants)
+    for name, options in variant.values["baselines"].items():
+        if options is not False:
+            prompted = several and known[name].needs_model and "prompting.mode" not in known[name].settled
+            model = variant.model if known[name].needs_model else None
+            yield At(baseline=name, model=model, prompt=variant.lookup(_PROMPT) if prompted else None)
+
+
+def _instance(stage: Stage, at: At, sharing: list[Variant], made: Mapping[str, _Made]) -> Instance:
     name = _name(stage, at)
-    by_name = {s.name: s for s in catalog}
+    variant = sharing[0]
     inputs: dict[str, Input] = {}
-    for field, markers in stage.reads().items():
+    for input, markers in stage.reads().items():
         for marker in markers:
             if isinstance(marker, File):
                 given = variant.lookup(marker.key)
-                inputs |= {field: given} if given is not None else {}
+                inputs |= {input: given} if given is not None else {}
             elif marker.when(at):
-                inputs[field] = _read(marker, stage.many(field), at, by_name, places, name)
+                inputs[input] = _read(marker, stage.many(input), at, made, name)
                 break
-    outputs = {field: f"{BUILD}/{name}/{write.path}" for field, write in stage.writes().items()}
+    outputs = {output: f"{BUILD}/{name}/{write.path}" for output, write in stage.writes().items()}
     # DVC sees a dependency that is new or changed, but none that is gone: so which instances are read is a parameter.
-    labels = {field: list(given) for field, given in inputs.items() if isinstance(given, dict)}
-    params = stage.bind(variant.lookup, at) | ({READ: labels} if labels else {})
+    labels = {input: list(given) for input, given in inputs.items() if isinstance(given, dict)}
+    params = stage.bind(_of_all(sharing), at) | ({READ: labels} if labels else {})
     return Instance(name, stage, at, inputs, params, outputs)
 
 
-def _read(
-    read: Read,
-    many: bool,
-    at: At,
-    catalog: Mapping[str, Stage],
-    places: Mapping[str, Mapping[At, Variant]],
-    reader: str,
-) -> Input:
+def _of_all(sharing: list[Variant]) -> Callable[[str], Any]:
+    """Looks a key up for variants that share an instance: their value, or that of each by its name."""
+
+    def lookup(key: str) -> Any:
+        if len(sharing) == 1 or _agreed(key, sharing):
+            return sharing[0].lookup(key)
+        return {variant.slug: variant.lookup(key) for variant in sharing}
+
+    return lookup
+
+
+class _Made:
+    """The instances of a stage by their place, so that who reads one of many need not look at all of them."""
+
+    def __init__(self, stage: Stage, places: Iterable[At]) -> None:
+        self.stage = stage
+        self.places = list(places)
+        self._by_variant: dict[str | None, list[At]] = {}
+        for at in self.places:
+            self._by_variant.setdefault(at.variant, []).append(at)
+
+    def agreeing(self, at: At) -> list[At]:
+        """Those that are the same place as `at` on every axis that both have."""
+        if at.variant is None:
+            return [place for place in self.places if _agree(place, at)]
+        near = [*self._by_variant.get(at.variant, ()), *self._by_variant.get(None, ())]
+        return [place for place in near if _agree(place, at)]
+
+
+def _read(read: Read, many: bool, at: At, made: Mapping[str, _Made], reader: str) -> Input:
     producer_name, _, output = read.output.partition(".")
-    producer = catalog.get(producer_name)
-    if producer is None or output not in producer.writes():
+    of = made.get(producer_name)
+    if of is None or output not in of.stage.writes():
         raise RuntimeError(f"{reader} reads {read.output}, which no stage writes")
-    path = producer.writes()[output].path
-    agreeing = [place for place in places[producer_name] if _agree(place, at)]
-    found = {_label(producer, place): f"{BUILD}/{_name(producer, place)}/{path}" for place in agreeing}
+    producer, path = of.stage, of.stage.writes()[output].path
+    found = {_label(producer, place): f"{BUILD}/{_name(producer, place)}/{path}" for place in of.agreeing(at)}
     if many:
         return dict(sorted(found.items()))
     if len(found) != 1:
@@ -181,7 +225,7 @@ def _read(
 
 def _agree(a: At, b: At) -> bool:
     """Whether two places are the same on every axis that both have."""
-    pairs = ((getattr(a, axis), getattr(b, axis)) for axis in At.__dataclass_fields__)
+    pairs = ((getattr(a, axis), getattr(b, axis)) for axis in _AXES)
     return all(left == right for left, right in pairs if left is not None and right is not None)
 
 

@@ -263,6 +263,11 @@ class Evaluation(Section):
         description="constrained: llama.cpp writes only what the contract allows; free: anything; auto: constrained "
         "wherever the contract has a schema.",
     )
+    choose_by: Literal["one_standard_error", "best"] = Field(
+        default="one_standard_error",
+        description="Of a sweep. one_standard_error: the smallest file of a variant whose f16 is, on dev, within one "
+        "standard error of the best one's; best: the best variant's.",
+    )
     slices: list[str] = Field(
         default_factory=list,
         description="Parts of the test split to report apart: columns that go in, or `tags`.",
@@ -345,10 +350,11 @@ class Task(Section):
     success_criteria: SuccessCriteria
     execution: Execution = Field(default_factory=Execution)
     versioning: Versioning = Field(default_factory=Versioning)
-    sweep: dict[str, list[Any]] = Field(
+    sweep: dict[str, list[Any]] | list[dict[str, Any]] | str = Field(
         default_factory=dict,
-        description="Keys of `training` and the values to try: {training.lora.r: [8, 16]}. Every combination is a "
-        "variant of one graph, in which what variants share is built once.",
+        description="Keys of `training` (or base_model, quantization) and the values to try: {training.lora.r: [8, "
+        "16]}; or a list of points, or the name of a file in conf/sweep/. Every combination is a variant of one graph, "
+        "in which what variants share is built once.",
     )
 
 

@@ -94,6 +94,7 @@ class At:
     variant: str | None = None
     quantization: str | None = None
     candidate: str | None = None
+    prompt: str | None = None  # of a baseline that gets the trained model's prompt, where a sweep varies that
 
 
 def always(at: At) -> bool:
@@ -133,9 +134,14 @@ class Key:
     """A parameter that comes from this key of the resolved task, such as "training.lora.r".
 
     A coordinate in braces stands for the instance's own: "baselines.{baseline}".
+
+    varies: variants of a sweep that share the instance may differ in it; then it is a mapping from variant to value.
+    swept: it is there only where the task sweeps.
     """
 
     path: str
+    varies: bool = False
+    swept: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,9 +218,16 @@ class Stage:
         return bound
 
     def keys(self, at: At) -> list[str]:
-        """The keys of the task that the instance `at` reads, as parameters or as files."""
+        """The keys of the task that the instance `at` reads, as parameters or as files; all of the variants that share
+        it must agree on them.
+        """
         files = [m.key for group in self.reads().values() for m in group if isinstance(m, File)]
-        return files + [path.format(**vars(at)) for path in _origins(self.params).values()]
+        settled, varying = self.settled(at), _varying(self.params)
+        return files + [
+            path.format(**vars(at))
+            for name, path in _origins(self.params).items()
+            if name not in varying and name not in settled and name.split(".")[0] not in settled
+        ]
 
     def origins(self) -> Mapping[str, str]:
         """Parameter -> the key that it comes from, groups included: `lora.r` -> `training.lora.r`."""
@@ -234,7 +247,8 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         marker = _markers(hint, (Key, Coordinate))[0]
         place = vars(at)
         if isinstance(marker, Key):
-            bound[name] = lookup(marker.path.format(**place))
+            value = lookup(marker.path.format(**place))
+            bound |= {name: value} if not marker.swept or lookup("swept") is not None else {}
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound
@@ -256,6 +270,18 @@ def _origins(params: type[Params]) -> Mapping[str, str]:
         elif isinstance(marker := _markers(hint, (Key, Coordinate))[0], Key):
             found[name] = marker.path
     return found
+
+
+@cache
+def _varying(params: type[Params]) -> frozenset[str]:
+    """The parameters that variants which share an instance may differ in, those of groups included."""
+    found: set[str] = set()
+    for name, hint in _hints(params).items():
+        if group := _group(hint):
+            found |= {f"{name}.{inner}" for inner in _varying(group)}
+        elif isinstance(marker := _markers(hint, (Key, Coordinate))[0], Key) and marker.varies:
+            found.add(name)
+    return frozenset(found)
 
 
 @cache

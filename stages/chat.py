@@ -29,12 +29,17 @@ Mode = Literal["contract", "system", "none"]
 class Prompting(Params):
     """What a model is prompted with.
 
-    mode: contract (system prompt and the contract in words), system (the system prompt alone) or none.
+    mode: contract (system prompt and the contract in words), system (the system prompt alone) or none; of variants that
+    differ in it, variant -> mode.
     """
 
     input_template: Annotated[str, Key("input_template")]
     system_prompt: Annotated[str | None, Key("system_prompt")]
-    mode: Annotated[Mode, Key("training.prompt")]
+    mode: Annotated[Mode | dict[str, Mode], Key("training.prompt", varies=True)]
+
+    def of(self, variant: str) -> Prompting:
+        """What this variant is prompted with."""
+        return self.model_copy(update={"mode": self.mode[variant]}) if isinstance(self.mode, dict) else self
 
     def system(self, contract: Contract) -> str | None:
         parts = [self.system_prompt] if self.system_prompt and self.mode != "none" else []

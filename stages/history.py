@@ -15,8 +15,10 @@ import csv
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,11 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Ran:
-    """One run of a stage that ended well. ended: UTC, to the second. seconds: of wall time."""
+    """One run of a stage that ended well. ended: UTC, to the second. seconds: of wall time. memory: bytes at most."""
 
     ended: str
     seconds: float
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,18 @@ def recall(root: Path, name: str) -> Past:
         return Past()
 
 
+def _ran(seconds: float) -> Ran:
+    """The run of this process, which ends now."""
+    memory = None
+    with suppress(ImportError):  # there is none on Windows
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        most = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        memory = max(most) * unit
+    return Ran(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), round(seconds, 2), memory)
+
+
 def remember(root: Path, name: str, seconds: float, sources: Iterable[Path], fingerprint: Path | None) -> None:
     """Write a run down, whole or not at all. sources: the user's files that it read."""
     past = recall(root, name)
@@ -67,8 +82,9 @@ def remember(root: Path, name: str, seconds: float, sources: Iterable[Path], fin
     rows = {one.md5: one.rows for one in seen if one.rows is not None}
     text = (root / fingerprint).read_text(encoding="utf-8") if fingerprint else None
     code = {md5(text.encode()): text} if text else {}
-    runs = (*past.runs, Ran(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), round(seconds, 2)))
-    now = Past(runs[-_KEPT:], _with(past.rows, rows, _KEPT + len(rows)), _with(past.code, code, _KEPT))
+    now = Past(
+        (*past.runs, _ran(seconds))[-_KEPT:], _with(past.rows, rows, _KEPT + len(rows)), _with(past.code, code, _KEPT)
+    )
     _write(root / FOLDER / f"{name}.json", asdict(now))
 
 

@@ -31,7 +31,7 @@ class Inputs:
 
 
 class About(Params):
-    """What the user says of the task; stands in the model card."""
+    """What the user says of the task; stands in the model card. Where variants differ: variant -> what it says."""
 
     task_name: Annotated[str, Key("task_name")]
     version: Annotated[str | None, Key("version")]
@@ -40,8 +40,8 @@ class About(Params):
     language: Annotated[str | None, Key("language")]
     goal: Annotated[str | None, Key("goal")]
     non_goals: Annotated[str | None, Key("non_goals")]
-    method: Annotated[str, Key("training.method")]
-    adapter: Annotated[str, Key("training.adapter")]
+    method: Annotated[str | dict[str, str], Key("training.method", varies=True)]
+    adapter: Annotated[str | dict[str, str], Key("training.adapter", varies=True)]
 
 
 class PackageParams(Params):
@@ -63,6 +63,7 @@ class Outputs:
 
 def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     """Write the folder that a release is made of. out.manifest: sha256 of every file in it and of what it came from."""
+    params = _of(read_json(inputs.choice)["variant"], params)
     shutil.copyfile(inputs.gguf, out.gguf)
     with closing(LlamaCpp(inputs.gguf)) as engine:
         template = engine.chat_template()
@@ -73,6 +74,17 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))
     out.card.write_text("\n".join(card(params, reports)) + "\n", encoding="utf-8")
     write_json(out.manifest, _manifest(params, reports, inputs, out))
+
+
+def _of(variant: str, params: PackageParams) -> PackageParams:
+    """The parameters of the chosen variant, where others of a sweep have others."""
+    own = {
+        name: value[variant]
+        for name, value in (("method", params.about.method), ("adapter", params.about.adapter))
+        if isinstance(value, dict)
+    }
+    about = params.about.model_copy(update=own)
+    return params.model_copy(update={"about": about, "prompting": params.prompting.of(variant)})
 
 
 def _contract(params: PackageParams) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
 from stages.headline import headline, metric_name
+from stages.trials import FORMATS
 from stages.wording import tame
 
 TEMPLATE = "report.html.jinja"
@@ -40,6 +41,7 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             words=in_words(report, read[report["variant"]]),
             dev_loss=read[report["variant"]].dev,
             variants=len(curves),
+            swept=swept(report),
         )
     )
 
@@ -50,6 +52,12 @@ def groups(systems: Sequence[Mapping[str, Any]]) -> list[tuple[str | None, list[
     for system in systems:
         found.setdefault(system["variant"], []).append(system)
     return list(found.items())
+
+
+def swept(report: Mapping[str, Any]) -> list[str]:
+    """The keys of a sweep that the page's table has a column for; a file's format is in its name."""
+    trials = report.get("sweep", {}).get("trials", ())
+    return [key for key in dict.fromkeys(key for trial in trials for key in trial["values"]) if key != FORMATS]
 
 
 def columns(systems: Sequence[Mapping[str, Any]], primary: str) -> list[str]:

@@ -11,6 +11,7 @@ from stages.base import Key, Params, Read, Stage, Write
 from stages.flips import read_flips
 from stages.page import page
 from stages.rows import read_json, write_json
+from stages.trials import FORMATS, Trial, told
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ReportParams(Params):
     primary: Annotated[str, Key("success_criteria.primary_metric")]
     threshold: Annotated[float, Key("success_criteria.threshold")]
     confidence: Annotated[float, Key("evaluation.confidence")]
+    swept: Annotated[dict[str, dict[str, Any]] | None, Key("swept", swept=True)] = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
     read = {name: read_json(getattr(inputs, name)) for name in names}
     speeds = {label: read_json(path) for label, path in {**inputs.speeds, **inputs.baseline_speeds}.items()}
     choice = read["choice"] | read["reason"]
+    listed = systems(read["dev"], read["test"], choice, speeds, params.primary, list(inputs.curves))
     return {
-        **params.model_dump(),
+        **params.model_dump(exclude={"swept"}),
         "verdict": read["verdict"]["verdict"],
         "gates": read["verdict"]["gates"],
         "rows": {name: read["splits"][name] for name in ("train", "dev", "test")},
@@ -78,8 +81,25 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "served_rows_per_second": read["test_speed"]["chosen"]["rows_per_second"],
         "slices": read["test"]["slices"],
         "beside": {name: apart["rows"] for name, apart in read["test"]["beside"].items()},
-        "systems": systems(read["dev"], read["test"], choice, speeds, params.primary, list(inputs.curves)),
+        "systems": listed,
+        **({"sweep": told(_trials(listed, params), params.confidence)} if params.swept else {}),
     }
+
+
+def _trials(systems: list[dict[str, Any]], params: ReportParams) -> list[Trial]:
+    """Every file of every variant, with what the sweep chose for it."""
+    return [
+        Trial(
+            system["name"],
+            system["variant"],
+            {**(params.swept or {}).get(system["variant"], {}), FORMATS: system["label"]},
+            system["dev"][params.primary],
+            system["bytes"],
+            system["rows_per_second"],
+        )
+        for system in systems
+        if system["bytes"] is not None and system["dev"]
+    ]
 
 
 def systems(

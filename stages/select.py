@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from stages.base import Key, Params, Read, Stage, Write
 from stages.contract import Contract
 from stages.rows import read_rows, write_json
 from stages.scoring import Yardstick, figures, judged
+from stages.trials import smallest, standard_error, within_noise
+
+ChooseBy = Literal["one_standard_error", "best"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Inputs:
 class SelectParams(Params):
     yardstick: Yardstick
     max_drop: Annotated[float, Key("quantization.max_drop")]
+    choose_by: Annotated[ChooseBy | None, Key("evaluation.choose_by", swept=True)] = None
     contract: Contract
 
 
@@ -49,8 +53,9 @@ class Outputs:
 def run(inputs: Inputs, params: SelectParams, out: Outputs) -> None:
     """Score everything on dev, choose, and set the chosen bytes apart for the stages after.
 
-    The variant whose f16 scores best is taken; of its files, the smallest whose primary metric is at most
-    `max_drop` below the f16's. The test split has no part in it.
+    Each variant offers the smallest of its files whose primary metric is at most `max_drop` below its f16's. Of the
+    variants whose f16 is within one standard error of the best one, the smallest offer is taken; with `choose_by: best`
+    that of the best one. The test split has no part in it.
     """
     rows = list(read_rows(inputs.rows))
     systems = judged(rows, inputs.predictions, params.contract)
@@ -58,17 +63,51 @@ def run(inputs: Inputs, params: SelectParams, out: Outputs) -> None:
     files = {**{f"{variant}-f16": path for variant, path in inputs.f16.items()}, **inputs.quantized}
     sizes = {name: path.stat().st_size for name, path in files.items()}
     primary = {name: scores[name][params.yardstick.primary]["value"] for name in files}
-    variant = max(sorted(inputs.f16), key=lambda name: primary[f"{name}-f16"])
-    own = {name: primary[name] for name in files if name.startswith(f"{variant}-")}
-    chosen = choose(own, sizes, f"{variant}-f16", params.max_drop)
+    offers = {variant: _offer(variant, list(inputs.f16), primary, sizes, params.max_drop) for variant in inputs.f16}
+    tuned = {name: scores[f"{name}-f16"][params.yardstick.primary] for name in sorted(inputs.f16)}
+    variant = choose_variant(tuned, {name: sizes[file] for name, file in offers.items()}, params)
+    chosen = offers[variant]
     write_json(out.scores, {"rows": len(rows), "systems": scores})
     candidate = chosen.removeprefix(f"{variant}-")
     write_json(out.choice, {"chosen": chosen, "variant": variant, "candidate": candidate})
     drop = primary[f"{variant}-f16"] - primary[chosen]
-    write_json(out.reason, {"reason": _reason(params.yardstick.primary, drop, params.max_drop), "bytes": sizes})
+    reason = _reason(params.yardstick.primary, drop, params.max_drop) + _among(variant, tuned, params)
+    write_json(out.reason, {"reason": reason, "bytes": sizes})
     shutil.copyfile(files[chosen], out.gguf)
     shutil.copyfile(inputs.f16[variant], out.f16)
     shutil.copytree(inputs.adapters[variant], out.adapter)
+
+
+def _offer(
+    variant: str, variants: list[str], primary: Mapping[str, float], sizes: Mapping[str, int], max_drop: float
+) -> str:
+    """A variant's file to ship. Its files begin with its name, and so do those of a variant with a longer one."""
+    longer = tuple(f"{name}-" for name in variants if name.startswith(f"{variant}-"))
+    own = {name: value for name, value in primary.items() if name.startswith(f"{variant}-")}
+    own = {name: value for name, value in own.items() if not (longer and name.startswith(longer))}
+    return choose(own, sizes, f"{variant}-f16", max_drop)
+
+
+def choose_variant(f16: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int], params: SelectParams) -> str:
+    """f16: variant -> {value, low, high} of its f16; sizes: variant -> bytes of what it offers. Ties by name."""
+    best = max(f16, key=lambda name: f16[name]["value"])
+    if params.choose_by != "one_standard_error":
+        return best
+    near = within_noise(f16, params.yardstick.confidence)
+    return smallest({name: sizes[name] for name in sizes if name in near}, {name: f16[name]["value"] for name in near})
+
+
+def _among(variant: str, f16: Mapping[str, Mapping[str, float]], params: SelectParams) -> str:
+    """Why this variant of a sweep."""
+    if len(f16) < 2:
+        return ""
+    best = max(f16, key=lambda name: f16[name]["value"])
+    if variant == best and params.choose_by != "one_standard_error":
+        return f"; of {len(f16)} variants the best"
+    error, behind = standard_error(f16[best], params.yardstick.confidence), f16[best]["value"] - f16[variant]["value"]
+    return f"; of {len(f16)} variants the smallest within one standard error ({error:.3f}) of the best, " + (
+        f"which it is {behind:.3f} below" if variant != best else "which it is"
+    )
 
 
 def choose(primary: Mapping[str, float], sizes: Mapping[str, int], f16: str, max_drop: float) -> str:

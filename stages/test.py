@@ -53,6 +53,7 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
     """
     rows, choice = list(read_rows(inputs.rows)), read_json(inputs.choice)
     base = of_variant(choice["variant"], inputs.models)
+    params = params.model_copy(update={"prompting": params.prompting.of(choice["variant"])})
     together, alone = params.decoding, params.decoding.model_copy(update={"sequences": 1})
     speeds = {
         "tuned": _answer(trainable(base).path, inputs.adapter, rows, params, together, out.tuned),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from rich.live import Live
 from rich.text import Text
 
 from compiler.emit import GUARD
+from compiler.plan import Plan
 from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
-from tunec import dvc
+from tunec import dvc, shown
 from tunec.dvc import EVENTS, LOG
+from tunec.executing import side_by_side
+from tunec.executing.base import Slots
+from tunec.executing.sizing import tasks
 
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
@@ -35,8 +40,8 @@ class Line:
 
 
 class Display:
-    """One live line a stage on a terminal; elsewhere a line when a stage begins or ends. Stages that did not change
-    are counted, not shown.
+    """On a terminal a live line for each stage that runs, and above them a line for each that has ended; elsewhere a
+    line when a stage begins or ends. Stages that did not change are counted, not shown.
     """
 
     def __init__(self, console: Console, events: Path) -> None:
@@ -50,19 +55,21 @@ class Display:
     def hear(self, event: dvc.Event, name: str) -> None:
         if name == GUARD and event != "failed":
             return
-        if event == "failed":
-            self._end(self.lines.setdefault(name, Line(name, "failed")), "failed")
-            return
-        self._finish()
         if event == "unchanged":
             self.unchanged += 1
+        elif event == "failed":
+            self._end(self.lines.setdefault(name, Line(name, "failed")), "failed")
+        elif event == "done":
+            line = self.lines.get(name)
+            if line and line.seconds is None:
+                self._end(line, "done" if line.state == "running" else line.state)
         else:
             self.lines[name] = Line(name, event)
             if event == "running" and not self.console.is_terminal:
                 self.console.print(f"▸ {name}")
 
     def tick(self) -> None:
-        """Read what the running stage has told since the last tick."""
+        """Read what the running stages have told since the last tick."""
         if not self.events.is_file():
             return
         with self.events.open(encoding="utf-8") as told:
@@ -72,13 +79,8 @@ class Display:
                     self.offset += len(line.encode())
                     self._take(json.loads(line))
 
-    def close(self, failed: bool) -> None:
-        self.tick()
-        if not failed:
-            self._finish()
-
     def __rich__(self) -> RenderableType:
-        return Group(*(self._shown(line) for line in self.lines.values()))
+        return Group(*(self.line(line) for line in self.lines.values() if line.seconds is None))
 
     def _take(self, event: dict[str, Any]) -> None:
         line = self.lines.get(event["stage"])
@@ -88,20 +90,11 @@ class Display:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"
 
-    def _finish(self) -> None:
-        """DVC runs one stage after another: word of the next means that the last one is done."""
-        for line in self.lines.values():
-            if line.state == "running":
-                self._end(line, "done")
-            elif line.state == "cached" and line.seconds is None:
-                self._end(line, "cached")
-
     def _end(self, line: Line, state: str) -> None:
         line.state, line.seconds = state, time.monotonic() - line.started
-        if not self.console.is_terminal:
-            self.console.print(self._shown(line))
+        self.console.print(self.line(line))
 
-    def _shown(self, line: Line) -> Text:
+    def line(self, line: Line) -> Text:
         seconds = line.seconds if line.seconds is not None else time.monotonic() - line.started
         text = Text(f"{_MARKS[line.state]} ", style=_COLOURS[line.state]).append(f"{line.name:<44}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
@@ -121,17 +114,64 @@ def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console
 
     Raises UserError when a stage refuses; T405 when DVC fails otherwise.
     """
+    with _shown(root, console) as display:
+        code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
+    if code:
+        raise UserError(*display.refused) if display.refused else _failed(root)
+    return _told(display, 0)
+
+
+def build_side_by_side(
+    root: Path, plan: Plan, targets: list[str], console: Console, slots: Slots, seconds: float | None = None
+) -> bool:
+    """As `build`, with independent stages side by side. seconds: what it may take.
+
+    Raises UserError with what each failed stage said, and T503 that names them; T504 when the time is up.
+    """
+    with _shown(root, console) as display:
+        try:
+            ended = side_by_side.run(root, tasks(root, plan), targets, slots, display.hear, display.tick, seconds)
+        except UserError:
+            display.tick()
+            if display.refused:  # the guard's own words say more than DVC's
+                raise UserError(*display.refused) from None
+            raise
+    any_ran = _told(display, ended.unchanged)
+    if ended.failed:
+        raise UserError(*dict.fromkeys(display.refused), _some_failed(ended))
+    if ended.left:
+        help = "run it again: what is finished stays finished"
+        notes = (f"left: {shown.names(ended.left)}",)
+        raise fail("T504", f"the budget is spent, and {len(ended.left)} stages are left", notes=notes, help=help)
+    return any_ran
+
+
+def _some_failed(ended: side_by_side.Ended) -> Diagnostic:
+    notes = [f"{name}: build/logs/{name}.log; {last[-1] if last else ''}"[:300] for name, last in ended.failed.items()]
+    if ended.missed:
+        notes.append(f"not reached: {shown.names(ended.missed)}")
+    many = "1 stage failed" if len(ended.failed) == 1 else f"{len(ended.failed)} stages failed"
+    help = "mend what failed and build again: what is finished stays finished"
+    return Diagnostic("T503", f"{many}: {shown.names(ended.failed)}", None, tuple(notes), help)
+
+
+@contextmanager
+def _shown(root: Path, console: Console) -> Iterator[Display]:
+    """A display of what the stages in `root` tell while the block runs."""
     dvc.require_workspace(root)
     (root / LOG).parent.mkdir(parents=True, exist_ok=True)
     (root / EVENTS).unlink(missing_ok=True)
+    if dvc.mend_lock(root):
+        console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
     display = Display(console, root / EVENTS)
     with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
-        code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
-        display.close(failed=code != 0)
-    if code:
-        raise UserError(*display.refused) if display.refused else _failed(root)
-    if display.unchanged:
-        console.print(f"{display.unchanged} stages unchanged", style="dim")
+        yield display
+        display.tick()
+
+
+def _told(display: Display, unchanged: int) -> bool:
+    if many := display.unchanged + unchanged:
+        display.console.print(f"{many} stages unchanged", style="dim")
     return bool(display.lines)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunec.releasing import commands as releases
+from tunec.sweeping import commands as sweeps
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
     from stages.base import Diagnostic
@@ -25,10 +26,12 @@ app = typer.Typer(
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
 app.add_typer(releases.app)
+app.add_typer(sweeps.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys to set for this compile.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Stages that may run side by side.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE", help="The task to write; an existing file is never overwritten.")
@@ -133,25 +136,33 @@ def build(
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[STAGE | KEY=VALUE]...", help="Stages to build, keys to set.")
     ] = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Compile, then run what is stale. Ends with the table and the verdict: 0 ship, 2 a gate failed."""
+    from contextlib import nullcontext
+
     from tunec import dvc
 
     given = arguments or []
     targets, overrides = [a for a in given if "=" not in a], [a for a in given if "=" in a]
-    with dvc.started_build(Path()) as waiting:
+    with dvc.started_build(Path()) if jobs == 1 else nullcontext() as waiting:
         from tunec.compiling import compile_here
 
         compiled, _ = compile_here(Path(), overrides)
         from rich.console import Console
 
         from tunec import building, table
+        from tunec.executing.sizing import slots
 
         console = Console(soft_wrap=True)
         _warn(compiled.warnings)
         building.require_local(compiled.task)
         _known_stages(targets, [instance.name for instance in compiled.plan.instances])
-        if building.build(waiting, Path(), targets, console):  # then the data may tell more than before
+        if waiting:
+            any_ran = building.build(waiting, Path(), targets, console)
+        else:
+            any_ran = building.build_side_by_side(Path(), compiled.plan, targets, console, slots(jobs))
+        if any_ran:  # then the data may tell more than before
             again, _ = compile_here(Path(), overrides)
             _warn([found for found in again.warnings if found not in compiled.warnings])
     if targets:
@@ -201,9 +212,9 @@ def verify(
 @app.command()
 def run(stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> None:
     """Run one stage, as the commands in dvc.yaml do."""
-    from stages import runner
+    from tunec.executing import run_stage
 
-    raise typer.Exit(runner.main(stage))
+    raise typer.Exit(run_stage(stage))
 
 
 @import_.command()

@@ -25,11 +25,15 @@ def codes() -> dict[str, Code]:
     """Every code by its name, sorted."""
     from compiler.checks import checks
 
-    found = {name: Code(name, what, how) for name, (what, how) in _OTHERS.items()}
+    found = {name: Code(name, what, how, _severity(name)) for name, (what, how) in _OTHERS.items()}
     for check in checks():
         what, _, why = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
         found[check.code] = Code(check.code, " ".join(what.split()), why, check.severity)
     return dict(sorted(found.items()))
+
+
+def _severity(name: str) -> Literal["error", "warning"]:
+    return "warning" if name in ("T501", "T502") else "error"
 
 
 _OTHERS: dict[str, tuple[str, str]] = {
@@ -77,7 +81,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T139": ("A sweep that tries one value twice.", "Keep one of them."),
     "T140": (
         "A key that cannot be swept: it is misspelt, or no key of `training`.",
-        "Sweep keys of `training`, such as `training.lora.r`.",
+        "Sweep keys of `training`, such as `training.lora.r`, or `base_model`, `method` and `quantization`.",
     ),
     "T141": (
         "A key that cannot be swept, because a stage that all variants share reads it.",
@@ -262,5 +266,44 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Take it out of .gitignore; remove the link.",
     ),
     "T468": ("`--force` without a reason.", "Say why, in at most 200 characters."),
+    "T500": (
+        "A sweep that conf/sweep/ does not have.",
+        "Choose one that the note lists, or write conf/sweep/NAME.yaml.",
+    ),
+    "T501": ("A point that stands twice in a sweep.", "Remove it; each point is built once."),
+    "T502": (
+        "Two variants of a sweep that come to the same under two names, such as a preset and its Hub id.",
+        "Remove one of them; the first is built.",
+    ),
+    "T503": (
+        "Stages failed, in a build that runs them side by side. Those that do not read them were built.",
+        "Mend what each says, or what its log in build/logs/ shows, and build again.",
+    ),
+    "T504": ("The time that a build was given is up.", "Run it again: what is finished stays finished."),
+    "T510": (
+        "A key on the command line of a sweep that neither the schema nor conf/ knows.",
+        "Correct its spelling; `tunec schema` and docs/task-yaml.md list the keys.",
+    ),
+    "T511": (
+        "Words that Hydra does not take.",
+        "Write them as https://hydra.cc/docs/advanced/override_grammar/basic/ says; quote what holds commas or braces.",
+    ),
+    "T512": (
+        "A job of a sweep without a result, because one of its stages failed.",
+        "Mend what failed and sweep again.",
+    ),
+    "T513": ("A budget that is no time.", "Write it like 2h, 45m, 90s or 1h30m."),
+    "T514": ("A column that the table of a sweep does not have.", "Sort by quality, size, speed, name or a swept key."),
+    "T515": ("The Parquet file of a sweep cannot be written.", "Name another file."),
+    "T516": ("A variant that the sweep does not have.", "Take a name that `tunec sweep show` lists."),
+    "T517": (
+        "A task.yaml that would not come to what the variant was built with.",
+        "Write the keys that the help names by hand.",
+    ),
+    "T518": ("A search without Optuna.", "`pip install 'tunec[optuna]'`."),
+    "T519": (
+        "A search in which no key is searched.",
+        "Name one: `training.learning_rate=interval(1e-4,1e-2)`, `training.lora.r=choice(8,16)`.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to
 GUARD = "guard"
 LOG = Path("build", "logs", "dvc.log")
 EVENTS = Path("build", "logs", "events.jsonl")
-Event = Literal["running", "cached", "unchanged", "failed"]
+Event = Literal["running", "cached", "unchanged", "done", "failed"]
 _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
     ("running", re.compile(r"^Running stage '([^']+)'")),
     ("cached", re.compile(r"^Stage '([^']+)' is cached")),
@@ -141,7 +141,7 @@ def repro(
     import selectors
 
     process = waiting.tell(["repro", *targets])
-    waiting.builds = True
+    waiting.builds, told = True, _InTurn(hear)
     with log.open("wb") as out, selectors.DefaultSelector() as ready:
         stream: Any = process.stdout
         os.set_blocking(stream.fileno(), False)
@@ -156,10 +156,12 @@ def repro(
                 out.flush()
                 *lines, rest = (rest + (piece or b"")).split(b"\n")
                 for line in lines:
-                    _tell(line.decode("utf-8", "replace"), hear)
+                    tell_line(line.decode("utf-8", "replace"), told.hear)
             tick()
-        _tell(rest.decode("utf-8", "replace"), hear)
-        return process.wait()
+        tell_line(rest.decode("utf-8", "replace"), told.hear)
+        code = process.wait()
+        told.end(code)
+        return code
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,42 @@ def lock(root: Path) -> dict[str, Any]:
         return dict(read_yaml(root / "dvc.lock")["stages"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return {}
+
+
+def mend_lock(root: Path) -> bool:
+    """Put a dvc.lock aside that DVC would refuse: it does not write it at once, so a kill can leave half of it. What
+    it told is in DVC's run cache as well, from which the next build takes it. Returns whether there was such a one.
+    """
+    path = root / "dvc.lock"
+    try:
+        whole = not path.is_file() or _is_whole(read_yaml(path))
+    except (OSError, ValueError, yaml_error()):
+        whole = False
+    if not whole:
+        (root / LOG).parent.mkdir(parents=True, exist_ok=True)
+        path.replace(root / LOG.parent / "dvc.lock.broken")
+    return not whole
+
+
+def _is_whole(lock: Any) -> bool:
+    """Whether every stage has a command, and every file that it names a path and a hash."""
+    stages = lock.get("stages", {}) if isinstance(lock, dict) else None
+    if not isinstance(stages, dict) or "schema" not in lock:
+        return False
+    entries = [entry for entry in stages.values() if isinstance(entry, dict) and isinstance(entry.get("cmd"), str)]
+    lists = [entry[name] for entry in entries for name in ("deps", "outs") if name in entry]
+    files = [one for listed in lists if isinstance(listed, list) for one in listed]
+    return (
+        len(entries) == len(stages)
+        and all(isinstance(listed, list) for listed in lists)
+        and all(isinstance(one, dict) and "path" in one and "hash" in one and "md5" in one for one in files)
+    )
+
+
+def yaml_error() -> type[Exception]:
+    import yaml
+
+    return yaml.YAMLError
 
 
 def cache(root: Path) -> Path:
@@ -256,7 +294,26 @@ def _store(root: Path) -> Iterator[Any]:
         raise fail("T403", "DVC's remote cannot be reached", notes=(str(error)[:300],), help=help) from None
 
 
-def _tell(line: str, hear: Callable[[Event, str], None]) -> None:
+class _InTurn:
+    """DVC runs one stage after another and names each as it begins: word of the next means that the last is done."""
+
+    def __init__(self, hear: Callable[[Event, str], None]) -> None:
+        self._hear, self._last = hear, ""
+
+    def hear(self, event: Event, name: str) -> None:
+        if event != "failed":
+            self.end(0)
+            self._last = name if event in ("running", "cached") else ""
+        self._hear(event, name)
+
+    def end(self, code: int) -> None:
+        if self._last and not code:
+            self._hear("done", self._last)
+        self._last = ""
+
+
+def tell_line(line: str, hear: Callable[[Event, str], None]) -> None:
+    """Let `hear` know what a line of DVC's says of a stage, if it says anything."""
     for event, pattern in _LINES:
         if found := pattern.match(line):
             hear(event, found[1])

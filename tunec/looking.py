@@ -30,22 +30,25 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
         from tunec.compiling import compile_here
         from tunec.planning import steps
 
-        with _asked_only(root, overrides):
+        with asked_only(root, always=bool(overrides)):
             compiled, _ = compile_here(root, overrides)
             then([instance.name for instance in compiled.plan.instances])
             return steps(root, compiled, answer or dvc.ask_status(waiting))
 
 
 @contextmanager
-def _asked_only(root: Path, overrides: list[str]) -> Iterator[None]:
+def asked_only(root: Path, *, always: bool) -> Iterator[None]:
     """A plan with other keys is a question: what it compiles is taken back, or `dvc repro` would build it."""
     kept = {name: path.read_bytes() for name in FILES if (path := root / name).is_file()}
     try:
         yield
     finally:
-        if overrides and len(kept) == len(FILES):
-            for name, content in kept.items():
-                (root / name).write_bytes(content)
+        if always:
+            for name in FILES:
+                if name in kept:
+                    (root / name).write_bytes(kept[name])
+                else:
+                    (root / name).unlink(missing_ok=True)
 
 
 def _sealed(root: Path, overrides: list[str]) -> list[str] | None:

@@ -67,8 +67,8 @@ class Disk:
         return list(self._once("presets", group, self._layers))
 
     def _layers(self, group: str) -> list[dict[str, Preset]]:
-        shipped = _shipped()
-        return [_presets(shipped / group, shipped.parent), _presets(self.root / "conf" / group, self.root, own=True)]
+        home = shipped()
+        return [_presets(home / group, home.parent), _presets(self.root / "conf" / group, self.root, own=True)]
 
     def _once(self, what: str, argument: str, look: Callable[[str], Any]) -> Any:
         key = (what, argument)
@@ -78,7 +78,7 @@ class Disk:
 
     def line_of(self, span: Span) -> str | None:
         """The text of a line that a diagnostic points at, when its file can be found."""
-        places = (base / span.file for base in (self.root, _shipped().parent))
+        places = (base / span.file for base in (self.root, shipped().parent))
         try:
             file = next(place for place in places if place.is_file())
             stat = file.stat()
@@ -130,7 +130,7 @@ def _refused(code: str, message: str, help: str) -> UserError:
     return fail(code, message, help=help)
 
 
-def _shipped() -> Path:
+def shipped() -> Path:
     """The folder of tunec's own presets: tunec/conf once installed, conf/ beside the packages in a checkout."""
     import tunec
 

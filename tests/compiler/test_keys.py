@@ -108,6 +108,7 @@ OTHER: dict[str, Any] = {
     "evaluation.max_new_tokens": 16,
     "evaluation.sequences": 2,
     "evaluation.decoding": "free",
+    "evaluation.choose_by": ({"sweep": {"training.lora.r": [8, 16]}}, "best"),
     "evaluation.slices": ["text"],
     "success_criteria.primary_metric": "slot_f1",
     "success_criteria.threshold": 0.8,

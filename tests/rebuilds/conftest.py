@@ -31,7 +31,7 @@ from tests.rebuilds.stand_in import RAN
 from tunec.compiling import compile_here
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("compiler", "conf", "stages", "tunec")
+PACKAGES = ("compiler", "conf", "hydra_plugins", "stages", "tunec")
 TASK = """\
 task_name: tiny-slots
 version: v1

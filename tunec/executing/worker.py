@@ -1,0 +1,189 @@
+"""What a worker runs: a process of its own, which knows DVC and nothing of tunec. See workers.py.
+
+    python -P worker.py FD        FD: a socket; in comes [command, environment] as a line of JSON, out the exit code
+
+DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python: of a sweep with
+70 stages that is 2 s of a processor for each of them, most of it while all other stages wait for the lock. So here a
+text is parsed once, by libyaml, with that library's own rules of what a word means (YAML 1.2); dvc.lock is written in
+the same way, and `tidy` at the end of a build writes it as DVC does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import re
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+_KEPT = 8  # texts that are known parsed
+_known: dict[str, bytes] = {}
+
+
+def main() -> None:
+    link = socket.socket(fileno=int(sys.argv[1]))
+    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in link.makefile("rb"):
+            asked.put(json.loads(line))
+        os._exit(143)  # whoever asks is gone
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        _load()
+        while True:
+            command, environ = asked.get()
+            os.environ.update(environ)
+            code = _run(command)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            link.sendall(json.dumps(code).encode() + b"\n")
+    except KeyboardInterrupt:
+        os._exit(130)
+
+
+def _load() -> None:
+    """All that `repro` and `status` import, with quick YAML."""
+    import dvc.cli
+    import dvc.commands.repro
+    import dvc.commands.status
+    import dvc.dependency
+    import dvc.fs
+    import dvc.repo
+    import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc.utils import strictyaml
+    from dvc.utils.serialize import _yaml
+
+    global _slow_parse, _slow_dump
+    _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
+    _yaml.parse_yaml = strictyaml.parse_yaml = parse
+    _yaml.parse_yaml_for_update = lambda text, path: parse(text, path)
+    _yaml._dump = dump
+
+
+_slow_parse: Any = None
+_slow_dump: Any = None
+
+
+def _run(command: list[str]) -> int:
+    import dvc.cli
+
+    return tidy(command[1]) if command[0] == "tidy" else int(dvc.cli.main(command))
+
+
+def tidy(path: str) -> int:
+    """Write dvc.lock once as DVC writes it, so that a build leaves the same bytes however it went."""
+    from pathlib import Path
+
+    lock = Path(path)
+    if lock.is_file():
+        aside = lock.with_name(f"{lock.name}.{os.getpid()}.tmp")
+        with aside.open("w", encoding="utf-8") as out:
+            _slow_dump(parse(lock.read_text(encoding="utf-8"), path), out)
+        aside.replace(lock)
+    return 0
+
+
+def parse(text: str, path: str, typ: str = "safe") -> Any:
+    """As DVC's own; what libyaml does not take is left to that, which says why."""
+    import yaml
+
+    if typ != "safe":
+        return _slow_parse(text, path, typ)
+    if text not in _known:
+        try:
+            found = yaml.load(text, Loader=_loader()) or {}  # noqa: S506 - a safe loader with other rules for words
+        except (yaml.YAMLError, ValueError):
+            return _slow_parse(text, path, typ)
+        for oldest in list(_known)[: max(0, len(_known) - _KEPT + 1)]:
+            del _known[oldest]
+        _known[text] = pickle.dumps(found)
+    return pickle.loads(_known[text])  # noqa: S301 - of our own making
+
+
+def dump(data: Any, stream: Any) -> Any:
+    """In one piece, so that a kill rarely finds half a file."""
+    import yaml
+
+    text = yaml.dump(_plain(data), Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=10_000)
+    return stream.write(text)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    return [_plain(value) for value in data] if isinstance(data, list | tuple) else data
+
+
+def _loader() -> Any:
+    """libyaml's safe loader, by the rules of YAML 1.2 that ruamel.yaml goes by: `no` and `3:30` are texts, 1e-3 is a
+    number.
+    """
+    global _LOADER
+    if _LOADER is None:
+        import yaml
+
+        class Loader(yaml.CSafeLoader):
+            yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - as the library has it
+
+        for tag, expression, first in _words():
+            Loader.add_implicit_resolver(tag, expression, first)
+        Loader.add_constructor("tag:yaml.org,2002:int", _int)
+        Loader.add_constructor("tag:yaml.org,2002:float", _float)
+        _LOADER = Loader
+    return _LOADER
+
+
+_LOADER: Any = None
+
+
+def _words() -> Iterator[tuple[str, Any, Any]]:
+    """(tag, expression, first characters) of the bare words that are no texts, in YAML 1.2."""
+    from ruamel.yaml import resolver
+
+    for versions, tag, expression, first in resolver.implicit_resolvers:
+        if (1, 2) in versions:
+            yield str(tag), expression, first
+
+
+def _int(loader: Any, node: Any) -> int:
+    text = re.sub("_", "", loader.construct_scalar(node))
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
+    for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
+        if digits.startswith(prefix):
+            return sign * int(digits[2:], base)
+    return sign * int(digits)
+
+
+def _float(loader: Any, node: Any) -> float:
+    text = loader.construct_scalar(node).replace("_", "").lower()
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _dumper() -> Any:
+    """libyaml's safe dumper without anchors."""
+    global _DUMPER
+    if _DUMPER is None:
+        import yaml
+
+        class Dumper(yaml.CSafeDumper):
+            def ignore_aliases(self, data: Any) -> bool:
+                return True
+
+        # A text such as `1e-05` or `0o7` needs quotes: YAML 1.1 has no numbers of these forms, 1.2 has.
+        for tag, expression, first in _words():
+            Dumper.add_implicit_resolver(tag, expression, first)
+        _DUMPER = Dumper
+    return _DUMPER
+
+
+_DUMPER: Any = None
+
+if __name__ == "__main__":
+    main()

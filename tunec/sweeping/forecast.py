@@ -1,0 +1,167 @@
+"""`tunec sweep --plan`: the union before anything starts: what is done, and what the rest takes by past runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from compiler.plan import Instance
+from tunec import dvc, shown
+from tunec.executing.schedule import Task, makespan
+from tunec.executing.sizing import slots, tasks
+from tunec.looking import asked_only
+from tunec.steps import Step
+
+if TYPE_CHECKING:
+    from tunec.sweeping.union import Options
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The stages of one name in the union: how many there are, and how many of them are run, restored or left alone.
+    seconds: of those that run, one after another; None where none of this name ever ran. bytes: that they will add.
+    """
+
+    name: str
+    count: int
+    run: int
+    restored: int
+    seconds: float | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """variants: models that are trained. alone: stages that the variants would run, each for itself. seconds: with
+    `jobs` stages side by side, of those of which it is known; unknown: kinds of which it is not. rate: an hour's price.
+    """
+
+    variants: int
+    files: int
+    kinds: Sequence[Kind]
+    alone: int
+    jobs: int
+    seconds: float
+    unknown: Sequence[str]
+    rate: float | None
+
+    @property
+    def cost(self) -> float | None:
+        return None if self.rate is None else self.seconds / 3600 * self.rate
+
+    @property
+    def bytes(self) -> int:
+        return sum(kind.bytes or 0 for kind in self.kinds)
+
+    def json(self) -> dict[str, Any]:
+        kinds = [vars(kind) for kind in self.kinds]
+        told = {"variants": self.variants, "files": self.files, "stages": kinds, "alone": self.alone}
+        spent = {"jobs": self.jobs, "seconds": self.seconds, "bytes": self.bytes, "cost": self.cost}
+        return {**told, **spent, "unknown": list(self.unknown)}
+
+    def text(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        union = sum(kind.count for kind in self.kinds)
+        yield f"{self.variants} variants, {self.files} files: {union} stages; each variant for itself: {self.alone}"
+        yield ""
+        width = max(len(kind.name) for kind in self.kinds)
+        yield f"{'':<{width}}  stages  run  restored  time        disk"
+        for kind in self.kinds:
+            time = "" if not kind.run else "unknown" if kind.seconds is None else shown.duration(kind.seconds)
+            disk = "" if not kind.run else "unknown" if kind.bytes is None else _size(kind.bytes)
+            counts = f"{kind.count:>6}  {kind.run:>3}  {kind.restored:>8}"
+            yield f"{kind.name:<{width}}  {counts}  {time:<10}  {disk}".rstrip()
+        yield ""
+        yield self._sum()
+
+    def _sum(self) -> str:
+        running = sum(kind.run for kind in self.kinds)
+        if not running:
+            return "nothing to run"
+        aside = f", and {shown.names(self.unknown)} of which that is not known" if self.unknown else ""
+        if not self.seconds and self.unknown:
+            return f"{running} stages to run; how long is not known, they never ran"
+        cost = f", {self.cost:.2f} at {self.rate:g} an hour" if self.cost is not None else ""
+        side = f" with {self.jobs} side by side" if self.jobs > 1 else ""
+        return f"{running} stages to run: about {shown.duration(self.seconds)}{side}, {_size(self.bytes)}{cost}{aside}"
+
+
+def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
+    """Look, and leave dvc.yaml as it was. Raises UserError when the task does not compile, T401 without DVC."""
+    from tunec.compiling import compile_here
+    from tunec.planning import steps
+
+    with dvc.started(root) as waiting, asked_only(root, always=True):
+        compiled, _ = compile_here(root, overrides)
+        found = {step.name: step for step in steps(root, compiled, dvc.ask_status(waiting))}
+        sizes = dict(_sizes(dvc.lock(root)))
+    work = tasks(root, compiled.plan)
+    running = {name: task for name, task in work.items() if found[name].runs}
+    kinds = list(_kinds(compiled.plan.instances, found, work, sizes))
+    return Forecast(
+        len(compiled.variants),
+        sum(one.stage.name == "quantize" for one in compiled.plan.instances),
+        kinds,
+        _alone(compiled.plan.instances),
+        options.jobs,
+        makespan(running, slots(options.jobs)),
+        [kind.name for kind in kinds if kind.run and kind.seconds is None],
+        options.rate,
+    )
+
+
+def _kinds(
+    instances: Sequence[Instance], found: Mapping[str, Step], work: Mapping[str, Task], sizes: Mapping[str, int]
+) -> Iterator[Kind]:
+    groups: dict[str, list[Instance]] = {}
+    for one in instances:
+        groups.setdefault(one.stage.name, []).append(one)
+    for name, group in groups.items():
+        states = Counter(found[one.name].state for one in group)
+        running = [work[one.name] for one in group if found[one.name].runs]
+        known = [task.seconds for task in running if task.seconds is not None]
+        seconds = sum(known) if len(known) == len(running) else None
+        alike = [sizes[one.name] for one in group if one.name in sizes]
+        added = int(median(alike) * len(running)) if alike else None
+        yield Kind(name, len(group), states["run"], states["restored"], seconds, added if running else 0)
+
+
+def _sizes(locked: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Stage -> the bytes of its outputs when it last ran."""
+    for name, entry in locked.items():
+        outs = entry.get("outs", ()) if isinstance(entry, Mapping) else ()
+        yield name, sum(int(out.get("size") or 0) for out in outs)
+
+
+def _alone(instances: Sequence[Instance]) -> int:
+    """How many stages run when every file is a build of its own: those that it needs, and those that all share."""
+    by_name = {one.name: one for one in instances}
+    last = [one for one in instances if one.stage.name == "predict" and one.at.quantization]
+    last = last or [one for one in instances if one.stage.name == "predict" and one.at.candidate == "f16"]
+    shared = sum(1 for one in instances if one.at.variant is None and one.at.model is None)
+    return sum(len(_needed(one, by_name) - _common(by_name)) + shared for one in last)
+
+
+def _needed(one: Instance, by_name: Mapping[str, Instance]) -> set[str]:
+    found, waiting = {one.name}, [one.name]
+    for name in waiting:
+        new = [before for before in by_name[name].after if before in by_name and before not in found]
+        found.update(new)
+        waiting += new
+    return found
+
+
+def _common(by_name: Mapping[str, Instance]) -> set[str]:
+    return {name for name, one in by_name.items() if one.at.variant is None and one.at.model is None}
+
+
+def _size(count: int) -> str:
+    from stages.page import size
+
+    return size(count)
