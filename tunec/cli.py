@@ -201,9 +201,9 @@ def verify(
 @app.command()
 def run(stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> None:
     """Run one stage, as the commands in dvc.yaml do."""
-    from stages import runner
+    from tunec.executing import run_stage
 
-    raise typer.Exit(runner.main(stage))
+    raise typer.Exit(run_stage(stage))
 
 
 @import_.command()

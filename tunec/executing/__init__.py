@@ -1,0 +1,55 @@
+"""Where stage commands run. DVC decides which stages are stale and holds cache and locks on this machine; its command
+`tunec run STAGE` ends here, and the executor that dvc.yaml names brings it to a place and back.
+
+    tunec build ── schedule ── dvc repro -s STAGE ── tunec run STAGE ── Executor.run(Job)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tunec.executing.base import Executor, Job
+
+
+def run_stage(stage: str) -> int:
+    """What `tunec run STAGE` does: the command's exit code, 0 when its outputs stand in place."""
+    job = Job(Path(), stage)
+    return executor(settings(job.root)).run(job)
+
+
+def executor(execution: Mapping[str, Any]) -> Executor:
+    """The executor for an `execution` section, as it stands in dvc.yaml. A type's module is loaded when it is asked
+    for: the local one loads nothing.
+    """
+    return _EXECUTORS[execution.get("type", "local")](execution)
+
+
+def settings(root: Path) -> Mapping[str, Any]:
+    """The `execution` section that dvc.yaml was compiled with, from the guard's `meta`; empty for a local build, which
+    writes none.
+    """
+    # dvc.yaml of a large sweep takes a while to read, and the stage reads it again: only one that names an executor is.
+    text = _text(root / "dvc.yaml")
+    if "\n      execution:" not in text:
+        return {}
+    from stages.rows import read_yaml
+
+    return dict(read_yaml(root / "dvc.yaml")["stages"]["guard"]["meta"]["execution"])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""  # the stage's own to tell
+
+
+def _local(execution: Mapping[str, Any]) -> Executor:
+    from tunec.executing.local import Local
+
+    return Local()
+
+
+_EXECUTORS: dict[str, Callable[[Mapping[str, Any]], Executor]] = {"local": _local}
