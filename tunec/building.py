@@ -14,7 +14,6 @@ from rich.live import Live
 from rich.text import Text
 
 from compiler.emit import GUARD
-from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
 from tunec import dvc
 from tunec.dvc import EVENTS, LOG
@@ -108,16 +107,9 @@ class Display:
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
 
 
-def require_local(task: Task) -> None:
-    """Raises T412 for a build that is to run elsewhere: this version runs stages on this machine."""
-    if task.execution.type != "local":
-        where = f"{task.execution.type} {task.execution.host or ''}".strip()
-        help = "build here with `tunec build execution.type=local`, or copy the workspace there and build it there"
-        raise fail("T412", f"this version cannot build on another machine ({where})", help=help)
-
-
-def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console) -> bool:
-    """Run the graph (or what `targets` need); returns whether any stage ran or was restored.
+def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console, *, pull: bool = False) -> bool:
+    """Run the graph (or what `targets` need); returns whether any stage ran or was restored. pull: what the remote has
+    is taken from there instead of being built.
 
     Raises UserError when a stage refuses; T405 when DVC fails otherwise.
     """
@@ -126,7 +118,7 @@ def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console
     (root / EVENTS).unlink(missing_ok=True)
     display = Display(console, root / EVENTS)
     with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
-        code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
+        code = dvc.repro(waiting, ["--pull", *targets] if pull else targets, root / LOG, display.hear, display.tick)
         display.close(failed=code != 0)
     if code:
         raise UserError(*display.refused) if display.refused else _failed(root)
