@@ -95,8 +95,12 @@ def changed(store, outputs):
 {change}
     return outputs
 class Hostile(far.Agent):
-    def keep(self, store, place, paths):
-        return changed(store, super().keep(store, place, paths))
+    def run(self, store, inputs, asked, place):
+        place.mkdir(parents=True)
+        for path in asked["outputs"]:
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(path)
+        return changed(store, self.keep(store, place, asked["outputs"]))
 far.Agent = Hostile
 far.main()
 """
@@ -154,7 +158,7 @@ HELLO = 'print(\'{"tunec": "0.1.0", "protocol": 1, "rsync": true}\', flush=True)
 SPEECHES = {
     "no JSON": "print('{\"tunec\": 1'); print('x' * 100)",
     "a line without end": "import sys\nwhile True: sys.stdout.write('x' * 65536)",
-    "no answer to what it is asked": HELLO + "import time; print('[]'); time.sleep(60)",
+    "no answer to what it is asked": HELLO + "import time; print('[]', flush=True); time.sleep(60)",
     "a list that is none": HELLO + "import time; print('{\"missing\": 5}', flush=True); time.sleep(60)",
     "more space than a number": HELLO
     + 'import time; print(\'{"missing": {}, "free": []}\', flush=True); time.sleep(60)',
