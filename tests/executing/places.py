@@ -40,8 +40,8 @@ OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "report.json")
 # What the far side's Python runs first: it writes down its own process, and waits where a test tells it to.
 PROBE = """\
 import os, sys, time
-told = os.environ.get("TUNEC_PROBE")
-if told and "tunec.executing.here" in sys.orig_argv:
+told = os.path.join(os.path.dirname(__file__), "probe")
+if "tunec.executing.here" in sys.orig_argv:
     with open(told, "a") as file:
         file.write(f"{os.getpid()}\\n")
     while os.path.exists(told + ".hold"):
@@ -180,7 +180,7 @@ class Server:
         """A Python of the host that has the tunec of this checkout. first: what its shell runs before."""
         path = self.own / name
         run = command or f'exec {sys.executable} {options} "$@"'
-        lines = ["#!/bin/sh", first, f"export PYTHONPATH={ROOT}:{self.own} TUNEC_PROBE={self.probe}", run]
+        lines = ["#!/bin/sh", first, f"export PYTHONPATH={ROOT}:{self.own}", run]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o755)
         return path

