@@ -17,6 +17,7 @@ from stages.base import UserError, fail
 from tunec.executing import tether
 from tunec.executing.base import Job
 from tunec.executing.cluster import end_with_parents, ended, require
+from tunec.executing.queue import Watch
 
 _JOBS = Path(".cache", "tunec", "jobs")  # below the home, which the nodes share
 _LOST = {"TIMEOUT": "its time was over", "OUT_OF_MEMORY": "its memory was full", "CANCELLED": "it was cancelled"}
@@ -58,11 +59,12 @@ class Slurm:
         with tether.Held(job) as held:
             try:
                 submitted = self._submit(job, folder)
+                watch = Watch(submitted.job_id, submitted.paths.result_pickle)
                 end_with_parents(submitted.cancel)
-                tether.wait(held, submitted.done)
-                return ended(job.stage, self._code(submitted))
+                tether.wait(held, watch.over if self.cluster == "slurm" else submitted.done)
+                return ended(job.stage, _code(submitted, watch))
             finally:
-                if submitted is not None and not submitted.done():
+                if submitted is not None and not submitted.paths.result_pickle.exists():
                     submitted.cancel(check=False)
 
     def _submit(self, job: tether.Tied, folder: Path) -> Any:
@@ -78,17 +80,19 @@ class Slurm:
             help = "mend what Slurm names: partition, account, time and gpus stand in `execution`"
             raise fail("T540", "Slurm does not take the job", notes=notes, help=help) from None
 
-    def _code(self, submitted: Any) -> int:
-        """Raises T541 when the cluster ended it."""
-        try:
-            return int(submitted.result())
-        except Exception as error:
-            raise _lost(submitted, error) from None
+
+def _code(submitted: Any, watch: Watch) -> int:
+    """Raises T541 when the cluster ended it."""
+    if not watch.result.exists():
+        raise _lost(submitted.job_id, watch.state)
+    try:
+        return int(submitted.result())
+    except Exception as error:
+        raise _lost(submitted.job_id, watch.state, str(error)) from None
 
 
-def _lost(submitted: Any, error: Exception) -> UserError:
-    state = str(submitted.state)
-    why = next((why for name, why in _LOST.items() if state.startswith(name)), f"its state is {state}")
-    notes = tuple(line for line in str(error).splitlines() if line.strip())[-2:]
+def _lost(job: str, state: str, said: str = "") -> UserError:
+    why = _LOST.get(state, f"Slurm calls it {state}")
+    notes = tuple(line for line in said.splitlines() if line.strip())[-2:]
     help = "raise `execution.time`, or choose another partition, and build again: nothing of it was taken over"
-    return fail("T541", f"job {submitted.job_id} ended without a result: {why}", notes=notes, help=help)
+    return fail("T541", f"job {job} ended without a result: {why}", notes=notes, help=help)
