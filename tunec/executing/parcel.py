@@ -151,7 +151,7 @@ def _weights(root: Path, paths: list[str]) -> Iterator[str]:
 
 def _fingerprint(root: Path, stage: str) -> str:
     reads = read_yaml(root / "dvc.yaml")["stages"][stage]["deps"]
-    path = next(path for path in reads if path.startswith("build/guard/"))
+    path = str(next(path for path in reads if path.startswith("build/guard/")))
     try:
         return (root / path).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Whether a Slurm job is over, asked of the queue: accounting (`sacct`), which submitit asks, many clusters do not have."""
+"""Whether a Slurm job is over, asked of the queue: submitit asks accounting (`sacct`), which many clusters lack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 _PAUSE = 5.0  # seconds between two looks at the queue
 _LATE = 3  # looks after its end that a result may take to appear in a shared folder
-_ENDED = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED SPECIAL_EXIT TIMEOUT".split()
+_UNDER_WAY = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED", "COMPLETING")
 
 
 class Watch:
@@ -35,4 +35,4 @@ class Watch:
         if done.returncode:
             return "Invalid job id" in done.stderr
         self.state = done.stdout.strip() or self.state
-        return not done.stdout.strip() or self.state in _ENDED
+        return not done.stdout.strip() or self.state not in _UNDER_WAY

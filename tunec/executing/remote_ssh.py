@@ -40,7 +40,9 @@ class RemoteSsh:
         return runner.main(job.stage, partial(self.bring, job.root))
 
     def bring(self, root: Path, work: Work) -> None:
-        """Bring a stage's work there and its outputs back. Raises UserError with what the stage refuses there, and with whatever stands between here and there."""
+        """Bring a stage's work there and its outputs back. Raises UserError with what the stage refuses there, and with
+        whatever stands between here and there.
+        """
         ssh.require_tools()
         parcel = Parcel.of(root, work)
         with _socket() as socket, Connection(replace(self.host, socket=socket)) as far:
