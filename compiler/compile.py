@@ -170,6 +170,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
     values["success_criteria"]["gates"] = _sorted(on)
     values["base_model"]["name"] = model
+    values["execution"] = task.execution.written()
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
         source["files"] = _files(source["path"], workspace)

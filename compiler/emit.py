@@ -84,7 +84,7 @@ def _guard(plan: Plan) -> dict[str, Any]:
         "cmd": "tunec guard",
         "always_changed": True,
         "outs": [{fingerprint_path(kind): {"cache": False}} for kind in kinds],
-        "meta": {"overrides": list(plan.overrides)},
+        "meta": {"overrides": list(plan.overrides), **({"execution": dict(plan.execution)} if plan.execution else {})},
     }
 
 

@@ -79,12 +79,13 @@ class Instance:
 class Plan:
     """The union graph over all variants, in an order in which every stage stands after what it reads.
 
-    task: the task's name.
+    task: the task's name. execution: where stages run, when that is not here; it is no matter of any stage.
     """
 
     task: str
     instances: tuple[Instance, ...]
     overrides: tuple[str, ...] = ()
+    execution: Mapping[str, Any] | None = None
 
     def __getitem__(self, name: str) -> Instance:
         return next(instance for instance in self.instances if instance.name == name)
@@ -102,7 +103,8 @@ def plan(variants: list[Variant], overrides: list[str]) -> Plan:
         for stage in catalog
         for at, sharing in sorted(places[stage.name].items(), key=lambda item: _name(stage, item[0]))
     ]
-    return Plan(str(variants[0].lookup("task_name")), tuple(built), tuple(overrides))
+    first = variants[0]
+    return Plan(str(first.lookup("task_name")), tuple(built), tuple(overrides), first.lookup("execution"))
 
 
 class Clash(Exception):

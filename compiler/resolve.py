@@ -15,6 +15,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache, reduce
 
+from compiler import executions
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value, set_in
 from compiler.workspace import Preset, Workspace
 from stages.base import Diagnostic, Span
@@ -30,6 +31,7 @@ _GROUPS = (
     ("task_type", "task_type"),
     ("method", "training.method"),
     ("base_model", "training.base_model"),
+    ("execution", "execution.type"),
 )
 
 
@@ -38,13 +40,14 @@ def overridden(task: Node, overrides: list[str]) -> Node:
     if not isinstance(task.value, dict):
         found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
         raise ParseError([found])
-    return reduce(set_in, map(_override, _unlike(overrides)), task)
+    written = [executions.named(one) for one in (task, *map(_override, _unlike(overrides)))]
+    return reduce(set_in, written)
 
 
 def resolve(written: Node, workspace: Workspace) -> Node:
     """What the user wrote, laid over the presets. Raises ParseError when a preset cannot be read or found."""
-    written = _qlora(written)
-    return reduce(overlay, [*_presets(written, workspace), written])
+    written = executions.named(_qlora(written))
+    return reduce(overlay, [*_presets(written, workspace), executions.without_preset(written)])
 
 
 def leaf(path: str, node: Node) -> Node:
@@ -56,7 +59,7 @@ def leaf(path: str, node: Node) -> Node:
 
 def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
     """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
-    written = [task, *map(_override, _unlike(overrides))]
+    written = [executions.named(one) for one in (task, *map(_override, _unlike(overrides)))]
     return [*_presets(_qlora(reduce(set_in, written)), workspace), *written]
 
 
@@ -223,6 +226,10 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
     if group == "task_type":
         help = did_you_mean(name, known) or "choose one of these, or write conf/task_type/NAME.yaml"
         yield Diagnostic("T020", f"unknown task type `{name}`", node.span, (_listed("task types", known),), help)
+        return
+    if group == "execution":
+        help = did_you_mean(name, known) or "choose one of these, or write conf/execution/NAME.yaml"
+        yield Diagnostic("T550", f"unknown execution `{name}`", node.span, (_listed("executions", known),), help)
         return
     hub = HUB_ID.fullmatch(name)
     if name.endswith(".gguf") or workspace.glob(f"{name.rstrip('/')}/config.json") or (hub and hub["revision"]):

@@ -8,22 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from compiler.execution import Execution
+from compiler.section import Section, unit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-
-
-def unit(name: str) -> dict[str, Any]:
-    """What a number counts, for `tunec explain`, docs/task-yaml.md and editors."""
-    return {"unit": name}
-
-
-class Section(BaseModel):
-    """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # Task is built, whole
 
 
 class OutputFormat(Section):
@@ -288,15 +280,6 @@ class SuccessCriteria(Section):
     gates: dict[str, float | bool] = Field(
         default_factory=dict, description="Bounds of further gates; false switches one off."
     )
-
-
-class Execution(Section):
-    """Where the stages of a build run. It is no part of what is built: another machine gives the same artifacts."""
-
-    type: Literal["local", "remote_ssh"] = Field(
-        default="local", description="local: on this machine; remote_ssh: on `host`, over SSH."
-    )
-    host: str | None = Field(default=None, max_length=200, description="USER@NAME, or a name of ~/.ssh/config.")
 
 
 class Versioning(Section):

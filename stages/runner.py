@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,38 @@ EVENTS = "TUNEC_EVENTS"  # the file that a build reads how far its stages are fr
 USER_ERROR, BUG = 1, 70
 
 
-def main(name: str) -> int:
-    """Run the instance `name` of the workspace that is the working folder; returns the exit code."""
-    threading.Thread(target=_die_with_parents, daemon=True).start()
+@dataclass(frozen=True)
+class Work:
+    """What is to be done for one instance: its stage, what dvc.yaml's `meta` says of it, its parameters as params.yaml
+    holds them, and for each output the path, aside, at which it is to stand.
+    """
+
+    name: str
+    stage: Stage
+    meta: Mapping[str, Any]
+    params: Mapping[str, Any]
+    written: Mapping[str, Path]
+
+
+def here(work: Work) -> None:
+    """Do it in this process."""
+    inputs = work.stage.inputs(**{field: _paths(given) for field, given in work.meta["inputs"].items()})
+    params = work.stage.params(**{key: value for key, value in work.params.items() if key != READ})
+    work.stage.run(inputs, params, work.stage.outputs(**work.written))
+
+
+def main(name: str, do: Callable[[Work], None] = here) -> int:
+    """Run the instance `name` of the workspace that is the working folder; returns the exit code. `do` does the work:
+    here, or on another machine.
+    """
+    threading.Thread(target=die_with_parents, daemon=True).start()
     tell = _events(name)
     progress.listen(_throttled(lambda done, total, note: tell({"done": done, "total": total, "note": note})))
     tell({"event": "start"})
     loading = time.process_time()  # what the start of this process took: no stage ends without it
     began = time.monotonic()
     try:
-        run(name)
+        run(name, do)
     except UserError as error:
         return _refused(tell, *error.diagnostics)
     except MemoryError:
@@ -46,7 +68,7 @@ def main(name: str) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _disk_is_full(error):
+        if not disk_is_full(error):
             return _bug(name, tell)
         help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
         return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
@@ -56,22 +78,20 @@ def main(name: str) -> int:
     return 0
 
 
-def run(name: str) -> None:
+def run(name: str, do: Callable[[Work], None] = here) -> None:
     """Run an instance; raises what the stage raises. Its outputs are moved into place once all are written."""
     meta, given = asked = _asked(name)
     if not isinstance(meta, dict) or "stage" not in meta:
         known = "see the stages in dvc.yaml"
         raise fail("T382", f"there is no stage {name!r} in dvc.yaml", notes=(known,), help="run `tunec compile`")
     stage = members("stages", "STAGE", Stage)[meta["stage"]]
-    inputs = stage.inputs(**{field: _paths(given) for field, given in meta["inputs"].items()})
-    params = stage.params(**{key: value for key, value in given.items() if key != READ})
     aside = Path("build", ".tmp", name)
     shutil.rmtree(aside, ignore_errors=True)
     try:
         written = {field: aside / write.path for field, write in stage.writes().items()}
         for path in written.values():
             path.parent.mkdir(parents=True, exist_ok=True)
-        stage.run(inputs, params, stage.outputs(**written))
+        do(Work(name, stage, meta, given, written))
         if _asked(name) != asked:  # DVC would write down the new parameters beside what the old ones made
             help = "build again; while a build runs, edit task.yaml as you like, but do not compile it"
             raise fail("T384", f"dvc.yaml or params.yaml was written anew while {name} ran", help=help)
@@ -149,7 +169,7 @@ def _throttled(tell: progress.Listener) -> progress.Listener:
 def _refused(tell: Callable[[Mapping[str, Any]], None], *found: Diagnostic) -> int:
     tell({"event": "refused", "diagnostics": [asdict(d) for d in found]})
     print("\n".join(render(d) for d in found), file=sys.stderr)
-    return USER_ERROR
+    return BUG if any(d.code == "T999" for d in found) else USER_ERROR  # another machine tells of ours too
 
 
 def _remember(name: str, seconds: float) -> None:
@@ -161,7 +181,7 @@ def _remember(name: str, seconds: float) -> None:
         history.remember(Path(), name, seconds, sources, code)
 
 
-def _disk_is_full(error: Exception) -> bool:
+def disk_is_full(error: Exception) -> bool:
     """Libraries in Rust (safetensors, tokenizers) raise errors of their own, with the number in their text."""
     full = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full)
@@ -183,10 +203,11 @@ def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:
 # ---------------------------------------------------------------- ending
 
 
-def _die_with_parents() -> None:
+def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
     """End this process and its children when the shell or the `dvc repro` above it is gone.
 
     kill -9 of a build leaves its stage running, which would then write into a build that nobody waits for.
+    first: what is to be done before, such as telling another machine.
     """
     import psutil
 
@@ -194,6 +215,8 @@ def _die_with_parents() -> None:
     above = me.parents()[:2]
     while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in above):
         time.sleep(1)
+    with suppress(Exception):
+        first()
     for child in me.children(recursive=True):
         child.kill()
     os._exit(143)

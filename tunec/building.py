@@ -16,7 +16,6 @@ from rich.text import Text
 
 from compiler.emit import GUARD
 from compiler.plan import Plan
-from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
 from tunec import dvc, shown
 from tunec.dvc import EVENTS, LOG
@@ -101,36 +100,39 @@ class Display:
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
 
 
-def require_local(task: Task) -> None:
-    """Raises T412 for a build that is to run elsewhere: this version runs stages on this machine."""
-    if task.execution.type != "local":
-        where = f"{task.execution.type} {task.execution.host or ''}".strip()
-        help = "build here with `tunec build execution.type=local`, or copy the workspace there and build it there"
-        raise fail("T412", f"this version cannot build on another machine ({where})", help=help)
-
-
-def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console) -> bool:
-    """Run the graph (or what `targets` need); returns whether any stage ran or was restored.
+def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console, *, pull: bool = False) -> bool:
+    """Run the graph (or what `targets` need); returns whether any stage ran or was restored. pull: what the remote has
+    is taken from there instead of being built.
 
     Raises UserError when a stage refuses; T405 when DVC fails otherwise.
     """
     with _shown(root, console) as display:
-        code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
+        wanted = ["--pull", *targets] if pull else targets
+        code = dvc.repro(waiting, wanted, root / LOG, display.hear, display.tick)
     if code:
         raise UserError(*display.refused) if display.refused else _failed(root)
     return _told(display, 0)
 
 
 def build_side_by_side(
-    root: Path, plan: Plan, targets: list[str], console: Console, slots: Slots, seconds: float | None = None
+    root: Path,
+    plan: Plan,
+    targets: list[str],
+    console: Console,
+    slots: Slots,
+    seconds: float | None = None,
+    *,
+    pull: bool = False,
 ) -> bool:
-    """As `build`, with independent stages side by side. seconds: what it may take.
+    """As `build`, with independent stages side by side. seconds: what it may take; pull: as there.
 
     Raises UserError with what each failed stage said, and T503 that names them; T504 when the time is up.
     """
     with _shown(root, console) as display:
         try:
-            ended = side_by_side.run(root, tasks(root, plan), targets, slots, display.hear, display.tick, seconds)
+            options = ("--pull",) if pull else ()
+            hear, tick = display.hear, display.tick
+            ended = side_by_side.run(root, tasks(root, plan), targets, slots, hear, tick, seconds, options)
         except UserError:
             display.tick()
             if display.refused:  # the guard's own words say more than DVC's

@@ -137,6 +137,8 @@ def build(
         list[str] | None, typer.Argument(metavar="[STAGE | KEY=VALUE]...", help="Stages to build, keys to set.")
     ] = None,
     jobs: Jobs = 1,
+    pull: Annotated[bool, typer.Option("--pull", help="Take from the DVC remote what was built elsewhere.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Bring what is built to the DVC remote at the end.")] = False,
 ) -> None:
     """Compile, then run what is stale. Ends with the table and the verdict: 0 ship, 2 a gate failed."""
     from contextlib import nullcontext
@@ -156,15 +158,18 @@ def build(
 
         console = Console(soft_wrap=True)
         _warn(compiled.warnings)
-        building.require_local(compiled.task)
         _known_stages(targets, [instance.name for instance in compiled.plan.instances])
+        if pull or push:
+            dvc.require_remote(Path())
         if waiting:
-            any_ran = building.build(waiting, Path(), targets, console)
+            any_ran = building.build(waiting, Path(), targets, console, pull=pull)
         else:
-            any_ran = building.build_side_by_side(Path(), compiled.plan, targets, console, slots(jobs))
+            any_ran = building.build_side_by_side(Path(), compiled.plan, targets, console, slots(jobs), pull=pull)
         if any_ran:  # then the data may tell more than before
             again, _ = compile_here(Path(), overrides)
             _warn([found for found in again.warnings if found not in compiled.warnings])
+    if push:
+        dvc.push(Path())
     if targets:
         return
     report = table.read_report(Path())
@@ -210,8 +215,10 @@ def verify(
 
 
 @app.command()
-def run(stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> None:
-    """Run one stage, as the commands in dvc.yaml do."""
+def run(
+    stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")],
+) -> None:
+    """Run one stage, as the commands in dvc.yaml do: where `execution` says."""
     from tunec.executing import run_stage
 
     raise typer.Exit(run_stage(stage))

@@ -188,10 +188,6 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T409": ("A task under another name than task.yaml cannot be compiled.", "Rename it."),
     "T410": ("There is no such stage.", "Choose one of those that the note lists."),
     "T411": ("An output format that tunec does not have.", "text, json or github."),
-    "T412": (
-        "A build that is to run on another machine, which this version cannot do.",
-        "Build here with `tunec build execution.type=local`, or build in a copy of the workspace there.",
-    ),
     "T413": ("A code that tunec does not have.", "docs/errors/ has a page for each that there is."),
     "T420": ("The folder for a new task is not empty.", "Name a new folder."),
     "T421": ("There is no such template.", "Choose one of those that the help lists."),
@@ -304,6 +300,73 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T519": (
         "A search in which no key is searched.",
         "Name one: `training.learning_rate=interval(1e-4,1e-2)`, `training.lora.r=choice(8,16)`.",
+    ),
+    "T530": (
+        "The host of a remote build cannot be reached.",
+        "Make `ssh HOST` work, or build here with `tunec build execution.type=local`. What is built stays built.",
+    ),
+    "T531": (
+        "The host of a remote build is not in known_hosts, or shows another key than the one there.",
+        "Compare its fingerprint with what its owner says, and connect once by hand; tunec never takes a key unseen.",
+    ),
+    "T532": (
+        "The host of a remote build does not let us in.",
+        "Make `ssh HOST` work without a question: a key without a passphrase, or one that an agent holds.",
+    ),
+    "T533": (
+        "The host of a remote build cannot run tunec.",
+        "Name its Python in `execution.python`, 3.11 or newer, with tunec installed.",
+    ),
+    "T534": (
+        "The host of a remote build has another tunec, other code or another version of a library.",
+        "Install there what is here; which build of a library it is (`+cpu`, `+cu128`) is free.",
+    ),
+    "T535": (
+        "The connection to the host of a remote build was lost.",
+        "Build again: files that came across stay there, half a file is continued, and a stage that was done there is "
+        "not run again.",
+    ),
+    "T536": (
+        "The disk of the host of a remote build is full.",
+        "Make room there; its `execution.folder` may be emptied while nothing runs.",
+    ),
+    "T537": (
+        "The host of a remote build sends what it should not: other bytes, a link, or a file that its stage does not "
+        "write. Nothing of it was taken over.",
+        "Build again; when it stays so, do not trust that host.",
+    ),
+    "T538": (
+        "A stage on another machine ended without a word: it was killed, often for want of memory.",
+        "Look there for what ended it, and build again. Nothing of it was taken over.",
+    ),
+    "T539": ("ssh or rsync is not installed, here or on the host.", "`apt-get install openssh-client rsync`."),
+    "T540": (
+        "No Slurm cluster takes the job.",
+        "Build where `sbatch` works; mend partition, account, time and gpus in `execution`.",
+    ),
+    "T541": (
+        "The cluster ended a job before its stage did.",
+        "Raise `execution.time`, or choose another partition, and build again.",
+    ),
+    "T542": (
+        "A node of the cluster does not see the workspace.",
+        "Keep it on a file system that every node mounts at the same place.",
+    ),
+    "T543": (
+        "The library behind `execution.type` is not installed.",
+        "`pip install 'tunec[slurm]'` or `'tunec[ray]'`.",
+    ),
+    "T544": ("There is no Ray cluster at `execution.address`.", "Start one, or name it."),
+    "T545": ("Ray lost a task: its worker or its node died.", "Look at that node, and build again."),
+    "T546": ("rsync failed.", "Mend what it names, and build again: what came across stays."),
+    "T547": (
+        "`tunec build --pull` or `--push` without a DVC remote, or with one that cannot be reached.",
+        "`dvc remote add -d NAME URL`; a build without these options needs none.",
+    ),
+    "T548": ("A stage that is to run on the host runs there already.", "Wait for it, or end it there."),
+    "T550": (
+        "An execution that is neither local, remote_ssh, slurm or ray nor a preset.",
+        "Choose one, or write `conf/execution/NAME.yaml`.",
     ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

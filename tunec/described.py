@@ -151,6 +151,7 @@ _CHOICES: dict[str, Callable[[Disk], list[str]]] = {
     "task_type": _presets("task_type"),
     "baselines": _catalog(_BASELINES),
     "training.base_model": _presets("base_model"),
+    "execution.type": _presets("execution"),
     "training.method": lambda disk: list(methods()),
     "quantization.formats": lambda disk: QUANTIZATIONS,
     "evaluation.metrics": _catalog(_METRICS),

@@ -132,15 +132,16 @@ def started_build(root: Path) -> AbstractContextManager[Waiting]:
 
 
 def repro(
-    waiting: Waiting, targets: list[str], log: Path, hear: Callable[[Event, str], None], tick: Callable[[], None]
+    waiting: Waiting, wanted: list[str], log: Path, hear: Callable[[Event, str], None], tick: Callable[[], None]
 ) -> int:
-    """`dvc repro`, its output into `log`. `hear` is told of each stage; `tick` is called between lines.
+    """`dvc repro`, its output into `log`. `hear` is told of each stage; `tick` is called between lines. wanted: its
+    arguments, stages and options.
 
     Returns DVC's exit code. Ctrl-C reaches DVC and the stage as well, and is raised again here.
     """
     import selectors
 
-    process = waiting.tell(["repro", *targets])
+    process = waiting.tell(["repro", *wanted])
     waiting.builds, told = True, _InTurn(hear)
     with log.open("wb") as out, selectors.DefaultSelector() as ready:
         stream: Any = process.stdout
@@ -258,6 +259,27 @@ def _config(root: Path) -> tuple[Path, Any]:
     folders = (folder / ".dvc" for folder in (root.resolve(), *root.resolve().parents))
     found = next(folder for folder in folders if folder.is_dir())
     return found, Config(str(found))
+
+
+def require_remote(root: Path) -> None:
+    """Raises T547 where there is no default remote to share results through."""
+    from stages.base import fail
+
+    if remote(root) is None:
+        help = "`dvc remote add -d NAME URL`: a folder, ssh://, s3://, gs://, azure:// and more"
+        raise fail("T547", "there is no DVC remote to share results through", help=help)
+
+
+def push(root: Path) -> None:
+    """Bring what was built to the default remote, and which inputs it was built from. Raises T547 when that fails."""
+    from stages.base import fail
+
+    command = [sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache"]
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        notes = tuple(line for line in done.stderr.strip().splitlines() if line)[-3:]
+        help = "mend the remote (`dvc remote list`), then `tunec build --push` again: what is built stays built"
+        raise fail("T547", "what was built could not be pushed", notes=notes, help=help)
 
 
 def bring(root: Path, md5: str, out: Path) -> bool:

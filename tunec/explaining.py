@@ -27,7 +27,7 @@ _OTHERS = {
     "training.method": "the compiler, which lays conf/method/NAME.yaml below the task",
     "training.lora.r": "the compiler, which names variants by it",
     "quantization.formats": "the compiler, which makes a file and its predictions of each",
-    "execution": "`tunec build`",
+    "execution": "`tunec build` and `tunec run`, which take stages to where they run",
     "versioning": "`tunec release`",
     "sweep": "the compiler, which makes a variant of each combination",
 }

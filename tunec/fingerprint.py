@@ -54,6 +54,31 @@ def difference(before: str, after: str) -> list[str]:
     ]
 
 
+def differing(text: str) -> list[str]:
+    """What of a fingerprint that was written on another machine is not so on this one, in words.
+
+    Which build of a library it is (`2.13.0+cpu`, `2.13.0+cu128`) goes with the machine, and is no difference.
+    """
+    said = [line.rsplit(" ", 1) for line in text.splitlines()]
+    return [_other(name, value, here) for name, value in said if (here := _here(name)) != value.split("+")[0]]
+
+
+def _other(name: str, value: str, here: str) -> str:
+    return f"{name} is another" if name.startswith("stages/") else f"{name} is {here}, not {value}"
+
+
+def _here(name: str) -> str:
+    """The value of one line of a fingerprint on this machine."""
+    if name == "python":
+        return ".".join(platform.python_version_tuple()[:2])
+    if not name.startswith("stages/"):
+        return _version(name).split("+")[0]
+    if name.endswith(".py"):
+        return _module(name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")).hash
+    file = _ROOT / name.removeprefix("stages/")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else "absent"
+
+
 def _closure(first: str, made: Made) -> set[str]:
     found: set[str] = set()
     waiting = [first]

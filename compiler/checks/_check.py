@@ -17,7 +17,12 @@ from stages.facts import methods
 
 CHOOSE = "choose one of these"
 # The key that names a preset of each group.
-_CHOSEN_BY = {"task_type": "task_type", "method": "training.method", "base_model": "training.base_model"}
+_CHOSEN_BY = {
+    "task_type": "task_type",
+    "method": "training.method",
+    "base_model": "training.base_model",
+    "execution": "execution.type",
+}
 
 
 @dataclass(frozen=True)

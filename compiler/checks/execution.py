@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
-
-# What ssh takes as one word that is no option and no command.
-_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+from compiler.execution import HOST, READS, Execution
+from compiler.resolve import COMMAND_LINE
 
 
 @check("T144")
@@ -26,20 +25,24 @@ def remote_has_a_host(look: Look) -> Iterator[Found]:
 def host_is_a_name(look: Look) -> Iterator[Found]:
     """A host that is no `user@name`: an option of ssh, a command or a path could hide in it.
 
-    Write a name with letters, digits, dots and dashes; ports and keys stand in ~/.ssh/config.
+    Write a name with letters, digits, dots and dashes; ports and keys stand in keys of their own, or in ~/.ssh/config.
     """
     host = look.task.execution.host
-    if host is not None and not _HOST.fullmatch(host):
-        help = "write it like user@gpu-server; ports and keys stand in ~/.ssh/config"
+    if host is not None and not re.fullmatch(HOST, host):
+        help = "write it like user@gpu-server; a port stands in `port`, a key in `key`"
         yield Found("this is no host", "execution.host", help)
 
 
 @check("T146", "warning")
-def host_is_used(look: Look) -> Iterator[Found]:
-    """A host for a build that runs on this machine.
+def keys_are_used(look: Look) -> Iterator[Found]:
+    """A host for a build that runs on this machine, or another key that the execution's type does not read.
 
-    Remove it, or write `type: remote_ssh`.
+    Remove it, or write the `type` that reads it.
     """
-    if look.task.execution.type == "local" and look.written("execution.host"):
-        help = "remove it, or write `type: remote_ssh`"
-        yield Found("a local build has no host", "execution.host", help, key=True)
+    type, said = look.task.execution.type, look.span("execution.type")
+    if said and said.file == COMMAND_LINE:  # for this build; what the task says of another place waits for the next
+        return
+    for key in Execution.model_fields:
+        if key not in ("type", "slots", *READS[type]) and look.written(f"execution.{key}"):
+            readers = " or ".join(f"`type: {other}`" for other, read in READS.items() if key in read)
+            yield Found(f"a {type} build has no {key}", f"execution.{key}", f"remove it, or write {readers}", key=True)

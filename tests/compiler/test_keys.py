@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from compiler.execution import Execution
 from compiler.task import Task
 from tests.compiling import ROWS, compiled, refused
 from tests.releasing.conftest import made, small  # noqa: F401 - fixtures
@@ -123,11 +124,12 @@ CONSUMED: dict[str, tuple[tuple[str, ...], Any]] = {
     "versioning.retention": (("release", "--dry-run"), 1),
     "versioning.deploy_target": (("release", "--dry-run"), "ollama"),
 }
-# Keys that nothing built depends on, and who reads them; each has a test of its own below.
+# Keys that nothing built depends on, and who reads them; each has a test of its own below, or in tests/executing/.
 ELSEWHERE = {
     "splits.ratios.train": "the check that the shares sum to 1",
-    "execution.type": "tunec build",
-    "execution.host": "tunec build",
+    "execution.slots.gpus": "tunec build -j",
+    "execution.slots.memory": "tunec build -j",
+    **{f"execution.{key}": "tunec run" for key in Execution.model_fields if key != "slots"},
 }
 
 
@@ -198,12 +200,6 @@ def test_a_key_that_a_command_reads_changes_what_it_prints_and_nothing_that_is_b
 
 def test_the_tables_hold_every_key_and_no_other() -> None:
     assert {key for key, _ in leaves()} == OTHER.keys() | CONSUMED.keys() | ELSEWHERE.keys()
-
-
-@pytest.mark.parametrize("key", ["execution.type", "execution.host"])
-def test_where_a_build_runs_is_no_part_of_what_is_built(key: str) -> None:
-    other = {"execution": {"type": "remote_ssh", "host": "me@there" if key.endswith("host") else "there"}}
-    assert built({**TEXT, **other}) == built(TEXT)
 
 
 def test_the_share_of_train_is_what_the_others_leave() -> None:

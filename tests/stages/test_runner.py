@@ -11,11 +11,11 @@ from stages import runner
 
 
 def outcome(error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    def stage(name: str) -> None:
+    def stage(name: str, do: object) -> None:
         raise error
 
     monkeypatch.setattr(runner, "run", stage)
-    monkeypatch.setattr(runner, "_die_with_parents", lambda: None)
+    monkeypatch.setattr(runner, "die_with_parents", lambda: None)
     return runner.main("train"), capsys.readouterr().err
 
 

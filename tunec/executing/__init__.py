@@ -52,4 +52,27 @@ def _local(execution: Mapping[str, Any]) -> Executor:
     return Local()
 
 
-_EXECUTORS: dict[str, Callable[[Mapping[str, Any]], Executor]] = {"local": _local}
+def _remote_ssh(execution: Mapping[str, Any]) -> Executor:
+    from tunec.executing.remote_ssh import RemoteSsh
+
+    return RemoteSsh(execution)
+
+
+def _slurm(execution: Mapping[str, Any]) -> Executor:
+    from tunec.executing.slurm import Slurm
+
+    return Slurm(execution)
+
+
+def _ray(execution: Mapping[str, Any]) -> Executor:
+    from tunec.executing.ray import OnRay
+
+    return OnRay(execution)
+
+
+_EXECUTORS: dict[str, Callable[[Mapping[str, Any]], Executor]] = {
+    "local": _local,
+    "remote_ssh": _remote_ssh,
+    "slurm": _slurm,
+    "ray": _ray,
+}

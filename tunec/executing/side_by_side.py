@@ -45,14 +45,16 @@ def run(
     hear: Callable[[Event, str], None],
     tick: Callable[[], None],
     seconds: float | None = None,
+    options: tuple[str, ...] = (),
 ) -> Ended:
     """Bring `targets` (or everything) up to date. seconds: begin nothing that would end later, and end what does.
+    options: of `dvc repro`.
 
     Raises T406 when another build keeps us out, T405 when DVC cannot say what changed.
     """
     wanted = above(tasks, targets) if targets else set(tasks)
     workers = max(1, min(slots.jobs, len(wanted)))
-    with pool(root, workers, hear) as crew:
+    with pool(root, workers, hear, options) as crew:
         build = _Build(root, crew, slots, hear, tick, time.monotonic() + seconds if seconds is not None else None)
         build.alone(["--wait-for-lock", "repro", "--single-item", GUARD], GUARD)
         changed = _changed(build.alone(["status", "--json"], "status"))

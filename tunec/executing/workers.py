@@ -29,12 +29,13 @@ _BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 @dataclass
 class Worker:
-    """A DVC process. stage: what it runs now. said: the lines of its command that no log has got."""
+    """A DVC process. options: of every reproduction. stage: what it runs now. said: the lines of its command that no log has got."""
 
     process: subprocess.Popen[bytes]
     link: socket.socket
     root: Path
     hear: Callable[[Event, str], None]
+    options: tuple[str, ...] = ()
     stage: str | None = None
     said: list[str] = field(default_factory=list)
     _rest: bytes = b""
@@ -48,7 +49,7 @@ class Worker:
         """Reproduce one stage; its output goes to a log of its own."""
         self.stage = stage
         self._log = (self.root / LOGS / f"{stage}.log").open("wb")
-        self.ask(["--wait-for-lock", "repro", "--single-item", stage], environ)
+        self.ask(["--wait-for-lock", "repro", *self.options, "--single-item", stage], environ)
 
     def read(self) -> None:
         """Take what it has written since the last look."""
@@ -85,15 +86,17 @@ class Worker:
 
 
 @contextmanager
-def pool(root: Path, many: int, hear: Callable[[Event, str], None]) -> Iterator[list[Worker]]:
-    """So many workers; they end with the block, and what they run with them."""
+def pool(
+    root: Path, many: int, hear: Callable[[Event, str], None], options: tuple[str, ...] = ()
+) -> Iterator[list[Worker]]:
+    """So many workers; they end with the block, and what they run with them. options: of `dvc repro`."""
     (root / LOGS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        yield [stack.enter_context(_worker(root, hear)) for _ in range(many)]
+        yield [stack.enter_context(_worker(root, hear, options)) for _ in range(many)]
 
 
 @contextmanager
-def _worker(root: Path, hear: Callable[[Event, str], None]) -> Iterator[Worker]:
+def _worker(root: Path, hear: Callable[[Event, str], None], options: tuple[str, ...]) -> Iterator[Worker]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         env = {**dvc.environment(), "PYTHONUNBUFFERED": "1", "TUNEC_EVENTS": str((root / dvc.EVENTS).resolve())}
@@ -110,7 +113,7 @@ def _worker(root: Path, hear: Callable[[Event, str], None]) -> Iterator[Worker]:
         stream: Any = process.stdout
         os.set_blocking(stream.fileno(), False)
         try:
-            yield Worker(process, ours, root, hear)
+            yield Worker(process, ours, root, hear, options)
         finally:
             ours.close()
             _end(process)

@@ -77,7 +77,6 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
         return [Outcome(job, None, (), "") for job in batch], None
     compiled, _ = compile_here(root, jobs.as_overrides(whole))
     show(compiled.warnings)
-    building.require_local(compiled.task)
     stopped = None
     try:
         building.build_side_by_side(

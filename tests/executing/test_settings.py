@@ -1,0 +1,123 @@
+"""The section `execution`: what it may say, who sets it, and where it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compiler.execution import READS, Execution, minutes
+from compiler.parse import ParseError
+from compiler.workspace import Memory, Preset
+from tests.compiling import MINIMAL, compile_task, compiled, refused, shipped, told
+from tunec.executing import settings
+from tunec.executing.ssh import Host
+
+REMOTE = "execution: {type: remote_ssh, host: me@gpu}\n"
+
+
+def meta(text: str, overrides: list[str] | None = None) -> object:
+    """What dvc.yaml tells `tunec run`."""
+    found = compiled(text, overrides=overrides)
+    return yaml.safe_load(found.dvc_yaml)["stages"]["guard"]["meta"].get("execution")
+
+
+def test_a_local_build_writes_nothing_down() -> None:
+    assert meta(MINIMAL) is None
+    assert compiled(MINIMAL + "execution: {type: local}\n").dvc_yaml == compiled(MINIMAL).dvc_yaml
+
+
+def test_a_preset_fills_in_what_the_task_leaves_out() -> None:
+    assert meta(MINIMAL + REMOTE) == {
+        "type": "remote_ssh",
+        "host": "me@gpu",
+        "folder": ".cache/tunec",
+        "python": "python3",
+    }
+    assert meta(MINIMAL + "execution: slurm\n") == {"type": "slurm", "gpus": 1, "time": "4h"}
+    assert meta(MINIMAL + "execution: {type: ray, address: 'head:6379'}\n") == {
+        "type": "ray",
+        "address": "head:6379",
+        "gpus": 1,
+    }
+
+
+def test_what_runs_it_reads_it_out_of_dvc_yaml(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(compiled(MINIMAL + REMOTE).dvc_yaml)
+    assert Host.of(settings(tmp_path)).name == "me@gpu"
+    (tmp_path / "dvc.yaml").write_text(compiled(MINIMAL).dvc_yaml)
+    assert settings(tmp_path) == {}
+
+
+def test_the_command_line_chooses_another_place() -> None:
+    assert meta(MINIMAL + REMOTE, ["execution=local"]) is None
+    assert meta(MINIMAL + REMOTE, ["execution.type=local"]) is None
+    assert meta(MINIMAL, ["execution=slurm", "execution.time=2d"]) == {"type": "slurm", "gpus": 1, "time": "2d"}
+    assert meta(MINIMAL + "execution: slurm\n", ["execution.gpus=4"]) == {"type": "slurm", "gpus": 4, "time": "4h"}
+
+
+@pytest.mark.parametrize("line", ["execution: box\n", "execution: {type: box}\n"])
+def test_a_preset_of_one_s_own_names_a_machine(line: str) -> None:
+    text = "execution: {type: remote_ssh, host: me@box, folder: runs, python: py/bin/python}\n"
+    own = {**shipped(), "execution": {**shipped()["execution"], "box": Preset("conf/execution/box.yaml", text)}}
+    found = compile_task(MINIMAL + line, Memory(frozenset({"data/raw/rows.jsonl"}), own))
+    assert found.task.execution.type == "remote_ssh" and found.task.execution.host == "me@box"
+
+
+@pytest.mark.parametrize("key", [key for key in Execution.model_fields if key not in ("type", "slots")])
+def test_a_key_that_the_type_does_not_read_is_warned_of(key: str) -> None:
+    value = {"port": 22, "gpus": 1, "time": "1h", "address": "auto"}.get(key, "x")
+    codes = [found.code for found in told(MINIMAL + f"execution: {{{key}: {value}}}\n")]
+    assert codes == ["T146"]
+
+
+def test_every_key_is_read_by_some_type() -> None:
+    assert {key for keys in READS.values() for key in keys} | {"type", "slots"} == set(Execution.model_fields)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "{type: remote_ssh, host: gpu, port: 0}",
+        "{type: remote_ssh, host: gpu, key: '-oProxyCommand=x'}",
+        "{type: remote_ssh, host: gpu, folder: ../up}",
+        "{type: remote_ssh, host: gpu, python: 'python3 -c x'}",
+        "{type: slurm, time: 90}",
+        "{type: slurm, time: '1:30:00'}",
+        "{type: slurm, partition: '--wrap=x'}",
+        "{type: slurm, account: 'a b'}",
+        "{type: ray, address: 'http://x:1'}",
+    ],
+)
+def test_what_no_command_should_see_is_refused(section: str) -> None:
+    assert {found.code for found in refused(MINIMAL + f"execution: {section}\n")} <= {"T013", "T014", "T016", "T019"}
+
+
+def test_no_part_of_a_stage_depends_on_where_it_runs() -> None:
+    here, there = compiled(MINIMAL), compiled(MINIMAL + REMOTE)
+    assert there.params_yaml == here.params_yaml
+    stages, others = (yaml.safe_load(one.dvc_yaml)["stages"] for one in (here, there))
+    assert stages.pop("guard")["cmd"] == others.pop("guard")["cmd"]
+    assert stages == others
+
+
+def test_times_are_told_in_minutes() -> None:
+    assert [minutes(time) for time in ("90m", "8h", "2d")] == [90, 480, 2880]
+
+
+def test_every_key_of_remote_ssh_reaches_a_command() -> None:
+    plain = {"type": "remote_ssh", "host": "gpu"}
+    for key, value in {"host": "me@gpu", "port": 2222, "key": "k", "folder": "runs", "python": "py"}.items():
+        before, after = Host.of(plain), Host.of({**plain, key: value})
+        made = [
+            (one.agent(), one.send(Path("o"), f"{one.folder}/i"), one.fetch("o", Path("i"))) for one in (before, after)
+        ]
+        assert made[0] != made[1], key
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(ParseError) as found:
+        compiled(MINIMAL + "execution: slrum\n")
+    assert found.value.diagnostics[0].code == "T550"
+    assert "slurm" in str(found.value.diagnostics[0].help)
