@@ -10,8 +10,10 @@ from typing import Any
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.parse import Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
+from compiler.recipe import After
 from compiler.resolve import model_slug, overridden, resolve
 from compiler.schema import canonical, expand, lowered, order
+from compiler.settle import settled
 from compiler.sweep import Point, points
 from compiler.task import Task
 from compiler.validate import validate
@@ -54,7 +56,7 @@ def compile_task(
     """Compile the text of a task. Raises parse.ParseError with every diagnostic of the first pass that fails."""
     written = sorted(overrides or [])
     grid = points(overridden(parse(text, file), written))
-    resolved = [(point, resolve(point.tree, workspace)) for point in grid]
+    resolved = [(point, settled(resolve(point.tree, workspace), workspace)) for point in grid]
     checked = [(point, tree, *validate(tree, workspace)) for point, tree in resolved]
     warnings = list(dict.fromkeys(warning for *_, found in checked for warning in found))
     _, tree, task, _ = checked[0]
@@ -100,7 +102,8 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
-    return Variant(_slug(model, task, point), model, values)
+    first = _first_slug(model, task, point) if task.training.after else None
+    return Variant(_slug(model, task, point), model, values, first)
 
 
 def _slug(model: str, task: Task, point: Point) -> str:
@@ -108,6 +111,13 @@ def _slug(model: str, task: Task, point: Point) -> str:
     others = {key: value for key, value in point.values.items() if key not in _IN_EVERY_NAME}
     swept = [re.sub(r"[^A-Za-z0-9_.]+", "-", f"{key.rpartition('.')[2]}-{value}") for key, value in others.items()]
     return "-".join([model, f"r{task.training.lora.r}", *swept]).replace(".", "_")
+
+
+def _first_slug(model: str, task: Task, point: Point) -> str:
+    """The first training's name, without what only the second one reads: variants that differ in that share it."""
+    own = {f"training.{name}" for name in After.model_fields}
+    kept = {key: value for key, value in point.values.items() if not any(f"{key}.".startswith(f"{o}.") for o in own)}
+    return _slug(model, task, Point(point.tree, kept))
 
 
 def _files(pattern: str, workspace: Workspace) -> list[str]:

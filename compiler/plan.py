@@ -18,6 +18,7 @@ _COORDINATES: dict[Axis, tuple[str, ...]] = {
     "task": (),
     "model": ("model",),
     "baseline": ("baseline", "model"),
+    "first": ("first",),
     "variant": ("variant",),
     "quantization": ("variant", "quantization"),
     "candidate": ("variant", "candidate"),
@@ -26,11 +27,15 @@ _COORDINATES: dict[Axis, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One resolved task: a base model trained in one way. `values` is the whole tree of resolved keys."""
+    """One resolved task: a base model trained in one way. `values` is the whole tree of resolved keys.
+
+    first: the name of the training that is done before, where there is one.
+    """
 
     slug: str
     model: str
     values: Mapping[str, Any]
+    first: str | None = None
 
     def lookup(self, path: str) -> Any:
         """The value of a dotted key; None where an optional section or key is absent."""
@@ -126,8 +131,10 @@ def _places(per: Axis, variant: Variant) -> Iterator[At]:
             for name, options in variant.values["baselines"].items():
                 if options is not False:
                     yield At(baseline=name, model=variant.model if known[name].needs_model else None)
+        case "first":
+            yield from [At(model=variant.model, first=variant.first)] if variant.first else []
         case "variant":
-            yield At(model=variant.model, variant=variant.slug)
+            yield At(model=variant.model, variant=variant.slug, first=variant.first)
         case "quantization":
             yield from (At(model=variant.model, variant=variant.slug, quantization=q) for q in formats)
         case "candidate":

@@ -8,22 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
+from compiler.section import Section, unit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-
-
-def unit(name: str) -> dict[str, Any]:
-    """What a number counts, for `tunec explain`, docs/task-yaml.md and editors."""
-    return {"unit": name}
-
-
-class Section(BaseModel):
-    """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # Task is built, whole
 
 
 class OutputFormat(Section):
@@ -110,8 +102,10 @@ class Splits(Section):
 class Lora(Section):
     """The low-rank adapter."""
 
-    r: int = Field(ge=1, le=1024, description="Rank.", json_schema_extra=unit("dimensions"))
-    alpha: int = Field(ge=1, description="The update is scaled by alpha / r.", json_schema_extra=unit("dimensions"))
+    r: int = Field(ge=1, le=1024, description="Rank.", json_schema_extra=unit("dimensions") | AUTO)
+    alpha: int = Field(
+        ge=1, description="The update is scaled by alpha / r.", json_schema_extra=unit("dimensions") | AUTO
+    )
     dropout: float = Field(
         ge=0,
         lt=1,
@@ -145,13 +139,18 @@ class Training(Section):
         "in words), system (the system prompt alone) or none.",
     )
     lora: Lora
-    epochs: float = Field(gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes"))
+    epochs: float = Field(
+        gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes") | AUTO
+    )
     learning_rate: float = Field(
-        gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step")
+        gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step") | AUTO
     )
     batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.", json_schema_extra=unit("rows"))
     warmup_ratio: float = Field(
-        ge=0, lt=1, description="Share of the steps in which the rate climbs.", json_schema_extra=unit("share of steps")
+        ge=0,
+        lt=1,
+        description="Share of the steps in which the rate climbs.",
+        json_schema_extra=unit("share of steps") | AUTO,
     )
     weight_decay: float = Field(
         ge=0,
@@ -188,6 +187,23 @@ class Training(Section):
         default=None, description="grpo: the metric that rates an answer; default: the primary metric."
     )
     seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
+    dev: DevChecks = Field(default_factory=DevChecks)
+    budget: Budget = Field(default_factory=Budget)
+    rate_probe: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        json_schema_extra=unit("steps"),
+        description="Steps of each of three short runs first, at a third of the rate, the rate and three times it; the "
+        "one with the least dev loss is trained with. 0: none.",
+    )
+    gradient_checkpointing: Literal["auto", "on", "off"] = Field(
+        default="auto", description="Compute activations twice instead of keeping them; auto: where memory asks for it."
+    )
+    signals: Signals = Field(default_factory=Signals)
+    after: After | None = Field(
+        default=None, description="A training that is done first; `training: [FIRST, SECOND]` says the same."
+    )
 
 
 class Chat(Section):
@@ -292,6 +308,9 @@ class Execution(Section):
         default="local", description="local: on this machine; remote_ssh: on `host`, over SSH."
     )
     host: str | None = Field(default=None, max_length=200, description="USER@NAME, or a name of ~/.ssh/config.")
+    report_to: list[Literal["mlflow", "wandb", "tensorboard"]] = Field(
+        default_factory=list, description="Who is told of every training step, beside the curve that is always kept."
+    )
 
 
 class Versioning(Section):

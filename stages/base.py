@@ -33,7 +33,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 from pydantic import BaseModel, ConfigDict
 
-Axis = Literal["task", "model", "baseline", "variant", "quantization", "candidate"]
+Axis = Literal["task", "model", "baseline", "first", "variant", "quantization", "candidate"]
 Severity = Literal["error", "warning"]
 READ = "reads"  # the key in a section of params.yaml that names the instances a stage reads; no parameter of its own
 
@@ -87,13 +87,15 @@ def fail(
 
 @dataclass(frozen=True)
 class At:
-    """Which instance of a stage this is: its place on each axis that the stage is repeated over."""
+    """Which instance of a stage this is: its place on each axis that the stage is repeated over. first: a training
+    that another one goes on from."""
 
     model: str | None = None
     baseline: str | None = None
     variant: str | None = None
     quantization: str | None = None
     candidate: str | None = None
+    first: str | None = None
 
 
 def always(at: At) -> bool:
@@ -214,7 +216,8 @@ class Stage:
     def keys(self, at: At) -> list[str]:
         """The keys of the task that the instance `at` reads, as parameters or as files."""
         files = [m.key for group in self.reads().values() for m in group if isinstance(m, File)]
-        return files + [path.format(**vars(at)) for path in _origins(self.params).values()]
+        own = {name: path for name, path in _origins(self.params).items() if name not in self.settled(at)}
+        return files + [path.format(**vars(at)) for path in own.values()]
 
     def origins(self) -> Mapping[str, str]:
         """Parameter -> the key that it comes from, groups included: `lora.r` -> `training.lora.r`."""
@@ -344,7 +347,8 @@ class Method:
 @dataclass(frozen=True)
 class Adapter:
     """What of a model is trained. `load(located, device)` gives model and tokenizer, `add(model, params)` makes the
-    model trainable, and `write(model, folder)` writes what was trained, for stages.adapter to put on the base model.
+    model trainable, `write(model, folder)` writes what was trained, for stages.adapter to put on the base model, and
+    `go_on(model, folder)` puts what was written into a trainable model.
 
     keys: as a Method's.
     """
@@ -355,6 +359,7 @@ class Adapter:
     load: Callable[..., tuple[Any, Any]]
     add: Callable[..., Any]
     write: Callable[..., None]
+    go_on: Callable[..., None]
 
 
 # The names of llama.cpp's quantizations that `quantization.formats` takes, smallest effect first.

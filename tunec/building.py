@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +18,12 @@ from rich.text import Text
 from compiler.emit import GUARD
 from compiler.task import Task
 from stages.base import Diagnostic, Span, UserError, fail
+from stages.runner import REPORT_TO
 from tunec import dvc
 from tunec.dvc import EVENTS, LOG
+from tunec.start import show
 
+_KILLED = re.compile(r"exited with (137|-9)\b")
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
 
@@ -46,6 +51,7 @@ class Display:
         self.lines: dict[str, Line] = {}
         self.unchanged = 0
         self.refused: list[Diagnostic] = []
+        self.warned: list[Diagnostic] = []
 
     def hear(self, event: dvc.Event, name: str) -> None:
         if name == GUARD and event != "failed":
@@ -84,6 +90,8 @@ class Display:
         line = self.lines.get(event["stage"])
         if event.get("event") == "refused":
             self.refused += [_diagnostic(d) for d in event["diagnostics"]]
+        elif event.get("event") == "warned":
+            self.warned += [_diagnostic(d) for d in event["diagnostics"]]
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"
@@ -116,6 +124,15 @@ def require_local(task: Task) -> None:
         raise fail("T412", f"this version cannot build on another machine ({where})", help=help)
 
 
+def report_to(root: Path, trackers: Sequence[str]) -> None:
+    """Let stages know who is told of training steps: DVC was started before the task was compiled."""
+    file = root / REPORT_TO
+    file.unlink(missing_ok=True)
+    if trackers:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(trackers) + "\n", encoding="utf-8")
+
+
 def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console) -> bool:
     """Run the graph (or what `targets` need); returns whether any stage ran or was restored.
 
@@ -128,6 +145,7 @@ def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console
     with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
         code = dvc.repro(waiting, targets, root / LOG, display.hear, display.tick)
         display.close(failed=code != 0)
+    show(display.warned)
     if code:
         raise UserError(*display.refused) if display.refused else _failed(root)
     if display.unchanged:
@@ -143,6 +161,12 @@ def _diagnostic(told: dict[str, Any]) -> Diagnostic:
 def _failed(root: Path) -> UserError:
     """DVC's own words, where no stage said why."""
     lines = (root / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    killed = next((line for line in lines if line.startswith("ERROR") and _KILLED.search(line)), None)
+    if killed:  # by the system itself, before the stage could say a word
+        help = "close other programs, or choose a smaller base model, batch or max_length; then build again"
+        return fail(
+            "T661", "the system killed a stage, most likely because the memory was full", notes=(killed,), help=help
+        )
     if any("Unable to acquire lock" in line for line in lines):
         return fail("T406", "another build runs in this workspace", help="wait for it, or stop it")
     notes = tuple(line for line in lines if line.startswith("ERROR"))[-3:] or tuple(lines[-3:])

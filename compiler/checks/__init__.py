@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from itertools import islice
 from types import ModuleType
 
-from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training, versioning
+from compiler.checks import (
+    contract,
+    criteria,
+    data,
+    execution,
+    model,
+    paths,
+    recipe,
+    splits,
+    template,
+    training,
+    versioning,
+)
 from compiler.checks._check import Check, Look
 from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
@@ -25,6 +37,7 @@ _MODULES: tuple[ModuleType, ...] = (
     contract,
     model,
     training,
+    recipe,
     criteria,
     execution,
     versioning,

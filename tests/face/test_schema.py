@@ -52,7 +52,9 @@ def test_an_editor_marks_a_mistake(key: str, value: object) -> None:
 
 def test_every_number_that_counts_something_says_what() -> None:
     numbers = [about for about in described.every() if "number" in about.allowed and not about.keys and not about.free]
-    assert {about.path for about in numbers if about.unit is None} == {"splits.seed", "training.beta", "training.seed"}
+    assert {about.path for about in numbers if about.unit is None} == {
+        *("splits.seed", "training.beta", "training.seed", "training.after.beta")
+    }
 
 
 def test_every_key_is_described() -> None:
