@@ -92,18 +92,8 @@ def _at_least(name: str, times: float, bound: float) -> None:
 
 
 def _median(way: str, rows: str, prompt: str, given: argparse.Namespace) -> dict[str, float]:
-    command = [
-        sys.executable,
-        __file__,
-        "--way",
-        way,
-        "--rows-in",
-        rows,
-        "--prompt",
-        prompt,
-        "--steps",
-        str(given.steps),
-    ]
+    command = [sys.executable, __file__, "--way", way, "--rows-in", rows, "--prompt", prompt]
+    command += ["--base", str(given.base), "--steps", str(given.steps)]
     runs = []
     for _ in range(given.times):
         done = subprocess.run(
