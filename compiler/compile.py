@@ -11,8 +11,10 @@ from typing import Any
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.parse import MAX_FOUND, Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
+from compiler.recipe import After
 from compiler.resolve import model_slug, overridden, resolve
 from compiler.schema import canonical, expand, lowered, order
+from compiler.settle import settled
 from compiler.sweep import Point, full, points
 from compiler.task import Task
 from compiler.validate import validate
@@ -87,7 +89,7 @@ def _checked(grid: list[Point], workspace: Workspace) -> list[_Checked]:
     wrong: dict[Diagnostic, list[Point]] = {}
     for point in grid:
         try:
-            tree = resolve(point.tree, workspace)
+            tree = settled(resolve(point.tree, workspace), workspace)
             whole.append(_Checked(point, tree, *validate(tree, workspace)))
         except ParseError as error:
             for found in error.diagnostics:
@@ -110,7 +112,7 @@ def _of_points(found: Diagnostic, those: list[Point], many: int) -> Diagnostic:
 def _usual(whole: Node, workspace: Workspace) -> Node | None:
     """The task without its sweep: a point that says what it says needs no name of its own. None where it is no task."""
     try:
-        return resolve(whole, workspace)
+        return settled(resolve(whole, workspace), workspace)
     except ParseError:
         return None
 
@@ -178,7 +180,8 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
-    return Variant(_slug(model, task, point, usual), model, values, point.values)
+    first = _first_slug(model, task, point, usual) if task.training.after else None
+    return Variant(_slug(model, task, point, usual), model, values, point.values, first=first)
 
 
 def _slug(model: str, task: Task, point: Point, usual: Node | None) -> str:
@@ -196,6 +199,13 @@ def _slug(model: str, task: Task, point: Point, usual: Node | None) -> str:
 def _says(tree: Node, key: str, value: Any) -> bool:
     node = tree.get(key)
     return node is not None and node.plain() == value
+
+
+def _first_slug(model: str, task: Task, point: Point, usual: Node | None) -> str:
+    """The first training's name, without what only the second one reads: variants that differ in that share it."""
+    own = {f"training.{name}" for name in After.model_fields}
+    kept = {key: value for key, value in point.values.items() if not any(f"{key}.".startswith(f"{o}.") for o in own)}
+    return _slug(model, task, replace(point, values=kept), usual)
 
 
 def _files(pattern: str, workspace: Workspace) -> list[str]:

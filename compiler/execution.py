@@ -22,7 +22,7 @@ _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 Type = Literal["local", "remote_ssh", "slurm", "ray"]
 # The keys that each type reads, beside `type` and `slots`.
 READS: dict[str, tuple[str, ...]] = {
-    "local": (),
+    "local": ("report_to",),
     "remote_ssh": ("host", "port", "key", "folder", "python"),
     "slurm": ("partition", "gpus", "time", "account"),
     "ray": ("address", "gpus"),
@@ -85,6 +85,10 @@ class Execution(Section):
         default=None,
         pattern=r"^(auto|local|(ray://)?[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5})$",
         description="ray: HOST:PORT, ray://HOST:PORT, auto (the cluster that this machine is part of) or local.",
+    )
+    report_to: list[Literal["mlflow", "wandb", "tensorboard"]] = Field(
+        default_factory=list,
+        description="local: who is told of every training step, beside the curve that is always kept.",
     )
     slots: Shared = Field(default_factory=Shared)
 

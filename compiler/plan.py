@@ -18,6 +18,7 @@ _COORDINATES: dict[Axis, tuple[str, ...]] = {
     "task": (),
     "model": ("model",),
     "baseline": ("baseline", "model", "prompt"),
+    "first": ("first",),
     "variant": ("variant",),
     "quantization": ("variant", "quantization"),
     "candidate": ("variant", "candidate"),
@@ -29,7 +30,8 @@ _PROMPT = "training.prompt"
 @dataclass(frozen=True)
 class Variant:
     """One resolved task: a base model trained in one way. `values` is the whole tree of resolved keys; `point`, what a
-    sweep chose for it; `also`, points that come to the same.
+    sweep chose for it; `also`, points that come to the same; `first`, the name of the training that is done before,
+    where there is one.
     """
 
     slug: str
@@ -37,6 +39,7 @@ class Variant:
     values: Mapping[str, Any]
     point: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[Mapping[str, Any], ...] = ()
+    first: str | None = None
 
     def lookup(self, path: str) -> Any:
         """The value of a dotted key; None where an optional section or key is absent."""
@@ -143,8 +146,10 @@ def _places(per: Axis, variant: Variant, variants: list[Variant]) -> Iterator[At
             yield At(model=variant.model)
         case "baseline":
             yield from _baselines(variant, variants)
+        case "first":
+            yield from [At(model=variant.model, first=variant.first)] if variant.first else []
         case "variant":
-            yield At(model=variant.model, variant=variant.slug)
+            yield At(model=variant.model, variant=variant.slug, first=variant.first)
         case "quantization":
             yield from (At(model=variant.model, variant=variant.slug, quantization=q) for q in formats)
         case "candidate":

@@ -17,6 +17,7 @@ from functools import lru_cache, reduce
 
 from compiler import executions
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value, set_in
+from compiler.recipe import After
 from compiler.workspace import Preset, Workspace
 from stages.base import Diagnostic, Span
 from stages.facts import adapters, methods
@@ -40,7 +41,7 @@ def overridden(task: Node, overrides: list[str]) -> Node:
     if not isinstance(task.value, dict):
         found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
         raise ParseError([found])
-    written = [executions.named(one) for one in (task, *map(_override, _unlike(overrides)))]
+    written = [executions.named(one) for one in (in_steps(task), *map(_override, _unlike(overrides)))]
     return reduce(set_in, written)
 
 
@@ -59,7 +60,7 @@ def leaf(path: str, node: Node) -> Node:
 
 def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
     """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
-    written = [executions.named(one) for one in (task, *map(_override, _unlike(overrides)))]
+    written = [executions.named(one) for one in (in_steps(task), *map(_override, _unlike(overrides)))]
     return [*_presets(_qlora(reduce(set_in, written)), workspace), *written]
 
 
@@ -132,13 +133,34 @@ def _qlora(written: Node) -> Node:
     return reduce(set_in, [written, sft, leaf("training.adapter", Node("qlora", method.span, method.key))])
 
 
+def in_steps(written: Node) -> Node:
+    """`training: [FIRST, SECOND]` as the second with `after: FIRST`. What they share may stand in either."""
+    training = written.get("training")
+    if training is None or not isinstance(training.value, list):
+        return written
+    steps = training.value
+    if len(steps) != 2 or not all(isinstance(step.value, dict) for step in steps):
+        help = "write two, such as [{base_model: NAME, method: sft}, {method: dpo}], or a mapping for one training"
+        raise ParseError(
+            [Diagnostic("T675", "`training` is a list, but not of two trainings", training.span, help=help)]
+        )
+    first, second = (dict(step.value) for step in steps)
+    after = {name: node for name, node in first.items() if name in After.model_fields}
+    shared = {name: node for name, node in first.items() if name not in After.model_fields}
+    both = {**shared, **second, "after": Node(after, steps[0].span, steps[0].span)}
+    return Node({**written.value, "training": Node(both, training.span, training.key)}, written.span, written.key)
+
+
 def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:
     """The layers below task.yaml, lowest first."""
     groups = [(layer.get("defaults")) for layer in workspace.presets("")]
     defaults = [_mapping(preset) for preset in groups if preset]
     known = reduce(overlay, [*defaults, written])
+    yield from _of_the_first(known, written, workspace)
     chosen = [(group, _named(known, key)) for group, key in _GROUPS]
-    found = [problem for group, node in chosen if node for problem in _missing(group, node, workspace)]
+    first = _named(written, "training.after.method")
+    named = [*chosen, ("method", first)]
+    found = [problem for group, node in named if node for problem in _missing(group, node, workspace)]
     if found:
         raise ParseError(found)
     depth = max(len(workspace.presets(group)) for group, _ in _GROUPS)
@@ -152,6 +174,22 @@ def _presets(written: Node, workspace: Workspace) -> Iterator[Node]:
     for group, node in chosen:
         if group == "base_model" and node is not None:
             yield from _unnamed_model(node, workspace)
+
+
+def _of_the_first(known: Node, written: Node, workspace: Workspace) -> Iterator[Node]:
+    """What defaults and its method's preset say of a training is said of the first one too."""
+    after = written.get("training.after")
+    if after is None or not isinstance(after.value, dict):
+        return
+    method = _named(written, "training.after.method") or Node("sft", after.span, after.key)
+    yield leaf("training.after.method", method)
+    layers = [layer["defaults"] for layer in workspace.presets("") if "defaults" in layer]
+    layers += [layer[method.value] for layer in workspace.presets("method") if method.value in layer]
+    for layer in _where_they_hold([_mapping(preset) for preset in layers], known, method.value):
+        training = layer.get("training")
+        own = training.value if training and isinstance(training.value, dict) else {}
+        recipe = {name: node for name, node in own.items() if name in After.model_fields and name != "method"}
+        yield leaf("training.after", Node(recipe, layer.span, layer.key))
 
 
 def _named(known: Node, key: str) -> Node | None:
@@ -179,10 +217,11 @@ def preset_of(model: str, workspace: Workspace) -> str | None:
     return next(found, None)
 
 
-def _where_they_hold(layers: list[Node], written: Node) -> Iterator[Node]:
+def _where_they_hold(layers: list[Node], written: Node, method: str | None = None) -> Iterator[Node]:
     """The layers without `when`, each with what it says there of the method and the adapter that were chosen."""
     known = reduce(overlay, [*layers, written])
     chosen = [str(node.value) for key in ("training.method", "training.adapter") if (node := _named(known, key))]
+    chosen = [method, *chosen[1:]] if method else chosen
     for layer in layers:
         yield Node({key: node for key, node in layer.value.items() if key != "when"}, layer.span, layer.key)
         when = layer.get("when")
@@ -230,6 +269,11 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
     if group == "execution":
         help = did_you_mean(name, known) or "choose one of these, or write conf/execution/NAME.yaml"
         yield Diagnostic("T550", f"unknown execution `{name}`", node.span, (_listed("executions", known),), help)
+        return
+    if name.startswith("provider:"):
+        help = "write the rows in its format with `tunec export-data openai|bedrock|vertex|together`, and train there"
+        note = "tunec trains open weights, so that what is measured is what is shipped"
+        yield Diagnostic("T676", f"`{name}` is trained by its provider, not here", node.span, (note,), help)
         return
     hub = HUB_ID.fullmatch(name)
     if name.endswith(".gguf") or workspace.glob(f"{name.rstrip('/')}/config.json") or (hub and hub["revision"]):

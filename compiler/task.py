@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field
 
 from compiler.execution import Execution
+from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
 from compiler.section import Section, unit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -102,8 +103,10 @@ class Splits(Section):
 class Lora(Section):
     """The low-rank adapter."""
 
-    r: int = Field(ge=1, le=1024, description="Rank.", json_schema_extra=unit("dimensions"))
-    alpha: int = Field(ge=1, description="The update is scaled by alpha / r.", json_schema_extra=unit("dimensions"))
+    r: int = Field(ge=1, le=1024, description="Rank.", json_schema_extra=unit("dimensions") | AUTO)
+    alpha: int = Field(
+        ge=1, description="The update is scaled by alpha / r.", json_schema_extra=unit("dimensions") | AUTO
+    )
     dropout: float = Field(
         ge=0,
         lt=1,
@@ -137,13 +140,18 @@ class Training(Section):
         "in words), system (the system prompt alone) or none.",
     )
     lora: Lora
-    epochs: float = Field(gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes"))
+    epochs: float = Field(
+        gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes") | AUTO
+    )
     learning_rate: float = Field(
-        gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step")
+        gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step") | AUTO
     )
     batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.", json_schema_extra=unit("rows"))
     warmup_ratio: float = Field(
-        ge=0, lt=1, description="Share of the steps in which the rate climbs.", json_schema_extra=unit("share of steps")
+        ge=0,
+        lt=1,
+        description="Share of the steps in which the rate climbs.",
+        json_schema_extra=unit("share of steps") | AUTO,
     )
     weight_decay: float = Field(
         ge=0,
@@ -180,6 +188,23 @@ class Training(Section):
         default=None, description="grpo: the metric that rates an answer; default: the primary metric."
     )
     seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
+    dev: DevChecks = Field(default_factory=DevChecks)
+    budget: Budget = Field(default_factory=Budget)
+    rate_probe: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        json_schema_extra=unit("steps"),
+        description="Steps of each of three short runs first, at a third of the rate, the rate and three times it; the "
+        "one with the least dev loss is trained with. 0: none.",
+    )
+    gradient_checkpointing: Literal["auto", "on", "off"] = Field(
+        default="auto", description="Compute activations twice instead of keeping them; auto: where memory asks for it."
+    )
+    signals: Signals = Field(default_factory=Signals)
+    after: After | None = Field(
+        default=None, description="A training that is done first; `training: [FIRST, SECOND]` says the same."
+    )
 
 
 class Chat(Section):

@@ -21,7 +21,7 @@ def add(model: Any, adapter: Path) -> Any:
     model: a transformers model in float32. adapter: folder of PEFT's, or of whole weights. Plain LoRA only needs its
     two matrices; what else PEFT knows (DoRA, biases, full modules, patterns) PEFT merges itself. The difference is
     PEFT's import: 8 s on two cores.
-    Raises T387 when whole weights are of another model.
+    Raises T387 when they are of another model.
     Source: Hu et al. 2021 (LoRA), section 4.1; scale alpha / r, or alpha / sqrt(r) for rsLoRA.
     """
     from safetensors.torch import load_file
@@ -36,6 +36,8 @@ def add(model: Any, adapter: Path) -> Any:
         return _with_peft(model, adapter)
     scale = config["lora_alpha"] / (config["r"] ** 0.5 if config.get("use_rslora") else config["r"])
     for name, target in targets.items():
+        if weights[target].shape[1] != tensors[name].shape[1]:
+            raise _of_another()
         delta = scale * (tensors[name.replace(".lora_A.", ".lora_B.")].float() @ tensors[name].float())
         weights[target].data += delta.T if config.get("fan_in_fan_out") else delta
     return model
@@ -44,11 +46,15 @@ def add(model: Any, adapter: Path) -> Any:
 def _replaced(model: Any, tensors: dict[str, Any]) -> Any:
     weights = dict(model.named_parameters())
     if {name: w.shape for name, w in weights.items()} != {name: t.shape for name, t in tensors.items()}:
-        help = "train again on this base model"
-        raise fail("T387", "the trained weights are those of another base model", help=help)
+        raise _of_another()
     for name, weight in weights.items():
         weight.data.copy_(tensors[name])
     return model
+
+
+def _of_another() -> Exception:
+    help = "train again on this base model"
+    return fail("T387", "the trained weights are those of another base model", help=help)
 
 
 def _module(name: str) -> str:

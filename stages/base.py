@@ -33,7 +33,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 from pydantic import BaseModel, ConfigDict
 
-Axis = Literal["task", "model", "baseline", "variant", "quantization", "candidate"]
+Axis = Literal["task", "model", "baseline", "first", "variant", "quantization", "candidate"]
 Severity = Literal["error", "warning"]
 READ = "reads"  # the key in a section of params.yaml that names the instances a stage reads; no parameter of its own
 
@@ -87,7 +87,8 @@ def fail(
 
 @dataclass(frozen=True)
 class At:
-    """Which instance of a stage this is: its place on each axis that the stage is repeated over."""
+    """Which instance of a stage this is: its place on each axis that the stage is repeated over. first: a training
+    that another one goes on from."""
 
     model: str | None = None
     baseline: str | None = None
@@ -95,6 +96,7 @@ class At:
     quantization: str | None = None
     candidate: str | None = None
     prompt: str | None = None  # of a baseline that gets the trained model's prompt, where a sweep varies that
+    first: str | None = None
 
 
 def always(at: At) -> bool:
@@ -370,7 +372,8 @@ class Method:
 @dataclass(frozen=True)
 class Adapter:
     """What of a model is trained. `load(located, device)` gives model and tokenizer, `add(model, params)` makes the
-    model trainable, and `write(model, folder)` writes what was trained, for stages.adapter to put on the base model.
+    model trainable, `write(model, folder)` writes what was trained, for stages.adapter to put on the base model, and
+    `go_on(model, folder)` puts what was written into a trainable model.
 
     keys: as a Method's.
     """
@@ -381,6 +384,7 @@ class Adapter:
     load: Callable[..., tuple[Any, Any]]
     add: Callable[..., Any]
     write: Callable[..., None]
+    go_on: Callable[..., None]
 
 
 # The names of llama.cpp's quantizations that `quantization.formats` takes, smallest effect first.

@@ -79,6 +79,8 @@ class ChatTemplate:
 
     def render(self, messages: Sequence[dict[str, str]], *, add_generation_prompt: bool = True) -> str:
         """The messages as one text; with `add_generation_prompt`, up to where the assistant's answer begins."""
+        import jinja2  # noqa: F401 - on a busy machine its import may take as long as a template is given
+
         with deadline(RENDER_SECONDS):
             try:
                 return str(

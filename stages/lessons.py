@@ -30,12 +30,38 @@ class Lora(Params):
     modules_to_save: Annotated[tuple[str, ...], Key("training.lora.modules_to_save")] = ()
 
 
+class DevChecks(Params):
+    """checks: times that the dev loss is measured on the way, the end included; 0: at the end alone. patience: checks
+    without a better one after which training stops. keep: the weights of the best check, or the last ones."""
+
+    checks: Annotated[int, Key("training.dev.checks")] = 0
+    patience: Annotated[int | None, Key("training.dev.patience")] = None
+    keep: Annotated[Literal["best", "last"], Key("training.dev.keep")] = "best"
+
+
+class Budget(Params):
+    """steps: at most so many. minutes: no step begins after so many, whatever the machine has done by then."""
+
+    steps: Annotated[int | None, Key("training.budget.steps")] = None
+    minutes: Annotated[float | None, Key("training.budget.minutes")] = None
+
+
+NO_CHECKS, NO_BUDGET = DevChecks(), Budget()
+
+
+class Signals(Params):
+    """suspects: train rows that are scored one by one at the end, to name those that fit least; 0: none."""
+
+    suspects: Annotated[int, Key("training.signals.suspects")] = 0
+
+
 class TrainParams(Params):
     """learning_rate: at its highest. batch_size: rows a step. warmup_ratio: share of the steps, in [0, 1).
 
     epochs: may be a part of one. max_length: tokens of a row. What some methods read alone: shared_prefix (auto uses it
     where it pays), beta (how hard a preference pulls), generations (answers that are tried for a prompt) of at most
-    max_new_tokens, and reward (the metric that rates them).
+    max_new_tokens, and reward (the metric that rates them). rate_probe: steps of each of three short runs at other
+    rates; 0: none. gradient_checkpointing: auto computes activations twice where memory asks for it.
     """
 
     method: Annotated[str, Key("training.method")]
@@ -54,13 +80,21 @@ class TrainParams(Params):
     generations: Annotated[int | None, Key("training.generations")] = None
     max_new_tokens: Annotated[int | None, Key("training.max_new_tokens")] = None
     reward: Annotated[str | None, Key("training.reward")] = None
+    dev: DevChecks = NO_CHECKS
+    budget: Budget = NO_BUDGET
+    rate_probe: Annotated[int, Key("training.rate_probe")] = 0
+    gradient_checkpointing: Annotated[Literal["auto", "on", "off"], Key("training.gradient_checkpointing")] = "auto"
+    signals: Signals = Signals()
     prompting: Prompting
     contract: Contract
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """model: the base model as `adapter` loads it. train, dev: JSONL of rows. scratch: a folder that goes away."""
+    """model: the base model as `adapter` loads it. train, dev: JSONL of rows. scratch: a folder that goes away.
+
+    start: what an earlier training of the same kind wrote, to go on from.
+    """
 
     model: Any
     tokenizer: Any
@@ -69,6 +103,7 @@ class Lesson:
     params: TrainParams
     adapter: Adapter
     scratch: str
+    start: Path | None = None
 
     def train_rows(self) -> Iterator[Row]:
         return read_rows(self.train)
@@ -77,11 +112,14 @@ class Lesson:
         return read_rows(self.dev)
 
     def seeded_model(self) -> Any:
-        """The model with what is to be trained, the same numbers for the same seed. Raises T345, T386."""
+        """The model with what is to be trained, the same numbers for the same seed. Raises T345, T386, T387."""
         from transformers import set_seed
 
         set_seed(self.params.seed)
-        return self.adapter.add(self.model, self.params.lora)
+        model = self.adapter.add(self.model, self.params.lora)
+        if self.start:
+            self.adapter.go_on(model, self.start)
+        return model
 
 
 @dataclass(frozen=True)
@@ -90,13 +128,16 @@ class Prepared:
 
     lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: for the
     report. series: what else is told of every step beside its loss; the first one stands in the progress line.
+    passes: how often the model reads a row's tokens in a step. written: tokens that it adds to a row itself, at most.
     """
 
     trainer: Any
     lengths: Sequence[int]
     dev: Callable[[], Mapping[str, float]]
     counts: Mapping[str, int]
-    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    series: Mapping[str, list[float]] = field(default_factory=dict)
+    passes: int = 1
+    written: int = 0
 
 
 def plain(model: Any) -> Any:

@@ -5,7 +5,7 @@ that every stage makes. Outputs appear whole or not at all; the user's mistake i
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 import os
 import shutil
@@ -19,11 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import history, progress
+from stages import checkpoints, history, progress
 from stages.base import READ, Diagnostic, Stage, UserError, fail, members
-from stages.rows import read_yaml
+from stages.exhausted import disk_is_full, memory_is_full
+from stages.rows import dumps, read_yaml, sha256
 from stages.wording import render
 
+CHECKPOINTS = Path("build", ".checkpoints")
+REPORT_TO = Path("build", ".report_to")  # who is told of training steps, a name a line
 EVENTS = "TUNEC_EVENTS"  # the file that a build reads how far its stages are from
 USER_ERROR, BUG = 1, 70
 
@@ -55,23 +58,22 @@ def main(name: str, do: Callable[[Work], None] = here) -> int:
     threading.Thread(target=die_with_parents, daemon=True).start()
     tell = _events(name)
     progress.listen(_throttled(lambda done, total, note: tell({"done": done, "total": total, "note": note})))
+    progress.heed(lambda found: _warned(tell, found))
     tell({"event": "start"})
+    os.environ["TUNEC_RUN"] = name
+    if REPORT_TO.is_file():
+        os.environ.setdefault("TUNEC_REPORT_TO", ",".join(REPORT_TO.read_text(encoding="utf-8").split()))
     loading = time.process_time()  # what the start of this process took: no stage ends without it
     began = time.monotonic()
     try:
         run(name, do)
     except UserError as error:
         return _refused(tell, *error.diagnostics)
-    except MemoryError:
-        help = "close other programs, or choose a smaller base model, batch or max_length"
-        return _refused(tell, Diagnostic("T381", "the memory is full", help=help))
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not disk_is_full(error):
-            return _bug(name, tell)
-        help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
-        return _refused(tell, Diagnostic("T380", "the disk is full", help=help))
+        found = _exhausted(error, name)
+        return _refused(tell, found) if found else _bug(name, tell)
     seconds = time.monotonic() - began
     tell({"event": "ended", "seconds": seconds})
     _remember(name, loading + seconds)
@@ -87,6 +89,7 @@ def run(name: str, do: Callable[[Work], None] = here) -> None:
     stage = members("stages", "STAGE", Stage)[meta["stage"]]
     aside = Path("build", ".tmp", name)
     shutil.rmtree(aside, ignore_errors=True)
+    checkpoints.keep_at(lambda: CHECKPOINTS / name / _key(name, asked))
     try:
         written = {field: aside / write.path for field, write in stage.writes().items()}
         for path in written.values():
@@ -96,8 +99,23 @@ def run(name: str, do: Callable[[Work], None] = here) -> None:
             help = "build again; while a build runs, edit task.yaml as you like, but do not compile it"
             raise fail("T384", f"dvc.yaml or params.yaml was written anew while {name} ran", help=help)
         _into_place(written, Path("build", name), aside)
+        shutil.rmtree(CHECKPOINTS / name, ignore_errors=True)
     finally:
+        checkpoints.keep_at(None)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _key(name: str, asked: Any) -> str:
+    """Stands for all that an instance is given: parameters, the bytes of what it reads, its code and libraries."""
+    reads = sorted(_section(Path("dvc.yaml"), "stages")[name]["deps"])
+    given = [[path, _content(Path(path))] for path in reads]
+    return hashlib.sha256(dumps([asked, given]).encode()).hexdigest()[:16]
+
+
+def _content(path: Path) -> Any:
+    if path.is_dir():
+        return [[file.relative_to(path).as_posix(), sha256(file)] for file in sorted(path.rglob("*")) if file.is_file()]
+    return sha256(path)
 
 
 def _asked(name: str) -> tuple[Any, dict[str, Any]]:
@@ -181,10 +199,22 @@ def _remember(name: str, seconds: float) -> None:
         history.remember(Path(), name, seconds, sources, code)
 
 
-def disk_is_full(error: Exception) -> bool:
-    """Libraries in Rust (safetensors, tokenizers) raise errors of their own, with the number in their text."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full)
+def _warned(tell: Callable[[Mapping[str, Any]], None], found: Diagnostic) -> None:
+    tell({"event": "warned", "diagnostics": [asdict(found)]})
+    print(render(found), file=sys.stderr)
+
+
+def _exhausted(error: Exception, name: str) -> Diagnostic | None:
+    """A full disk or memory, and from where a training would go on; None for any other error."""
+    kept = sorted((CHECKPOINTS / name).glob("*/step-*/manifest.json"))
+    notes = (f"kept: {kept[-1].parent}, from which the next build goes on",) if kept else ()
+    if memory_is_full(error):
+        help = "close other programs, or choose a smaller base model, batch or max_length"
+        return Diagnostic("T381", "the memory is full", notes=notes, help=help)
+    if disk_is_full(error):
+        help = "free some space (old builds: `dvc gc -w`) and build again; what is finished stays finished"
+        return Diagnostic("T380", "the disk is full", notes=notes, help=help)
+    return None
 
 
 def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:

@@ -25,16 +25,30 @@ def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantiz
 
     dtype: another type of numbers. quantization: transformers' config of one, for weights that are held in fewer bits.
     Raises T323 without a chat template, T334 when the folder wants to run code of its own, T336 when transformers
-    cannot read it.
+    cannot read it, T667 and T668 for a tokenizer that does not serve the model.
     Source: bfloat16 on a CPU without its instructions is ten times slower than float32 (design, measured facts).
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     _quiet()
-    how: dict[str, Any] = {"trust_remote_code": False}
-    folder = located.path.parent if located.gguf else located.path
-    if located.gguf:
-        how["gguf_file"] = located.path.name
+    folder, how = _place(located)
+    with _parsed_once(), _readable(located.path):
+        tokenizer = tokenizer_of(located)
+        safe: dict[str, Any] = {} if located.gguf else {"use_safetensors": True}
+        if quantization is not None:
+            safe |= {"quantization_config": quantization, "device_map": {"": device}}
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or dtype_of(device), **how, **safe)
+        _check_vocabulary(tokenizer, model)
+    model = _as_if_from_a_folder(model) if located.gguf else model
+    return model if quantization is not None else model.to(device), tokenizer
+
+
+def tokenizer_of(located: Located) -> Any:
+    """The tokenizer alone, without the weights. Raises as `load` does."""
+    from transformers import AutoTokenizer
+
+    _quiet()
+    folder, how = _place(located)
     with _parsed_once(), _readable(located.path):
         if not located.gguf:
             _refuse_code(located.path)
@@ -42,12 +56,24 @@ def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantiz
         chat_template(tokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        safe: dict[str, Any] = {} if located.gguf else {"use_safetensors": True}
-        if quantization is not None:
-            safe |= {"quantization_config": quantization, "device_map": {"": device}}
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or dtype_of(device), **how, **safe)
-    model = _as_if_from_a_folder(model) if located.gguf else model
-    return model if quantization is not None else model.to(device), tokenizer
+        if tokenizer.pad_token is None:
+            help = "choose another base model, or name `eos_token` in its tokenizer_config.json"
+            raise fail("T667", "the tokenizer names no token to pad with and none that ends a text", help=help)
+    return tokenizer
+
+
+def _place(located: Located) -> tuple[Path, dict[str, Any]]:
+    """The folder that transformers reads, and how."""
+    how: dict[str, Any] = {"trust_remote_code": False}
+    return (located.path.parent, {**how, "gguf_file": located.path.name}) if located.gguf else (located.path, how)
+
+
+def _check_vocabulary(tokenizer: Any, model: Any) -> None:
+    """A token without weights would end a training in the middle, or be read from another one's."""
+    most, held = max(tokenizer.get_vocab().values()), model.get_input_embeddings().weight.shape[0]
+    if most >= held:
+        message = f"the tokenizer's tokens go up to {most:,}, and the model has weights for {held:,}"
+        raise fail("T668", message, help="bring the tokenizer that the model was made with")
 
 
 def training_device() -> Device:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,15 @@ from rich.text import Text
 from compiler.emit import GUARD
 from compiler.plan import Plan
 from stages.base import Diagnostic, Span, UserError, fail
+from stages.runner import REPORT_TO
 from tunec import dvc, shown
 from tunec.dvc import EVENTS, LOG
 from tunec.executing import side_by_side
 from tunec.executing.base import Slots
 from tunec.executing.sizing import tasks
+from tunec.start import show
 
+_KILLED = re.compile(r"exited with (137|-9)\b")
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
 
@@ -50,6 +54,7 @@ class Display:
         self.lines: dict[str, Line] = {}
         self.unchanged = 0
         self.refused: list[Diagnostic] = []
+        self.warned: list[Diagnostic] = []
 
     def hear(self, event: dvc.Event, name: str) -> None:
         if name == GUARD and event != "failed":
@@ -85,6 +90,8 @@ class Display:
         line = self.lines.get(event["stage"])
         if event.get("event") == "refused":
             self.refused += [_diagnostic(d) for d in event["diagnostics"]]
+        elif event.get("event") == "warned":
+            self.warned += [_diagnostic(d) for d in event["diagnostics"]]
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"
@@ -98,6 +105,15 @@ class Display:
         text = Text(f"{_MARKS[line.state]} ", style=_COLOURS[line.state]).append(f"{line.name:<44}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
+
+
+def report_to(root: Path, trackers: Sequence[str]) -> None:
+    """Let stages know who is told of training steps: DVC was started before the task was compiled."""
+    file = root / REPORT_TO
+    file.unlink(missing_ok=True)
+    if trackers:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(trackers) + "\n", encoding="utf-8")
 
 
 def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console, *, pull: bool = False) -> bool:
@@ -172,6 +188,7 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
 
 
 def _told(display: Display, unchanged: int) -> bool:
+    show(display.warned)
     if many := display.unchanged + unchanged:
         display.console.print(f"{many} stages unchanged", style="dim")
     return bool(display.lines)
@@ -185,6 +202,12 @@ def _diagnostic(told: dict[str, Any]) -> Diagnostic:
 def _failed(root: Path) -> UserError:
     """DVC's own words, where no stage said why."""
     lines = (root / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    killed = next((line for line in lines if line.startswith("ERROR") and _KILLED.search(line)), None)
+    if killed:  # by the system itself, before the stage could say a word
+        help = "close other programs, or choose a smaller base model, batch or max_length; then build again"
+        return fail(
+            "T661", "the system killed a stage, most likely because the memory was full", notes=(killed,), help=help
+        )
     if any("Unable to acquire lock" in line for line in lines):
         return fail("T406", "another build runs in this workspace", help="wait for it, or stop it")
     notes = tuple(line for line in lines if line.startswith("ERROR"))[-3:] or tuple(lines[-3:])

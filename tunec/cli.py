@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
+data_ = typer.Typer(help="Look at the rows.", no_args_is_help=True)
+app.add_typer(data_, name="data")
 app.add_typer(releases.app)
 app.add_typer(sweeps.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
@@ -159,6 +161,7 @@ def build(
         console = Console(soft_wrap=True)
         _warn(compiled.warnings)
         _known_stages(targets, [instance.name for instance in compiled.plan.instances])
+        building.report_to(Path(), compiled.task.execution.report_to)
         if pull or push:
             dvc.require_remote(Path())
         if waiting:
@@ -222,6 +225,40 @@ def run(
     from tunec.executing import run_stage
 
     raise typer.Exit(run_stage(stage))
+
+
+@app.command("export-data")
+def export_data(
+    provider: Annotated[str, typer.Argument(help="openai, bedrock, vertex or together.")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to; build/export-PROVIDER without.")
+    ] = None,
+) -> None:
+    """Write train and dev in a provider's own fine-tuning format, its limits checked, to train there."""
+    from tunec.providing import export
+
+    print(export(Path(), provider, out or Path("build", f"export-{provider}"), list(overrides or [])))
+
+
+@data_.command("show")
+def data_show(
+    row: Annotated[str, typer.Argument(help="A row's id, or a row of train by its number.")],
+    overrides: Overrides = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="As the model is trained on it, what is learned marked.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a row of the build's splits."""
+    from stages.rows import as_dict
+    from tunec import masking
+
+    if not mask:
+        _json(as_dict(masking.find(Path(), row)[0]))
+        return
+    shown = masking.mask(Path(), row, list(overrides or []))
+    _json([one.json() for one in shown]) if as_json else print("\n\n".join(one.text() for one in shown))
 
 
 @import_.command()

@@ -25,17 +25,17 @@ def codes() -> dict[str, Code]:
     """Every code by its name, sorted."""
     from compiler.checks import checks
 
-    found = {name: Code(name, what, how, _severity(name)) for name, (what, how) in _OTHERS.items()}
+    found = {
+        name: Code(name, what, how, "warning" if name in _WARNINGS else "error")
+        for name, (what, how) in _OTHERS.items()
+    }
     for check in checks():
         what, _, why = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
         found[check.code] = Code(check.code, " ".join(what.split()), why, check.severity)
     return dict(sorted(found.items()))
 
 
-def _severity(name: str) -> Literal["error", "warning"]:
-    return "warning" if name in ("T501", "T502") else "error"
-
-
+_WARNINGS = {"T501", "T502", "T660"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -368,5 +368,51 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "An execution that is neither local, remote_ssh, slurm or ray nor a preset.",
         "Choose one, or write `conf/execution/NAME.yaml`.",
     ),
+    "T660": (
+        "A checkpoint that is damaged, or is not of this run.",
+        "Nothing is to be done: training goes on from an older one, or anew, and its result is the same. If it comes "
+        "again, look at the disk.",
+    ),
+    "T661": (
+        "The system killed a stage, most likely because the memory was full.",
+        "Close other programs; choose a smaller model, batch or `max_length`. Build again: training goes on from its "
+        "last checkpoint.",
+    ),
+    "T662": ("The loss grows to three times what it was at the beginning.", "Lower `training.learning_rate`."),
+    "T663": (
+        "`execution.report_to` names what is not installed.",
+        "`pip install` what the help names, or take it out.",
+    ),
+    "T665": (
+        "The training needs more memory than is free.",
+        "Do what the help says: a smaller batch, gradient checkpointing, `adapter: lora`, or a smaller model.",
+    ),
+    "T666": (
+        "`training.signals.general` holds what is no general row.",
+        'Write a line for each row: `{"prompt": "…", "answer": "…"}`.',
+    ),
+    "T667": (
+        "The base model's tokenizer names neither a token to pad with nor one that ends a text.",
+        "Choose another base model, or add `pad_token` or `eos_token` to its tokenizer_config.json.",
+    ),
+    "T668": (
+        "The base model's tokenizer has tokens that the model has no weights for.",
+        "Bring the tokenizer that the model was made with.",
+    ),
+    "T675": (
+        "`training` is a list, but not of two trainings.",
+        "Write `training: [FIRST, SECOND]`, or a mapping for one training.",
+    ),
+    "T676": (
+        "A base model that only its provider can train (`provider:NAME`).",
+        "`tunec export-data openai|bedrock|vertex|together` writes the rows in its format; train there. Or choose open "
+        "weights.",
+    ),
+    "T677": ("A provider that tunec has no format for.", "openai, bedrock, vertex or together."),
+    "T678": (
+        "Rows that a provider does not take.",
+        "Bring as many rows as it asks for, or shorten those that the notes name.",
+    ),
+    "T679": ("There is no such row.", "Take an id from build/splits/, or a number of a row of train."),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

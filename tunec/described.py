@@ -107,7 +107,7 @@ def _about(path: str, given: Schema, defs: Mapping[str, Schema]) -> About:
     free = not section and schema.get("type") == "object"
     below = schema.get("additionalProperties")
     inside = _allowed(_resolved(below, defs), {}) if isinstance(below, dict) else "any value"
-    allowed, unit = _allowed(schema, items), given.get("unit")
+    allowed, unit = _allowed(schema, items) + (", or auto" if given.get("auto") else ""), given.get("unit")
     return About(path, " ".join(meaning.split()), allowed, unit, default, inner, free, inside)
 
 

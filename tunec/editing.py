@@ -27,6 +27,7 @@ def json_schema(root: Path) -> dict[str, Any]:
     for name, part in [("Task", schema), *schema["$defs"].items()]:
         part.pop("required", None)
         part |= {"required": _NEEDED[name]} if name in _NEEDED else {}
+        part["properties"] = {key: _or_auto(one) for key, one in part.get("properties", {}).items()}
     disk = Disk(root)
     for path in described.named():
         _offer(_key(schema, path), path, described.choices(path, disk))
@@ -40,6 +41,14 @@ def _key(schema: dict[str, Any], path: str) -> dict[str, Any]:
         part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
         part = part["properties"][name]
     return part
+
+
+def _or_auto(key: dict[str, Any]) -> dict[str, Any]:
+    """A number that may be left to the compiler."""
+    if not key.pop("auto", False):
+        return key
+    said: dict[str, Any] = {name: key.pop(name) for name in ("title", "description", "default") if name in key}
+    return {**said, "anyOf": [key, {"const": "auto"}]}
 
 
 def _offer(key: dict[str, Any], path: str, names: list[str]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
-from compiler.parse import Node, ParseError, parse
+from compiler import settle
+from compiler.parse import Node, ParseError, overlay, parse
 from compiler.resolve import did_you_mean, layers
+from compiler.settle import Chosen
 from stages.base import Diagnostic, Read, Span, Stage, UserError, fail, members
 from tunec import described, shown
 from tunec.codes import Code, codes
@@ -26,6 +29,7 @@ _OTHERS = {
     "training.base_model": "the compiler, which lays conf/base_model/NAME.yaml below the task and names stages by it",
     "training.method": "the compiler, which lays conf/method/NAME.yaml below the task",
     "training.lora.r": "the compiler, which names variants by it",
+    "training.after": "the compiler, which makes a training of it that is done first",
     "quantization.formats": "the compiler, which makes a file and its predictions of each",
     "execution": "`tunec build` and `tunec run`, which take stages to where they run",
     "versioning": "`tunec release`",
@@ -93,7 +97,7 @@ class Key:
     """A key: what the schema says, who set it (the last of `layers` won), which stages read it, and what else does.
 
     stages: stage -> its parameters, or inputs, that come from it. inner: of a section, its keys. note: why the task
-    itself could not be looked at.
+    itself could not be looked at. chosen: what its `auto` comes to.
     """
 
     path: str
@@ -106,9 +110,12 @@ class Key:
     inner: tuple[Key, ...] = ()
     swept: Layer | None = None
     note: str | None = None
+    chosen: Chosen | None = None
 
     @property
     def value(self) -> Any:
+        if self.chosen:
+            return self.chosen.value
         return self.layers[-1].value if self.layers else None
 
     def text(self) -> str:
@@ -129,13 +136,15 @@ class Key:
             "read_by": {stage: list(names) for stage, names in self.stages.items()},
             "other_readers": list(self.others),
         }
-        swept = {"sweep": self.swept.json()} if self.swept else {}
+        swept: dict[str, Any] = {"sweep": self.swept.json()} if self.swept else {}
+        swept |= {"auto": self.chosen.why} if self.chosen else {}
         note = {"note": self.note} if self.note else {}
         return found | swept | note | ({"keys": [one.json() for one in self.inner]} if self.inner else {})
 
     def _leaf(self) -> Iterator[str]:
         about = self.about
-        yield f"{self.path} = {shown.value(self.value)}" if self.layers else f"{self.path} is not set"
+        auto = f" (auto: {self.chosen.why})" if self.chosen else ""
+        yield f"{self.path} = {shown.value(self.value)}{auto}" if self.layers else f"{self.path} is not set"
         yield f"  {self.meaning}"
         yield ""
         unit = f" ({about.unit})" if about.unit else ""
@@ -188,10 +197,13 @@ def key(root: Path, path: str, overrides: list[str]) -> Key:
     trees, note = _layers(disk, overrides)
     if about.free and plain != about.path and not _is_member(plain, about, trees, disk):
         raise _unknown(path, [f"{about.path}.{name}" for name in described.choices(about.path, disk)])
-    return _key(plain, about, trees, disk, note)
+    auto = settle.choices(settle.Known(reduce(overlay, trees), disk)) if trees else {}
+    return _key(plain, about, trees, disk, auto, note)
 
 
-def _key(path: str, about: About, trees: list[Node], disk: Disk, note: str | None = None) -> Key:
+def _key(
+    path: str, about: About, trees: list[Node], disk: Disk, auto: Mapping[str, Chosen], note: str | None = None
+) -> Key:
     set_by = (Layer(value, span) for tree in trees for value, span in _at(tree, path.split(".")))
     found = list({repr(layer): layer for layer in set_by}.values())  # in tunec's own checkout its conf/ counts twice
     default = about.default if path == about.path else NOTHING
@@ -206,9 +218,10 @@ def _key(path: str, about: About, trees: list[Node], disk: Disk, note: str | Non
         tuple(found),
         dict(_readers(path)),
         tuple(reader for consumed, reader in _OTHERS.items() if f"{path}.".startswith(f"{consumed}.")),
-        tuple(_key(inner.path, inner, trees, disk) for inner in about.keys.values()),
+        tuple(_key(inner.path, inner, trees, disk, auto) for inner in about.keys.values()),
         swept[-1] if swept else None,
         note,
+        auto.get(path),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from compiler.recipe import AUTO
 from compiler.task import Task, sections
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -30,7 +31,7 @@ def _rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
         key = f"{prefix}{field.alias or name}"
         inner = next(iter(sections(field.annotation)), None)
         if inner is None:
-            value = _value(field.annotation) + _unit(field)
+            value = _value(field.annotation) + _auto(field) + _unit(field)
             yield f"| `{key}` | {value} | {_default(field)} | {_cell(field.description or '')} |"
             continue
         many = "list" in str(field.annotation)
@@ -51,6 +52,11 @@ def _value(annotation: Any) -> str:
     if name.startswith("list"):
         return "list"
     return " or ".join(dict.fromkeys(_value(part) for part in parts if not hasattr(part, "pattern"))) or "any"
+
+
+def _auto(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return " or `auto`" if isinstance(extra, dict) and extra.items() >= AUTO.items() else ""
 
 
 def _unit(field: FieldInfo) -> str:

@@ -42,6 +42,8 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
     paths = [(source.path, f"data.sources.{index}.path") for index, source in enumerate(look.task.data.sources)]
     if look.task.base_model.path:
         paths.append((look.task.base_model.path, "base_model.path"))
+    if look.task.training.signals.general:
+        paths.append((look.task.training.signals.general, "training.signals.general"))
     for path, at in paths:
         if reason := unsafe(path, look.workspace):
             note = "a task reads only what lies in its own folder, so that it builds the same anywhere"

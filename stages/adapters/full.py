@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stages import weights
+from stages import adapter, weights
 from stages.adapter import WHOLE
 from stages.base import Adapter
 from stages.base_model import Located
@@ -32,4 +32,9 @@ def write(model: Any, folder: Path) -> None:
     save_file(tensors, folder / WHOLE, metadata={"format": "pt"})
 
 
-ADAPTER = Adapter("full", "every weight of the base model", (), load, add, write)
+def go_on(model: Any, folder: Path) -> None:
+    """Raises T387 for weights of another model."""
+    adapter.add(model, folder)
+
+
+ADAPTER = Adapter("full", "every weight of the base model", (), load, add, write, go_on)

@@ -94,4 +94,18 @@ def write(model: Any, folder: Path) -> None:
     write_json(folder / "adapter_config.json", json.loads(plain))
 
 
-ADAPTER = Adapter("lora", "low-rank matrices beside the linear layers", KEYS, load, add, write)
+def go_on(model: Any, folder: Path) -> None:
+    """Put the matrices of an earlier training into the fresh adapter. Raises T387 for those of another model."""
+    import torch
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    written, own = load_file(folder / "adapter_model.safetensors"), get_peft_model_state_dict(model)
+    if {name: t.shape for name, t in written.items()} != {name: t.shape for name, t in own.items()}:
+        raise fail("T387", "the adapter to go on from is one of another base model", help="train it again on this one")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(written[name])
+
+
+ADAPTER = Adapter("lora", "low-rank matrices beside the linear layers", KEYS, load, add, write, go_on)

@@ -35,4 +35,6 @@ def _nf4(device: weights.Device) -> Any:
     )
 
 
-ADAPTER = Adapter("qlora", "low-rank matrices beside layers in four bits", lora.KEYS, load, lora.add, lora.write)
+ADAPTER = Adapter(
+    "qlora", "low-rank matrices beside layers in four bits", lora.KEYS, load, lora.add, lora.write, lora.go_on
+)

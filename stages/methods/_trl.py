@@ -46,18 +46,27 @@ def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:
 
 
 def stepping(trainer: Any) -> Any:
-    """That trainer with `steps` (the rows of every step) and `losses` (of every step so far)."""
+    """That trainer with `steps` (the rows of every step, of which `done` are done already), and with `losses` and the
+    gradients' `norms` before they are clipped, of every step so far."""
     from torch.utils.data import DataLoader
 
     class Stepping(trainer):  # type: ignore[misc]
         def __init__(self, *, steps: list[list[int]], **given: Any) -> None:
             self.steps = steps
+            self.done = 0
             self.losses: list[float] = []
+            self.norms: list[float] = []
             super().__init__(**given)
             in_float32(self.model)
 
         def get_train_dataloader(self) -> Any:
-            return DataLoader(self.train_dataset, batch_sampler=self.steps, collate_fn=self.data_collator)
+            left = self.steps[self.done :]
+            return DataLoader(self.train_dataset, batch_sampler=left, collate_fn=self.data_collator)
+
+        def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+            found = super()._get_grad_norm(model, grad_norm)
+            self.norms.append(float(found))
+            return found
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -31,7 +31,9 @@ def prepare(lesson: Lesson) -> Prepared:
     measured = sorted(dev[:DEV_ROWS], key=len)
     held = trainer.referred(Dataset.from_list([pair.columns for pair in measured]))
     counts = {"rows": len(train), "dev_rows": len(measured), "tokens_per_epoch": sum(pair.tokens for pair in train)}
-    return Prepared(trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts)
+    return Prepared(
+        trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts, passes=2
+    )
 
 
 METHOD = Method("dpo", "preferences, against the model before the training", "pairs", ("beta",), prepare)

@@ -46,7 +46,7 @@ def prepare(lesson: Lesson) -> Prepared:
         processing_class=lesson.tokenizer,
     )
     counts = {"rows": len(train), "dev_rows": 0, "tokens_per_epoch": sum(lengths)}
-    return Prepared(trainer, lengths, dict, counts, {"reward": trainer.rewards})
+    return Prepared(trainer, lengths, dict, counts, {"reward": trainer.rewards}, written=longest)
 
 
 def rewards(rows: Iterable[Row], tokenizer: Any, contract: Contract, metric: str) -> list[Callable[..., list[float]]]:

@@ -35,7 +35,9 @@ def prepare(lesson: Lesson) -> Prepared:
     )
     held = [_columns(pair) for pair in sorted(dev[:DEV_ROWS], key=len)]
     counts = {"rows": len(train), "dev_rows": len(held), "tokens_per_epoch": sum(pair.tokens for pair in train)}
-    return Prepared(trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts)
+    return Prepared(
+        trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts, passes=2
+    )
 
 
 def _columns(pair: Pair) -> dict[str, Any]:

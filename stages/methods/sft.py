@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from stages.base import Method, fail
@@ -10,6 +10,7 @@ from stages.engines._prefix import shareable
 from stages.lessons import DEV_ROWS, Lesson, Prepared, plain
 from stages.methods._trl import arguments, stepping
 from stages.prefix import WORTH, answer_loss, batches
+from stages.rows import Row
 from stages.supervision import Example, common_prefix, examples
 
 
@@ -18,10 +19,15 @@ def prepare(lesson: Lesson) -> Prepared:
     params = lesson.params
     train, dev = (
         examples(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
-        for rows in (lesson.train_rows(), lesson.dev_rows())
+        for rows in (answered(lesson.train_rows()), lesson.dev_rows())
     )
     shared = what_is_shared(lesson.model, train + dev, params.shared_prefix or "auto")
     return supervised(lesson, train, dev, shared)
+
+
+def answered(rows: Iterable[Row]) -> list[Row]:
+    """Before kto, of rows that are called good or bad, the good ones."""
+    return [row for row in rows if row.answered]
 
 
 def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example], shared: int) -> Prepared:

@@ -14,9 +14,11 @@ from pydantic import BaseModel
 
 from compiler.execution import Execution
 from compiler.task import Task
+from stages.runner import REPORT_TO
 from tests.compiling import ROWS, compiled, refused
 from tests.releasing.conftest import made, small  # noqa: F401 - fixtures
 from tests.releasing.small import Small, copy
+from tunec import building
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
 FILES = (ROWS, "data/raw/more.jsonl", MODEL, OTHER_MODEL)
@@ -31,6 +33,23 @@ TEXT = {
     "training": {"base_model": MODEL},
     "evaluation": {"metrics": ["exact_match"]},
     "success_criteria": {"primary_metric": "exact_match", "threshold": 0.7},
+}
+FIRST = {"training.method": "dpo", "training.after": {"method": "sft"}}
+OTHER_FIRST: dict[str, Any] = {
+    "method": "orpo",
+    "epochs": 2,
+    "learning_rate": 3e-5,
+    "batch_size": 2,
+    "warmup_ratio": 0.5,
+    "weight_decay": 0.5,
+    "scheduler": "linear",
+    "shared_prefix": "off",
+    "dev.checks": 3,
+    "dev.patience": 2,
+    "dev.keep": "last",
+    "budget.steps": 100,
+    "budget.minutes": 1.5,
+    "rate_probe": 20,
 }
 # Key -> another value than the one above, or than the preset's. Where a key means something only beside another one,
 # both stand here: (what is changed beforehand, the other value).
@@ -101,6 +120,17 @@ OTHER: dict[str, Any] = {
     "training.max_new_tokens": ({"training.method": "grpo"}, 16),
     "training.reward": ({"training.method": "grpo"}, "slot_f1"),
     "training.seed": 1,
+    "training.dev.checks": 3,
+    "training.dev.patience": ({"training.dev.checks": 9}, 2),
+    "training.dev.keep": "last",
+    "training.budget.steps": 100,
+    "training.budget.minutes": 1.5,
+    "training.rate_probe": 20,
+    "training.gradient_checkpointing": "on",
+    "training.signals.suspects": 100,
+    "training.signals.general": "data/raw/more.jsonl",
+    **{f"training.after.{key}": (FIRST, other) for key, other in OTHER_FIRST.items()},
+    "training.after.beta": ({"training.method": "dpo", "training.after": {"method": "dpo"}}, 0.5),
     "quantization.formats": ["q8_0"],
     "quantization.max_drop": 0.5,
     "evaluation.metrics": ["slot_f1"],
@@ -129,7 +159,8 @@ ELSEWHERE = {
     "splits.ratios.train": "the check that the shares sum to 1",
     "execution.slots.gpus": "tunec build -j",
     "execution.slots.memory": "tunec build -j",
-    **{f"execution.{key}": "tunec run" for key in Execution.model_fields if key != "slots"},
+    **{f"execution.{key}": "tunec run" for key in Execution.model_fields if key not in ("slots", "report_to")},
+    "execution.report_to": "tunec build",
 }
 
 
@@ -161,7 +192,10 @@ def with_value(task: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def built(task: dict[str, Any]) -> tuple[str, str]:
-    found = compiled(yaml.safe_dump(task, allow_unicode=True, sort_keys=False).replace("1.0e-05", "1e-5"), *FILES)
+    found = compiled(
+        yaml.safe_dump(task, allow_unicode=True, sort_keys=False).replace("1.0e-05", "1e-5").replace("3.0e-05", "3e-5"),
+        *FILES,
+    )
     return found.dvc_yaml, found.params_yaml
 
 
@@ -200,6 +234,14 @@ def test_a_key_that_a_command_reads_changes_what_it_prints_and_nothing_that_is_b
 
 def test_the_tables_hold_every_key_and_no_other() -> None:
     assert {key for key, _ in leaves()} == OTHER.keys() | CONSUMED.keys() | ELSEWHERE.keys()
+
+
+def test_who_is_told_of_training_steps_is_no_part_of_what_is_built(tmp_path: Path) -> None:
+    assert built({**TEXT, "execution": {"report_to": ["tensorboard"]}}) == built(TEXT)
+    building.report_to(tmp_path, ["tensorboard", "mlflow"])
+    assert (tmp_path / REPORT_TO).read_text(encoding="utf-8").split() == ["tensorboard", "mlflow"]
+    building.report_to(tmp_path, [])
+    assert not (tmp_path / REPORT_TO).exists()
 
 
 def test_the_share_of_train_is_what_the_others_leave() -> None:

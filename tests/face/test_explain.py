@@ -34,13 +34,24 @@ def test_a_key_is_told_with_its_meaning_its_layers_and_its_readers(folder: Path)
         "training.learning_rate = 1e-4",
         "  Peak rate, reached after the warm-up.",
         "",
-        "  takes    a number, more than 0, less than 1 (per step)",
+        "  takes    a number, more than 0, less than 1, or auto (per step)",
         "  default  none",
         "  set by   <command line>",
-        "  over     conf/base_model/smollm2-135m.yaml:N: 1e-3",
-        "  over     conf/method/sft.yaml:N: 2e-4",
+        "  over     conf/method/sft.yaml:N: auto",
         "  read by  the stages train (learning_rate)",
     ]
+
+
+def test_an_auto_is_told_with_what_it_comes_to_and_why(folder: Path) -> None:
+    (folder / "data" / "raw").mkdir(parents=True, exist_ok=True)
+    rows = '{"text": "a", "people": "2", "time": "noon"}\n' * 300
+    (folder / "data" / "raw" / "rows.jsonl").write_text(rows, encoding="utf-8")
+    first = explain(folder, "training.epochs", []).text().splitlines()[0]
+    assert first == "training.epochs = 4 (auto: about 300 rows)"
+    found = told(folder, "training.learning_rate")
+    assert (found["value"], found["auto"]) == (1e-3, "sft, an adapter, 0.13B parameters")
+    assert "training.lora.r" in told(folder, "training.lora.r", "training.lora.r=auto")["key"]
+    assert told(folder, "training.lora.alpha", "training.lora.r=8", "training.lora.alpha=auto")["value"] == 16
 
 
 def test_a_key_that_nobody_sets_has_the_schemas_default(folder: Path) -> None:
@@ -54,7 +65,7 @@ def test_the_workspaces_own_preset_lies_over_tunecs(folder: Path) -> None:
     (folder / "conf" / "method" / "sft.yaml").write_text("training: {epochs: 9}\n", encoding="utf-8")
     found = told(folder, "training.epochs")
     assert (found["value"], found["set_by"]["line"]) == (9, 1)
-    assert [layer["value"] for layer in found["over"]] == [3]
+    assert [layer["value"] for layer in found["over"]] == ["auto"]
 
 
 def test_the_names_that_a_key_takes_are_listed(folder: Path) -> None:

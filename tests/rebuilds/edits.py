@@ -159,6 +159,9 @@ TASK_KEYS: list[Case] = [
     ("training.lora.alpha", change("alpha: 32", "alpha: 16"), TRAINED),
     ("training.lora.dropout", change("alpha: 32", "alpha: 32, dropout: 0.1"), TRAINED),
     ("training.scheduler", change("epochs: 1", "epochs: 1\n  scheduler: linear"), TRAINED),
+    ("training.dev.checks", change("epochs: 1", "epochs: 1\n  dev: {checks: 2}"), TRAINED),
+    ("training.budget.steps", change("epochs: 1", "epochs: 1\n  budget: {steps: 2}"), TRAINED),
+    ("execution.report_to", change("training:", "execution: {report_to: [tensorboard]}\ntraining:"), set()),
     ("training.seed", change("epochs: 1", "epochs: 1\n  seed: 1"), TRAINED),
     ("training.max_length", change("epochs: 1", "epochs: 1\n  max_length: 512"), TRAINED),
     (
@@ -247,10 +250,15 @@ CODE: list[Case] = [
     ("a comment in train.py", append("stages/train.py", "\n# a comment\n"), set()),
     (
         "the layout of train.py",
-        code("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS   =   (\n    200\n)"),
+        code(
+            "stages/train.py",
+            "learned = learn(ready, params.dev, params.budget)",
+            "learned = (\n            learn(ready,   params.dev, params.budget))",
+        ),
         set(),
     ),
-    ("the code of train.py", code("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS = 100"), {TRAIN}),
+    ("the code of train.py", append("stages/train.py", "\nMORE = 1\n"), {TRAIN}),
+    ("how a checkpoint is kept", append("stages/checkpoints.py", "\nMORE = 1\n"), {TRAIN}),
     (
         "a module that some stages share",
         append("stages/weights.py", "\nMORE = 1\n"),

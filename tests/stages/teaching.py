@@ -65,11 +65,13 @@ def pinned(folder: Path, into: Path) -> Path:
     return out.base
 
 
-def trained(folder: Path, base: Path, train: list[Row], dev: list[Row], how: TrainParams) -> Outputs:
+def trained(
+    folder: Path, base: Path, train: list[Row], dev: list[Row], how: TrainParams, start: Path | None = None
+) -> Outputs:
     write_rows(folder / "train.jsonl", train)
     write_rows(folder / "dev.jsonl", dev)
     out = Outputs(folder / "adapter", folder / "curve.csv", folder / "report.json")
-    stage.run(Inputs(folder / "train.jsonl", folder / "dev.jsonl", base), how, out)
+    stage.run(Inputs(folder / "train.jsonl", folder / "dev.jsonl", base, start), how, out)
     return out
 
 

@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,48 @@ def test_a_reason_names_files_without_their_folders():
         "cannot read x.gguf or 'y.py' (see https://huggingface.co/docs/z)"
     )
     assert _reason(KeyError(), Path("/x")) == "KeyError"
+
+
+def changed(folder: Path, to: Path, file: str, change) -> Located:
+    """A copy of the tiny model with one of its files otherwise."""
+    shutil.copytree(folder, to)
+    content = json.loads((to / file).read_text())
+    change(content)
+    (to / file).write_text(json.dumps(content))
+    return Located(to, gguf=False)
+
+
+def test_a_tokenizer_without_pad_and_end_is_refused_and_one_with_an_end_pads_with_it(folder, tmp_path):
+    def neither(config):
+        del config["pad_token"], config["eos_token"]
+
+    with pytest.raises(UserError) as refused:
+        load(changed(folder, tmp_path / "a", "tokenizer_config.json", neither))
+    assert [(d.code, bool(d.help)) for d in refused.value.diagnostics] == [("T667", True)]
+    located = changed(folder, tmp_path / "b", "tokenizer_config.json", lambda config: config.pop("pad_token"))
+    assert load(located)[1].pad_token == "<|im_end|>"
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder, tmp_path):
+    def one_more(content):
+        last = max(token["id"] for token in content["added_tokens"]) + 600
+        content["added_tokens"].append({**content["added_tokens"][-1], "id": last, "content": "<|more|>"})
+
+    with pytest.raises(UserError) as refused:
+        load(changed(folder, tmp_path / "a", "tokenizer.json", one_more))
+    assert [(d.code, bool(d.help)) for d in refused.value.diagnostics] == [("T668", True)]
+
+
+def test_an_adapter_of_another_base_model_is_refused(folder, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    from stages import adapter
+
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
+    tmp_path.joinpath("adapter_config.json").write_text('{"peft_type": "LORA", "r": 2, "lora_alpha": 4}')
+    tensors = {name.format("A"): torch.ones(2, 48), name.format("B"): torch.ones(64, 2)}
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(UserError) as refused:
+        adapter.add(load(Located(folder, gguf=False))[0], tmp_path)
+    assert [(d.code, bool(d.help)) for d in refused.value.diagnostics] == [("T387", True)]

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import tunec
-from stages.runner import disk_is_full
+from stages.exhausted import disk_is_full
 from tunec.executing import wire
 from tunec.executing.running import Run
 from tunec.executing.store import Entry, Link, Store, listing

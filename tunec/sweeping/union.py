@@ -77,6 +77,7 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
         return [Outcome(job, None, (), "") for job in batch], None
     compiled, _ = compile_here(root, jobs.as_overrides(whole))
     show(compiled.warnings)
+    building.report_to(root, compiled.task.execution.report_to)
     stopped = None
     try:
         building.build_side_by_side(

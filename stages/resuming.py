@@ -1,0 +1,226 @@
+"""A training's whole state, out of a trainer and back into one: so exactly that the bytes of the adapter are those of a
+run that was never cut off. transformers' own resume goes on without a word where optimizer or random numbers are
+missing, and reads pickles; here all of it is in one checkpoint, or the checkpoint is none.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages import checkpoints, progress
+from stages.base import Diagnostic, fail
+from stages.checkpoints import Checkpoint
+from stages.exhausted import disk_is_full
+
+EVERY = 60.0  # seconds between checkpoints, at least
+SHARE = 0.02  # of a run's time that they may take
+
+
+@dataclass
+class Kept:
+    """What a run keeps beside the trainer's own state: each of `lists` grows with its steps, `facts` are set.
+
+    lists: name -> numbers of every step so far. tensors: more of them, by name. read: takes the facts back.
+    """
+
+    lists: Mapping[str, list[Any]]
+    tensors: Callable[[], Mapping[str, Any]] = dict
+    facts: Callable[[], Mapping[str, Any]] = dict
+    read: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda facts, tensors: None
+
+
+def trained(model: Any) -> dict[str, Any]:
+    """The parameters that are trained, by name, in the model's order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+# ---------------------------------------------------------------- out of a trainer
+
+
+def capture(trainer: Any, kept: Kept) -> Checkpoint:
+    """The state after the step that has just ended."""
+    import torch
+
+    optimizer = trainer.optimizer.state_dict()
+    tensors = {f"weight/{name}": parameter.detach() for name, parameter in trained(trainer.model).items()}
+    for index, state in optimizer["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors |= {f"kept/{name}": tensor for name, tensor in kept.tensors().items()}
+    tensors |= {f"random/{name}": state for name, state in _torch_random().items()}
+    rest = {
+        "groups": optimizer["param_groups"],
+        "schedule": _plain(trainer.lr_scheduler.state_dict()),
+        "python": random.getstate(),
+        "numpy": _numpy_random(),
+        "lists": {name: list(values) for name, values in kept.lists.items()},
+        "facts": dict(kept.facts()),
+        "threads": torch.get_num_threads(),
+        "device": trainer.model.device.type,
+    }
+    apart = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return Checkpoint(trainer.state.global_step, apart, rest)
+
+
+def _torch_random() -> dict[str, Any]:
+    import torch
+
+    found = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        found |= {f"cuda{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return found
+
+
+def _numpy_random() -> list[Any]:
+    import numpy as np
+
+    name, keys, *rest = np.random.get_state()
+    return [name, [int(key) for key in keys], *rest]
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON can hold of a schedule: its functions are made anew."""
+    return {name: value for name, value in state.items() if not callable(value) and name != "lr_lambdas"}
+
+
+# ---------------------------------------------------------------- back into one
+
+
+def fits(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> bool:
+    """Whether nothing is missing: every weight in its shape, an optimizer's state for each, and random numbers."""
+    rest, expected = checkpoint.rest, trained(trainer.model)
+    weights = _below("weight/", checkpoint.tensors)
+    shapes = [{name: tuple(one.shape) for name, one in of.items()} for of in (expected, weights)]
+    whole = {"groups", "schedule", "python", "numpy", "lists", "facts", "threads"} <= rest.keys()
+    return (
+        whole
+        and shapes[0] == shapes[1]
+        and len(_optimizer_state(checkpoint.tensors)) == len(expected)
+        and "random/cpu" in checkpoint.tensors
+        and rest["lists"].keys() == kept.lists.keys()
+        and rest["device"] == trainer.model.device.type
+    )
+
+
+def restore(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> None:
+    """All but the random numbers, which the start of an epoch draws from. The optimizer has to be there already."""
+    import torch
+
+    rest, weights = checkpoint.rest, _below("weight/", checkpoint.tensors)
+    state = _optimizer_state(checkpoint.tensors)
+    with torch.no_grad():
+        for name, parameter in trained(trainer.model).items():
+            parameter.copy_(weights[name])
+    trainer.optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
+    trainer.lr_scheduler.load_state_dict({**trainer.lr_scheduler.state_dict(), **rest["schedule"]})
+    for name, values in kept.lists.items():
+        values[:] = rest["lists"][name]
+    kept.read(rest["facts"], _below("kept/", checkpoint.tensors))
+    trainer.state.global_step = checkpoint.step
+
+
+def restore_random(checkpoint: Checkpoint) -> None:
+    import numpy as np
+    import torch
+
+    states = _below("random/", checkpoint.tensors)
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([states[name] for name in sorted(states) if name != "cpu"])
+    version, words, gauss = checkpoint.rest["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, *others = checkpoint.rest["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *others))
+
+
+def _below(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(tensors: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for name, tensor in _below("optimizer/", tensors).items():
+        index, _, what = name.partition("/")
+        found.setdefault(int(index), {})[what] = tensor
+    return found
+
+
+# ---------------------------------------------------------------- a run
+
+
+@dataclass
+class Resuming:
+    """Goes on from the newest checkpoint of this stage that is whole, and keeps new ones on the way.
+
+    home: where they are; None: a run without any. found: where it goes on from.
+    """
+
+    trainer: Any
+    kept: Kept
+    home: Path | None = field(default_factory=checkpoints.place)
+    found: Checkpoint | None = None
+
+    def begin(self) -> int:
+        """Look for a checkpoint; gives the steps that are done. Threads are those of the run that is gone on with,
+        for another number of them rounds otherwise."""
+        import torch
+
+        for one in checkpoints.newest(self.home) if self.home else ():
+            if fits(self.trainer, one, self.kept):
+                self.found = one
+                break
+            message = (
+                f"the checkpoint of step {one.step} is not of this run; training goes on from an older one, or anew"
+            )
+            progress.warn(Diagnostic("T660", message, help="nothing is to be done", severity="warning"))
+        if self.found:
+            torch.set_num_threads(int(self.found.rest["threads"]))
+            progress.tell(self.found.step, None, "going on from a checkpoint")
+        return self.found.step if self.found else 0
+
+    def callback(self) -> Any:
+        """What the trainer calls."""
+        from transformers import TrainerCallback
+
+        run = self
+
+        class Keeper(TrainerCallback):  # type: ignore[misc]
+            last, took, restored = time.monotonic(), 0.0, False
+
+            def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+                if run.found:
+                    restore(run.trainer, run.found, run.kept)
+
+            def on_step_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+                if run.found and not self.restored:
+                    restore_random(run.found)
+                    self.restored = True
+
+            def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+                began = time.monotonic()
+                if run.home and began - self.last >= max(EVERY, self.took / SHARE) and not control.should_training_stop:
+                    run.save()
+                    self.last = time.monotonic()
+                    self.took = self.last - began
+
+        return Keeper()
+
+    def save(self) -> None:
+        """Raises T380 when the disk is full."""
+        if self.home is None:
+            return
+        try:
+            checkpoints.save(self.home, capture(self.trainer, self.kept))
+        except Exception as error:
+            if not disk_is_full(error):
+                raise
+            kept = next((folder.name for folder in sorted(self.home.glob("step-*"), reverse=True)), None)
+            note = f"kept: {self.home / kept}" if kept else "no checkpoint was written yet"
+            help = "free some space and build again: training goes on from the last checkpoint"
+            raise fail(
+                "T380", "the disk is full; a checkpoint could not be written", notes=(note,), help=help
+            ) from None
