@@ -145,7 +145,7 @@ def _instance(
     for field, markers in stage.reads().items():
         for marker in markers:
             if isinstance(marker, File):
-                given = variant.lookup(marker.key)
+                given = variant.lookup(marker.key.format(**vars(at)))
                 inputs |= {field: given} if given is not None else {}
             elif marker.when(at):
                 inputs[field] = _read(marker, stage.many(field), at, by_name, places, name)

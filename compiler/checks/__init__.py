@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from itertools import islice
 from types import ModuleType
 
-from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training, versioning
+from compiler.checks import (
+    contract,
+    criteria,
+    data,
+    evaluating,
+    execution,
+    model,
+    paths,
+    splits,
+    template,
+    training,
+    versioning,
+)
 from compiler.checks._check import Check, Look
 from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
@@ -26,6 +38,7 @@ _MODULES: tuple[ModuleType, ...] = (
     model,
     training,
     criteria,
+    evaluating,
     execution,
     versioning,
 )
