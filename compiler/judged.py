@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from compiler.schema import expand, lowered
 from compiler.task import Task
 from stages.base import Metric, members
+from stages.schemas import kinds
 
 ALWAYS = ("schema_validity", "free_validity")  # measured wherever they fit
 
@@ -13,8 +15,12 @@ NEEDS = {"critical_fields": "critical_fields", "unsafe_calls": "unsafe_tools"}
 
 def standing_gates(task: Task) -> dict[str, float | bool]:
     """Gate -> bound. A gate that is off is not there: DVC takes `false` for the bound 0."""
-    gates = task.success_criteria.gates
-    return {gate: bound for gate, bound in gates.items() if bound is not False and has_its_terms(task, gate)}
+    gates, metrics = task.success_criteria.gates, members("stages.metrics", "METRIC", Metric)
+    form = task.output_format
+    kind = kinds(lowered(form.type), expand(form.schema_, form.type))
+    fitting = {gate for gate in gates if gate not in metrics or kind & set(metrics[gate].fits)}
+    on = {gate: bound for gate, bound in gates.items() if bound is not False}
+    return {gate: bound for gate, bound in on.items() if gate in fitting and has_its_terms(task, gate)}
 
 
 def measured(task: Task) -> list[str]:

@@ -103,7 +103,11 @@ def _terms(texts: Sequence[str], background: Sequence[str]) -> list[str]:
     import math
 
     here, all_ = (_shares(group) for group in (texts, background))
-    weight = {term: share * math.log(share / all_[term]) for term, share in here.items() if len(term) > 1 or not term.isascii()}
+    weight = {
+        term: share * math.log(share / all_[term])
+        for term, share in here.items()
+        if len(term) > 1 or not term.isascii()
+    }
     best = sorted(weight, key=lambda term: (-weight[term], term))
     return [term for term in best if weight[term] > 0][:TERMS]
 

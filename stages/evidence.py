@@ -81,7 +81,9 @@ def against(
     if sign * sure < sign * bound:
         reason = f"{what} is {value:.3f}, but {rows} rows only show that it is {within} {sure:.3f}, not {bound:g}"
         needed = rows_needed(value, sure, bound, rows, confidence)
-        reason += f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
+        reason += (
+            f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
+        )
         return Outcome(gate, "not_enough_evidence", value, bound, reason, needed)
     reason = f"{what} is {value:.3f}, surely {within} {sure:.3f}; needed {bound:g}"
     return Outcome(gate, "pass", value, bound, reason)

@@ -37,12 +37,18 @@ _KINDS = (
     Kind("too long", "deployment", "Check the stop token and the chat template; add rows that end early."),
     Kind("refusal", "data", "Add rows of this kind that are answered, and take refusals out of the train rows."),
     Kind("wrong schema", "schema", "Add schema-only rows, decode under the grammar, or make the schema simpler."),
-    Kind("wrong tool", "data", "Add rows for both tools whose inputs are alike, and say in the prompt which is for what."),
+    Kind(
+        "wrong tool", "data", "Add rows for both tools whose inputs are alike, and say in the prompt which is for what."
+    ),
     Kind("wrong argument", "data", "Add rows with this argument in many wordings; check that train rows agree on it."),
     Kind("missing field", "data", "Add rows in which this field is named in passing, late, or in other words."),
     Kind("extra field", "data", "Add rows in which this field is not named, so that it is left out."),
     Kind("wrong value", "data", "Add rows with the values that are confused; check whether the labels agree."),
-    Kind("wrong label", "data", "Add rows at the border of the two labels; write the border into the label's description."),
+    Kind(
+        "wrong label",
+        "data",
+        "Add rows at the border of the two labels; write the border into the label's description.",
+    ),
     Kind("too verbose", "data", "Add short answers, and cut those of the train rows."),
     Kind("other words", "model", "Look at the examples: where the meaning is right, the metric asks for too much."),
 )

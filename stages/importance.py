@@ -68,8 +68,10 @@ class Collector:
             return None, None
         name, fed = first.contents.name.decode("utf-8", "replace"), second.contents
         layer = name.startswith("blk.") and name.endswith(".weight")
-        plain = fed.type == _FLOAT32 and fed.ne[2] == fed.ne[3] == 1 and fed.ne[0] == first.contents.ne[0]
-        return (name, fed) if layer and plain and first.contents.ne[2] == 1 and first.contents.ne[1] > 1 else (None, None)
+        plain = fed.type == _FLOAT32 and fed.ne[2] == fed.ne[3] == 1 and fed.ne[1] > 0 and fed.ne[0] == first.contents.ne[0]
+        return (
+            (name, fed) if layer and plain and first.contents.ne[2] == 1 and first.contents.ne[1] > 1 else (None, None)
+        )
 
     def _add(self, name: str, fed: _Tensor) -> None:
         columns, rows, stride = fed.ne[0], fed.ne[1], fed.nb[1] // 4
@@ -103,7 +105,8 @@ def collect(gguf: Any, texts: Sequence[list[int]]) -> Matrix:
                 context.forget(0)
                 for begin in range(0, len(text), BATCH):
                     batch.clear()
-                    batch.add(text[begin : begin + BATCH], begin, 0, logits=False)
+                    batch.add(text[begin : begin + BATCH], begin, 0, logits=True)
+                    batch.wanted[: batch.size] = 1  # the last layer computes only what is asked for
                     context.decode(batch)
     if not collector.sums:
         help = "write `quantization: {imatrix: 0}`, or bring train rows with answers"

@@ -43,10 +43,14 @@ def load(reference: str) -> Callable[..., Any]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise fail("T702", f"{file} cannot be run: {_said(error)}", file=file, line=_line(error, file), help="mend it") from None
+        raise fail(
+            "T702", f"{file} cannot be run: {_said(error)}", file=file, line=_line(error, file), help="mend it"
+        ) from None
     function = getattr(module, name, None)
     if not callable(function):
-        raise fail("T702", f"{file} has no function `{name}`", file=file, help=f"define `def {name}(expected, answer, row)`")
+        raise fail(
+            "T702", f"{file} has no function `{name}`", file=file, help=f"define `def {name}(expected, answer, row)`"
+        )
     return function
 
 

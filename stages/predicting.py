@@ -70,7 +70,9 @@ def _with_margins(
     engine: Engine, rows: Sequence[Row], prompts: Sequence[Prompt], answers: Iterator[Answer], contract: Contract
 ) -> Iterator[Answer]:
     """The same answers; those to rows with a worse answer also say how much likelier the right one is."""
-    pairs = {row.id: (contract.spell(row.output), contract.spell(row.rejected)) for row in rows if row.rejected is not None}
+    pairs = {
+        row.id: (contract.spell(row.output), contract.spell(row.rejected)) for row in rows if row.rejected is not None
+    }
     given = list(answers)
     asked = [prompt for prompt in prompts if prompt.id in pairs]
     margins = engine.margins(asked, [pairs[prompt.id] for prompt in asked])

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from stages.base import Key, Params, Read, Stage, Write
 from stages.flips import read_flips
 from stages.page import page
-from stages.worth import worth
 from stages.rows import read_json, write_json
+from stages.worth import worth
 
 
 @dataclass(frozen=True)

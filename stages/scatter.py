@@ -64,7 +64,9 @@ def reliability(bins: Sequence[Mapping[str, float]], *, narrow: bool) -> str:
     with bare_axes(NARROW if narrow else 480, 260 if narrow else 320, (40, 14), 42, text) as (axes, svg):
         axes.grid(color=LINE, linewidth=0.8)
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, dashes=(4, 3))
-        axes.plot([one["said"] for one in bins], [one["right"] for one in bins], color=ACCENT, linewidth=1.6, marker="o")
+        axes.plot(
+            [one["said"] for one in bins], [one["right"] for one in bins], color=ACCENT, linewidth=1.6, marker="o"
+        )
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         axes.set_xlabel("probability", color=SOFT, fontsize=text)
     return svg()

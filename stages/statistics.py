@@ -51,5 +51,5 @@ def rows_needed(value: float, bound: float, limit: float, rows: int, confidence:
         return None
     if value in (0.0, 1.0) and 0 <= bound <= 1 and value != bound:
         z = NormalDist().inv_cdf(confidence)
-        return math.ceil(z * z * (1 - room) / room)
-    return math.ceil(rows * (width / room) ** 2)
+        return math.ceil(z * z * (1 - room) / room - 1e-6)
+    return math.ceil(rows * (width / room) ** 2 - 1e-6)

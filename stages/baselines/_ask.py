@@ -75,7 +75,9 @@ def ask_with(
         question.rows, messages, shots, passages or [()] * len(messages), strict=True
     ):
 
-        def made(kept: int, id: str = row.id, message: str = message, examples: Any = examples, found: Any = found) -> Prompt:
+        def made(
+            kept: int, id: str = row.id, message: str = message, examples: Any = examples, found: Any = found
+        ) -> Prompt:
             near = examples[max(0, len(examples) - kept) :] if kept else []
             told = "\n\n".join([*found[:kept], message])
             return template.prompt(id, system, told, near)

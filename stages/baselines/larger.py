@@ -48,7 +48,11 @@ def allowed(options: Any, fields: Sequence[str]) -> str | None:
         others = sorted(options.keys() - {"model"})
         gguf = isinstance(options["model"], str) and options["model"].endswith(".gguf")
         wrong = None if gguf else "a .gguf file below the workspace (or name an `endpoint`)"
-        return f"without an endpoint it has no option `{others[0]}`" if others else _said("model", wrong or path(options["model"]))
+        return (
+            f"without an endpoint it has no option `{others[0]}`"
+            if others
+            else _said("model", wrong or path(options["model"]))
+        )
     for name, value in options.items():
         if name not in _TAKES:
             return f"it has no option `{name}`; there are {', '.join(_TAKES)}"

@@ -32,7 +32,9 @@ class LlamaCpp:
         self._share_prefix = share_prefix
         self._metadata = gguf_header.read(weights).metadata
         self._name = weights.name
-        self.seconds: list[float] = []  # that each row of the last `answer` took, where they were answered one at a time
+        self.seconds: list[
+            float
+        ] = []  # that each row of the last `answer` took, where they were answered one at a time
         self._path = weights
 
     @property
@@ -157,7 +159,9 @@ class LlamaCpp:
             for prompt, pair in zip(prompts, pairs, strict=True)
             for text in pair
         ]
-        said = (likelihood(logits, answer) for logits, (_, answer) in zip(forced(self._model, asked), asked, strict=True))
+        said = (
+            likelihood(logits, answer) for logits, (_, answer) in zip(forced(self._model, asked), asked, strict=True)
+        )
         yield from (better - worse for better, worse in zip(said, said, strict=True)) if asked else ()
 
     def _end(self) -> int:

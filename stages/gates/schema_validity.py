@@ -7,4 +7,6 @@ from functools import partial
 from stages.base import Gate
 from stages.evidence import conforms
 
-GATE = Gate("schema_validity", "answers fit the contract", partial(conforms, "schema_validity", "answers fit the contract"))
+GATE = Gate(
+    "schema_validity", "answers fit the contract", partial(conforms, "schema_validity", "answers fit the contract")
+)

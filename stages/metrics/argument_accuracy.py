@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.metrics._rates import mean
 from stages.metrics._calls import arguments, required, tool
+from stages.metrics._rates import mean
 from stages.metrics.exact_match import same
 
 if TYPE_CHECKING:
     from stages.judging import Judged
+
 
 def right(judged: Judged) -> float | None:
     """Rows that expect no call do not count. Of a tool that the contract does not know, all expected arguments count."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 LEAST = 6  # characters; shorter ones are names and words, not quotations
 FIELDS = ("quote", "quotes", "citation", "citations", "evidence")
-_QUOTED = re.compile(r"[\"\u201c\u300c\u300e\u00ab]([^\"\u201c\u201d\u300c-\u300f\u00ab\u00bb]+)[\"\u201d\u300d\u300f\u00bb]")
+_QUOTED = re.compile(
+    r"[\"\u201c\u300c\u300e\u00ab]([^\"\u201c\u201d\u300c-\u300f\u00ab\u00bb]+)[\"\u201d\u300d\u300f\u00bb]"
+)
 
 
 def supported(judged: Judged) -> float | None:

@@ -11,6 +11,7 @@ from stages.metrics._words import words
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def kept(judged: Judged) -> float | None:
     """None where the task names no constraint."""
     terms, text = judged.terms, str(judged.said or "")

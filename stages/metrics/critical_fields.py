@@ -10,6 +10,7 @@ from stages.metrics.exact_match import same
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def right(judged: Judged) -> float | None:
     """A critical field that is expected must be said, and one that is not must not be."""
     if not isinstance(judged.gold, dict):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.metrics._rates import mean
 from stages.metrics._calls import tool
+from stages.metrics._rates import mean
 
 if TYPE_CHECKING:
     from stages.judging import Judged
+
 
 def runs(judged: Judged) -> float | None:
     """Counts what is called, right or wrong, and every call that was due."""

@@ -17,4 +17,11 @@ def value(sums: Any) -> Any:
     return missed.sum(axis=-1) / (expected > 0).sum(axis=-1)
 
 
-METRIC = Metric("false_negative_rate", "rows of a label that were missed, averaged over labels", ("label",), counts, value, lower=True)
+METRIC = Metric(
+    "false_negative_rate",
+    "rows of a label that were missed, averaged over labels",
+    ("label",),
+    counts,
+    value,
+    lower=True,
+)

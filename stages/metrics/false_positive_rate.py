@@ -20,4 +20,11 @@ def value(sums: Any) -> Any:
     return rates.sum(axis=-1) / np.where(many > 0, many, 1)
 
 
-METRIC = Metric("false_positive_rate", "other rows that were said to have a label, averaged over labels", ("label",), counts, value, lower=True)
+METRIC = Metric(
+    "false_positive_rate",
+    "other rows that were said to have a label, averaged over labels",
+    ("label",),
+    counts,
+    value,
+    lower=True,
+)

@@ -10,6 +10,7 @@ from stages.metrics._rates import mean
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def matched(judged: Judged) -> float:
     return float(judged.read and set(paths(judged.gold)) == set(paths(judged.said)))
 

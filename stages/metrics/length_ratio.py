@@ -9,6 +9,7 @@ from stages.metrics._rates import mean
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def ratio(judged: Judged) -> float:
     gold, said = len(str(judged.gold)), len(str(judged.said or ""))
     return min(gold, said) / max(gold, said) if max(gold, said) else 1.0

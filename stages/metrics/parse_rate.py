@@ -9,6 +9,7 @@ from stages.metrics._rates import mean
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def parsed(judged: Judged) -> float:
     """An answer that was read as null counts; one that could not be read does not."""
     return float(judged.read)

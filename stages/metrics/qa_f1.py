@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from stages.metrics._rates import mean
 from stages.metrics._answers import tokens
+from stages.metrics._rates import mean
 
 if TYPE_CHECKING:
     from stages.judging import Judged
+
 
 def f1(judged: Judged) -> float:
     """1 where neither side has any word."""

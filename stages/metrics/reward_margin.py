@@ -6,14 +6,14 @@ Bradley and Terry give the better one, less one."""
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from stages.metrics._rates import mean
 
 if TYPE_CHECKING:
     from stages.judging import Judged
+
 
 def margin(judged: Judged) -> float | None:
     return None if judged.margin is None else math.tanh(judged.margin / 2)

@@ -25,4 +25,6 @@ def repeats(text: str) -> bool:
     return _AGAIN.search(text[-LONGEST:]) is not None
 
 
-METRIC = mean("runaway_rate", "share of answers that do not end of themselves", ("json", "label", "text"), ran_away, lower=True)
+METRIC = mean(
+    "runaway_rate", "share of answers that do not end of themselves", ("json", "label", "text"), ran_away, lower=True
+)

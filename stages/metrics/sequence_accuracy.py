@@ -11,6 +11,7 @@ from stages.metrics._steps import steps
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def kept(judged: Judged) -> float:
     gold, said = steps(judged.gold), steps(judged.said)
     return common(gold, said) / max(len(gold), len(said)) if gold or said else float(judged.read)

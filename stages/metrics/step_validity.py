@@ -11,6 +11,7 @@ from stages.metrics._steps import steps
 if TYPE_CHECKING:
     from stages.judging import Judged
 
+
 def valid(judged: Judged) -> float:
     """A plan without steps is right where none is due."""
     gold, said = Counter(steps(judged.gold)), Counter(steps(judged.said))

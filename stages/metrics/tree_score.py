@@ -65,8 +65,13 @@ def _add(value: Any, name: str, built: Tree) -> int:
 
 def leaves(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
     """Every (path, value) at the ends of a value."""
-    parts = value.items() if isinstance(value, dict) else ((str(i), v) for i, v in enumerate(value)) \
-        if isinstance(value, list) else None
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else ((str(i), v) for i, v in enumerate(value))
+        if isinstance(value, list)
+        else None
+    )
     if parts is None:
         yield at, dumps(value)
     else:

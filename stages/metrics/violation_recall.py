@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.metrics._rates import mean
 from stages.metrics._policy import harmless
+from stages.metrics._rates import mean
 
 if TYPE_CHECKING:
     from stages.judging import Judged
+
 
 def found(judged: Judged) -> float | None:
     expected, said = harmless(judged)
