@@ -35,7 +35,7 @@ def _bleu(sums: Any) -> float:
     from sacrebleu.metrics.bleu import BLEU
 
     right, said, (answer, reference) = list(sums[:4]), list(sums[4:8]), sums[8:]
-    return float(BLEU.compute_bleu(right, said, int(answer), int(reference)).score) / 100
+    return float(BLEU.compute_bleu(right, said, int(answer), int(reference), smooth_method="exp").score) / 100
 
 
 METRIC = Metric("bleu", "corpus BLEU", ("text",), counts, value)
