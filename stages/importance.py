@@ -68,7 +68,9 @@ class Collector:
             return None, None
         name, fed = first.contents.name.decode("utf-8", "replace"), second.contents
         layer = name.startswith("blk.") and name.endswith(".weight")
-        plain = fed.type == _FLOAT32 and fed.ne[2] == fed.ne[3] == 1 and fed.ne[1] > 0 and fed.ne[0] == first.contents.ne[0]
+        plain = (
+            fed.type == _FLOAT32 and fed.ne[2] == fed.ne[3] == 1 and fed.ne[1] > 0 and fed.ne[0] == first.contents.ne[0]
+        )
         return (
             (name, fed) if layer and plain and first.contents.ne[2] == 1 and first.contents.ne[1] > 1 else (None, None)
         )

@@ -48,7 +48,10 @@ def test_with_one_label_or_none_there_is_nothing_to_learn(train: list[tuple[str,
 def test_the_nearest_row_lends_its_answer() -> None:
     slots = Contract(type="json", schema_={"type": "object"})
     train = [("table for two at noon", {"time": "noon"}), ("a taxi to the airport", {"to": "airport"})]
-    assert said("nearest", train, ["taxi please", "noon, two of us"], slots) == ['{"to": "airport"}', '{"time": "noon"}']
+    assert said("nearest", train, ["taxi please", "noon, two of us"], slots) == [
+        '{"to": "airport"}',
+        '{"time": "noon"}',
+    ]
     assert said("nearest", [], ["x"], slots) == [""]
 
 
@@ -97,7 +100,11 @@ def test_documents_are_read_in_passages(tmp_path: Path) -> None:
         ("larger", {"endpoint": "https://user:pass@example.com/v1", "model": "big"}, False),
         ("larger", {"endpoint": "http://localhost:8000/v1", "model": "big", "key_env": "$(id)"}, False),
         ("larger", {"endpoint": "http://localhost:8000/v1", "model": "big", "key": "sk-1"}, False),
-        ("larger", {"endpoint": "http://localhost:8000/v1", "model": "big", "price": {"input": -1, "output": 1}}, False),
+        (
+            "larger",
+            {"endpoint": "http://localhost:8000/v1", "model": "big", "price": {"input": -1, "output": 1}},
+            False,
+        ),
         ("tfidf", True, True),
         ("tfidf", {"c": 1}, False),
         ("nearest", True, True),

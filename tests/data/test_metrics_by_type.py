@@ -207,7 +207,9 @@ def test_bleu_and_rouge_agree_with_their_libraries(found: list[tuple[str, str]])
         assert value(name, *rows) == pytest.approx(mean, abs=1e-9)
 
 
-@pytest.mark.parametrize(("gold", "said", "ratio"), [("abcd", "ab", 0.5), ("ab", "abcd", 0.5), ("", "", 1.0), ("a", None, 0.0)])
+@pytest.mark.parametrize(
+    ("gold", "said", "ratio"), [("abcd", "ab", 0.5), ("ab", "abcd", 0.5), ("", "", 1.0), ("a", None, 0.0)]
+)
 def test_length_ratio_is_the_shorter_over_the_longer(gold: str, said: Any, ratio: float) -> None:
     assert value("length_ratio", judged(gold, said)) == ratio
 

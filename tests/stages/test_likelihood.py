@@ -98,7 +98,9 @@ def test_a_model_diverges_from_itself_by_nothing(engine: LlamaCpp) -> None:
 
 
 def test_divergence_is_what_the_definition_says() -> None:
-    a, b = (np.log(np.array([[0.5, 0.25, 0.25], share], dtype=np.float32)) for share in ([0.1, 0.8, 0.1], [0.3, 0.3, 0.4]))
+    a, b = (
+        np.log(np.array([[0.5, 0.25, 0.25], share], dtype=np.float32)) for share in ([0.1, 0.8, 0.1], [0.3, 0.3, 0.4])
+    )
     apart, agree = divergence(a, b)
     expected = 0.5 * sum(p * math.log(p / q) for p, q in zip((0.1, 0.8, 0.1), (0.3, 0.3, 0.4), strict=True))
     assert apart == pytest.approx(expected, abs=1e-6) and agree == 0.5
