@@ -301,7 +301,8 @@ class Metric:
 class Baseline:
     """Something that answers without being trained by us. `answer` is a generator of stages.answers.Answer.
 
-    needs_model: it asks the base model; embeds: or reads its weights itself. needs_train: it looks at the train split. allowed: why these options are
+    needs_model: it asks the base model; embeds: or reads its weights itself. needs_train: it looks at the train
+    split. allowed: why these options are
     refused, or None; `fields` are the contract's. libraries: what it computes with, beside those that ask the base
     model. settled: parameters that it has whatever the task says: None for one that it does not read, so that it does
     not run again for another prompt when it has none. fits: the contract types that it can answer. files: the paths and

@@ -1,4 +1,4 @@
-"""The model card: metadata that the Hub reads, then what a person asks first, each section out of the build's reports."""
+"""The model card: metadata for the Hub, then what a person asks first, each section out of the build's reports."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def apart(gate: str, evidence: Evidence, bound: float) -> Outcome:
 
 
 def conforms(gate: str, what: str, evidence: Evidence, bound: float) -> Outcome:
-    """By the point value: what a grammar enforces is no matter of chance, and a bound of 0.99 on an all-valid test split
+    """By the value: what a grammar enforces is no matter of chance, and a bound of 0.99 on an all-valid test split
     would else need hundreds of rows to say so. The reason names how sure it is.
     """
     figure = evidence.chosen.figures.get(gate)

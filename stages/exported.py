@@ -1,4 +1,4 @@
-"""Whether the shipped file reads prompts as the trained weights do: the same template, token ids and end of an answer."""
+"""Whether the shipped file reads prompts as the trained weights do: the same template, token ids and end."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Judged:
     """One row beside the answer that a system gave.
 
     gold: the row's output. said: the answer's value, or None when it cannot be read as one.
-    valid: the delivered answer fits the contract. free_valid: so does what the model said before any grammar; None where
+    valid: the delivered answer fits the contract. free_valid: so does what it said before any grammar; None where
     nothing was said freely.
     field: where the label stands in a JSON answer that holds one; a label contract's answer is the label itself.
     read: whether the answer could be read at all. free: what was said before any grammar. confidence: the probability

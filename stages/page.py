@@ -85,7 +85,7 @@ def _others(report: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _confusion(details: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The matrix as the template writes it; None where labels are too many for one. heat: 0 to 3, by share of a line."""
+    """The matrix as the template writes it; None where labels are too many for one. heat: 0 to 3, by share."""
     matrix = details.get("confusion")
     if not matrix or len(matrix) > MOST_CELLS:
         return None

@@ -112,7 +112,7 @@ def _provenance(inputs: Inputs, choice: Mapping[str, Any], test: Mapping[str, An
 
 
 def spread(dev: Mapping[str, Any], variants: list[str], primary: str) -> list[dict[str, Any]]:
-    """Of variants that differ in `training.seed` alone, the mean of their f16 files on dev and its standard deviation."""
+    """Of variants that differ in `training.seed` alone, mean and standard deviation of their f16 files on dev."""
     groups: dict[str, list[float]] = {}
     for variant in variants:
         name, found, _ = variant.rpartition("-seed-")

@@ -25,7 +25,7 @@ def unpack(source: Path, target: Path) -> None:
 
 
 def quantize(source: Path, target: Path, ftype: int, name: str, matrix: Mapping[str, Any] | None = None) -> None:
-    """Write `source` as `target` in the type `ftype`, which a message calls `name`; matrix: as stages.importance has it.
+    """Write `source` as `target` in the type `ftype`, which a message calls `name`; matrix: of stages.importance.
 
     Raises T350 when the source is damaged, T362 when llama.cpp cannot quantize it so.
     """
@@ -47,5 +47,6 @@ def quantize(source: Path, target: Path, ftype: int, name: str, matrix: Mapping[
         "T362",
         f"llama.cpp cannot quantize the model to {name}",
         notes=tuple(line.replace(str(source), source.name).replace(str(target), target.name) for line in complaints()),
-        help="choose another name in quantization.formats; q8_0 takes every model, and below q3 most need quantization.imatrix",
+        help="choose another name in quantization.formats; q8_0 takes every model, and some below q3 "
+        "need quantization.imatrix",
     )

@@ -61,8 +61,8 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
     that so many rows would show and McNemar's test of the rows that are right whole. `beside`: the chosen file on the
     golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
-    out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen file's
-    figures. out.clusters: its wrong answers, by kind and by what they are about.
+    out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
+    file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
     rows = list(read_rows(inputs.rows))
     chosen = read_json(inputs.choice)["candidate"]

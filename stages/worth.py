@@ -1,4 +1,4 @@
-"""Is fine-tuning worth it, and over what? The chosen file against the best of each kind of thing that needs no training."""
+"""Is fine-tuning worth it, and over what? The chosen file against the best of each kind that needs no training."""
 
 from __future__ import annotations
 

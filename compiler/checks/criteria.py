@@ -74,7 +74,7 @@ def threshold_in_range(look: Look) -> Iterator[Found]:
 
 @check("T123")
 def gate_is_known(look: Look) -> Iterator[Found]:
-    """A gate that tunec does not have, without a bound, or on what the contract lacks. A preset's own is left out there.
+    """A gate that tunec does not have, without a bound, or on what the contract lacks. A preset's own is left out.
 
     Choose one that the note lists, with a number; `NAME: false` switches it off.
     """

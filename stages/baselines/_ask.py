@@ -64,7 +64,7 @@ def ask_with(
     shots: Sequence[Sequence[tuple[str, str]]],
     passages: Sequence[Sequence[str]] | None = None,
 ) -> Iterator[Answer]:
-    """The base model's answers to messages with examples, or with passages, before them; as many as its context takes."""
+    """The base model's answers to messages with examples, or with passages, before them, as many as fit."""
     engine, prompting, decoding = question.engine, question.prompting, question.decoding
     if engine is None or prompting is None or decoding is None:
         raise ValueError("a baseline that asks the base model is declared without needs_model, or settled its prompt")

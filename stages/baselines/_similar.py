@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from stages.metrics._words import words
@@ -23,7 +24,7 @@ def features() -> Any:
 
 def _grams(text: str) -> list[str]:
     found = words(text)
-    return found + [f"{a} {b}" for a, b in zip(found, found[1:], strict=False)]
+    return found + [f"{a} {b}" for a, b in pairwise(found)]
 
 
 def nearest(known: Sequence[str], asked: Sequence[str], count: int) -> list[list[int]]:

@@ -245,7 +245,7 @@ class Batch:
 class Context:
     """The key-value cache of one model for some sequences, and the decoding into it.
 
-    cells: tokens that the cache holds of each sequence. watch: a callback that is told of every step of the computation.
+    cells: tokens that the cache holds of each sequence. watch: a callback that is told of every step.
     """
 
     def __init__(self, model: Model, *, cells: int, sequences: int, batch: int, watch: Any = None) -> None:

@@ -165,7 +165,7 @@ class Transformers:
         mask = torch.tensor([[1] * (length + len(text)) + [0] * (longest - len(text)) for text in texts])
         logits = self._model(ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits.log_softmax(-1)
         rest = logits[:, :-1].gather(2, ids[:, 1:, None])[..., 0] * mask[:, length + 1 :]
-        return (head[ids[:, 0]] + rest.sum(1)).tolist()
+        return [float(score) for score in head[ids[:, 0]] + rest.sum(1)]
 
     def _row(self, index: int, prompt: Prompt, max_new_tokens: int) -> _Row:
         tokens = self.encode(prompt)

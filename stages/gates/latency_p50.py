@@ -1,4 +1,4 @@
-"""Seconds that the chosen file takes for an answer, one row at a time: half of them are quicker. On the building machine."""
+"""Seconds of an answer, one row at a time: half are quicker. On the building machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short answers as SQuAD compares them: no case, punctuation or articles; Chinese by the character, as in CMRC and DRCD.
+"""Short answers as SQuAD compares them: no case, punctuation or articles; Chinese by the character, as in CMRC.
 
 Source: Rajpurkar et al. 2016, evaluate-v2.0.py; Cui et al. 2019, cmrc2018_evaluate.py.
 """

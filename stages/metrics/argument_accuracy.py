@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def right(judged: Judged) -> float | None:
-    """Rows that expect no call do not count. Of a tool that the contract does not know, all expected arguments count."""
+    """Rows that expect no call do not count. Of a tool unknown to the contract all arguments count."""
     name = tool(judged.gold)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Share of rows in which every field of `evaluation.terms.critical_fields` is right; rows that have none of them do not count."""
+"""Share of rows in which every field of `evaluation.terms.critical_fields` is right; rows with none do not count."""
 
 from __future__ import annotations
 

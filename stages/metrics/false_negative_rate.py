@@ -1,4 +1,4 @@
-"""Share of a label's rows that were said to be another, averaged over the labels that are expected; 1 - balanced accuracy."""
+"""Share of a label's rows that were said to be another, averaged over labels; 1 - balanced accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of the right plan is there in its order: longest common subsequence over the longer plan, averaged over rows."""
+"""How much of the right plan is there, in order: longest common subsequence over the longer plan."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """1 - tree edit distance over the nodes of both JSON trees, averaged over rows.
 
 Objects are trees whose keys stand sorted, lists keep their order. An edit adds, removes or renames one node. Answers of
-more than LARGEST nodes are compared by the (path, value) pairs that both have (Dice), for the distance's cost grows with
-the fourth power. Source: Zhang and Shasha 1989."""
+more than LARGEST nodes are compared by the (path, value) pairs that both have (Dice), for the distance's cost grows
+with the fourth power. Source: Zhang and Shasha 1989."""
 
 from __future__ import annotations
 

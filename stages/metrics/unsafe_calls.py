@@ -1,4 +1,4 @@
-"""Share of rows in which a tool of `evaluation.terms.unsafe_tools` is called though it is not expected. Lower is better."""
+"""Share of rows in which a tool of `evaluation.terms.unsafe_tools` is called unasked. Lower is better."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Far:
         far = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 far.asked.append((body, self.headers["Authorization"]))
                 status, said = far.say(body)

@@ -1,4 +1,4 @@
-"""The page in headless Chromium: its sections are drawn, in wide and in narrow, and nothing scrolls sideways on a phone."""
+"""The page in headless Chromium: its sections are drawn, in wide and in narrow, and nothing scrolls sideways."""
 
 from __future__ import annotations
 
