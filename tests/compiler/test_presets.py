@@ -65,6 +65,8 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
         "data.files",
         "data.shape",
         "baselines.majority",
+        "brought.metrics",
+        "brought.baseline_majority",
     }
     for stage in members("stages", "STAGE", Stage).values():
         read = set(stage.keys(At(baseline="majority")))
