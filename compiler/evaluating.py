@@ -23,15 +23,15 @@ class Quantization(Section):
     )
     select: Literal["by_value", "smallest_within", "best"] = Field(
         default="by_value",
-        description="by_value: the smallest file that drops by at most `max_drop`; smallest_within: the smallest of which "
-        "the dev rows surely show that, at `evaluation.confidence`; best: the highest value.",
+        description="by_value: the smallest file that drops by at most `max_drop`; smallest_within: the smallest of "
+        "which the dev rows surely show that, at `evaluation.confidence`; best: the highest value.",
     )
     imatrix: int = Field(
         default=0,
         ge=0,
         le=10_000,
-        description="Train rows that tell which weights matter most (llama.cpp's importance matrix); 0: none. Needed by "
-        "formats below q3; 100 to 300 rows are usual.",
+        description="Train rows that tell which weights matter most (llama.cpp's importance matrix); 0: none. Needed "
+        "by formats below q3; 100 to 300 rows are usual.",
         json_schema_extra=unit("rows"),
     )
     divergence: int = Field(
@@ -105,8 +105,8 @@ class Evaluation(Section):
     )
     decoding: Literal["auto", "constrained", "free", "likelihood"] = Field(
         default="auto",
-        description="constrained: llama.cpp writes only what the contract allows; free: anything; likelihood: of a label "
-        "contract, the label that the model finds likeliest, with its probability; auto: constrained wherever the "
+        description="constrained: llama.cpp writes only what the contract allows; free: anything; likelihood: of "
+        "a label contract, the likeliest label, with its probability; auto: constrained wherever the "
         "contract has a schema.",
     )
     slices: list[str] = Field(
@@ -115,8 +115,8 @@ class Evaluation(Section):
     )
     latency: bool = Field(
         default=False,
-        description="Time each answer of the chosen file, one row at a time: p50, p95 and peak memory; and list the rows "
-        "that it answers otherwise when several are decoded together. Asks the test split once more.",
+        description="Time each answer of the chosen file, one row at a time: p50, p95 and peak memory; and list the "
+        "rows that it answers otherwise when several are decoded together. Asks the test split once more.",
     )
     pairs: bool = Field(
         default=False,
@@ -142,5 +142,5 @@ class SuccessCriteria(Section):
     )
     decide_by: Literal["bound", "point"] = Field(
         default="bound",
-        description="bound: a gate passes by what the rows surely show, at `evaluation.confidence`; point: by the value.",
+        description="bound: a gate passes by what is sure at `evaluation.confidence`; point: by the value.",
     )
