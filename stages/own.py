@@ -46,8 +46,8 @@ def load(reference: str) -> Callable[..., Any]:
         raise fail(
             "T702", f"{file} cannot be run: {_said(error)}", file=file, line=_line(error, file), help="mend it"
         ) from None
-    function = getattr(module, name, None)
-    if not callable(function):
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if function is None or not callable(function):
         raise fail(
             "T702", f"{file} has no function `{name}`", file=file, help=f"define `def {name}(expected, answer, row)`"
         )

@@ -160,9 +160,9 @@ def terms_are_of_the_contract(look: Look) -> Iterator[Found]:
             at = f"evaluation.terms.{key}{place}"
             yield Found(f"the contract has no `{name}`", at, did_you_mean(name, list(known)) or "remove it", note)
     for key in ("must_match", "must_not_match"):
-        for place, pattern in enumerate(getattr(terms, key)):
+        for index, pattern in enumerate(getattr(terms, key)):
             if wrong := flaw(pattern):
-                at = f"evaluation.terms.{key}.{place}"
+                at = f"evaluation.terms.{key}.{index}"
                 yield Found(f"this is no regular expression: {wrong}", at, "correct it, or remove it")
 
 

@@ -37,7 +37,9 @@ def answer(question: Question) -> Iterator[Answer]:
             yield from ask(engine, question.rows, prompting, question.contract, decoding)
         return
     with closing(Endpoint.of(question.options, question.contract)) as far:
-        yield from ask(far, question.rows, prompting, question.contract, decoding)
+        template, system = far.chat_template(), prompting.system(question.contract)
+        prompts = [template.prompt(row.id, system, question.message(row)) for row in question.rows]
+        yield from far.answer(prompts, max_new_tokens=decoding.max_new_tokens, sequences=decoding.sequences)
         question.measured.update(far.costs(len(question.rows)))
 
 

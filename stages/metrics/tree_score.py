@@ -56,7 +56,7 @@ def _add(value: Any, name: str, built: Tree) -> int:
     parts = sorted(value.items()) if isinstance(value, dict) else []
     parts = [("", item) for item in value] if isinstance(value, list) else parts
     firsts = [_add(inner, str(key), built) for key, inner in parts]
-    own = {dict: "{}", list: "[]"}.get(type(value)) or dumps(value)
+    own = "{}" if isinstance(value, dict) else "[]" if isinstance(value, list) else dumps(value)
     built.labels.append(f"{name}={own}")
     first = firsts[0] if firsts else len(built.labels) - 1
     built.leftmost.append(first)
