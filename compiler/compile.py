@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from compiler.brought import brought
 from compiler.emit import dvc_yaml, params_yaml
+from compiler.judged import measured, standing_gates
 from compiler.parse import MAX_FOUND, Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
 from compiler.recipe import After
@@ -168,9 +170,11 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     contract["label"] = label_field(schema) if contract["type"] == "json" else None
     method = methods()[task.training.method]
     values["baselines"] = _sorted(task.baselines)
-    # A gate that is off is not there: DVC takes `false` for the bound 0.
-    on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
-    values["success_criteria"]["gates"] = _sorted(on)
+    values["success_criteria"]["gates"] = _sorted(standing_gates(task))
+    values["evaluation"]["metrics"] = measured(task)
+    values["brought"] = brought(task, workspace)
+    if task.evaluation.terms:
+        values["evaluation"]["terms"]["severity"] = _sorted(task.evaluation.terms.severity)
     values["base_model"]["name"] = model
     values["execution"] = task.execution.written()
     for source in values["data"]["sources"]:

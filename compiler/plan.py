@@ -175,7 +175,7 @@ def _instance(stage: Stage, at: At, sharing: list[Variant], made: Mapping[str, _
     for input, markers in stage.reads().items():
         for marker in markers:
             if isinstance(marker, File):
-                given = variant.lookup(marker.key)
+                given = variant.lookup(marker.key.format(**vars(at)))
                 inputs |= {input: given} if given is not None else {}
             elif marker.when(at):
                 inputs[input] = _read(marker, stage.many(input), at, made, name)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
+from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
 from compiler.section import Section, unit
@@ -237,74 +238,6 @@ class BaseModelFiles(Section):
         default=None, ge=1, description="How many weights.", json_schema_extra=unit("weights")
     )
     chat: Chat | None = Field(default=None, description="Facts of its chat template.")
-
-
-class Quantization(Section):
-    """What the trained model is shrunk to."""
-
-    formats: list[str] = Field(description="llama.cpp's names, such as q8_0, q5_k_m, q4_k_m; f16 is always built.")
-    max_drop: float = Field(
-        ge=0,
-        le=1,
-        description="How much of the primary metric on dev a smaller file may lose against f16.",
-        json_schema_extra=unit("of the primary metric"),
-    )
-
-
-class Evaluation(Section):
-    """How models are asked and judged."""
-
-    metrics: list[str] = Field(default_factory=list, description="Metrics beside the primary one.")
-    confidence: float = Field(
-        default=0.95,
-        gt=0.5,
-        lt=1,
-        description="Of intervals (two-sided) and of gates (one-sided).",
-        json_schema_extra=unit("probability"),
-    )
-    resamples: int = Field(
-        default=1000,
-        ge=100,
-        le=100_000,
-        description="Bootstrap resamples behind an interval.",
-        json_schema_extra=unit("resamples"),
-    )
-    max_new_tokens: int = Field(
-        default=128, ge=1, description="An answer is cut after this many tokens.", json_schema_extra=unit("tokens")
-    )
-    sequences: int = Field(
-        default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.", json_schema_extra=unit("rows")
-    )
-    decoding: Literal["auto", "constrained", "free"] = Field(
-        default="auto",
-        description="constrained: llama.cpp writes only what the contract allows; free: anything; auto: constrained "
-        "wherever the contract has a schema.",
-    )
-    choose_by: Literal["one_standard_error", "best"] = Field(
-        default="one_standard_error",
-        description="Of a sweep. one_standard_error: the smallest file of a variant whose f16 is, on dev, within one "
-        "standard error of the best one's; best: the best variant's.",
-    )
-    slices: list[str] = Field(
-        default_factory=list,
-        description="Parts of the test split to report apart: columns that go in, or `tags`.",
-    )
-
-
-class SuccessCriteria(Section):
-    """What a model must reach to be shipped."""
-
-    primary_metric: str = Field(min_length=1, description="The metric that selects and decides.")
-    threshold: float = Field(
-        description="The least value of the primary metric on the test split.",
-        json_schema_extra=unit("of the primary metric"),
-    )
-    baseline: str | None = Field(
-        default=None, description="The one baseline that beats_baselines looks at; default: every one that runs."
-    )
-    gates: dict[str, float | bool] = Field(
-        default_factory=dict, description="Bounds of further gates; false switches one off."
-    )
 
 
 class Versioning(Section):

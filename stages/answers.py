@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from stages.chat import ChatTemplate, Prompt
 from stages.rows import read_jsonl, write_jsonl
+
+_RARE = ("confidence", "margin")
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,20 @@ class Answer:
     """One model's answer to one row.
 
     text: what is delivered: under the grammar where one was asked for.
-    free: what the model says when nothing holds it; the same text wherever the grammar never had to step in.
+    free: what the model says when nothing holds it; the same text wherever the grammar never had to step in. None where
+    it was not let say anything: a label that was scored.
     tokens: how many tokens `text` has, the stop token not counted. finish: stop, or length when it was cut.
+    confidence: the probability of a label among all labels, where it was scored. margin: how much likelier, in nats by
+    the token, the row's right answer was found than its wrong one, where that was asked.
     """
 
     id: str
     text: str
-    free: str
+    free: str | None
     tokens: int
     finish: Literal["stop", "length"]
+    confidence: float | None = None
+    margin: float | None = None
 
 
 class Engine(Protocol):
@@ -44,6 +51,22 @@ class Engine(Protocol):
 
     def count_tokens(self, text: str) -> int: ...
 
+    def encode(self, prompt: Prompt) -> list[int]:
+        """The prompt's token ids."""
+        ...
+
+    def context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        ...
+
+    def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
+        """The likeliest of some labels after every prompt, with its probability among them; nothing is said freely."""
+        ...
+
+    def margins(self, prompts: Sequence[Prompt], pairs: Sequence[tuple[str, str]]) -> Iterator[float]:
+        """How much likelier, in nats by the token, the first text of each pair is after its prompt than the second."""
+        ...
+
     def answer(
         self,
         prompts: Sequence[Prompt],
@@ -61,7 +84,12 @@ class Engine(Protocol):
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    write_jsonl(path, map(asdict, answers))
+    """What few answers have is written only where there is some."""
+    write_jsonl(path, (_written(asdict(answer)) for answer in answers))
+
+
+def _written(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None or name not in _RARE}
 
 
 def read_answers(path: Path) -> Iterator[Answer]:

@@ -116,7 +116,10 @@ class Read:
 
 @dataclass(frozen=True)
 class File:
-    """An input that the user brings: the workspace path (or list of paths) at this key of the task, if it is set."""
+    """An input that the user brings: the workspace path (or list of paths) at this key of the task, if it is set.
+
+    A coordinate in braces stands for the instance's own, as in a Key.
+    """
 
     key: str
 
@@ -223,7 +226,7 @@ class Stage:
         """The keys of the task that the instance `at` reads, as parameters or as files; all of the variants that share
         it must agree on them.
         """
-        files = [m.key for group in self.reads().values() for m in group if isinstance(m, File)]
+        files = [m.key.format(**vars(at)) for group in self.reads().values() for m in group if isinstance(m, File)]
         settled, varying = self.settled(at), _varying(self.params)
         return files + [
             path.format(**vars(at))
@@ -307,8 +310,9 @@ def _markers(hint: Any, kinds: tuple[type[M], ...]) -> tuple[M, ...]:
 class Metric:
     """A figure over judged rows that a bootstrap can resample.
 
-    counts: N judged rows -> float array (N, K), K counts a row. value: summed counts (..., K) -> metric (...).
-    fits: the contract types that it makes sense for. All our metrics are better when higher.
+    counts: N judged rows -> float array (N, K), K counts a row, or None where these rows hold nothing to measure.
+    value: summed counts (..., K) -> metric (...). fits: the contract types that it makes sense for.
+    lower: it is better when lower, as a rate of errors is; such a metric cannot be the primary one.
     """
 
     name: str
@@ -318,16 +322,19 @@ class Metric:
     value: Callable[[Any], Any]
     low: float = 0.0
     high: float = 1.0
+    lower: bool = False
 
 
 @dataclass(frozen=True)
 class Baseline:
     """Something that answers without being trained by us. `answer` is a generator of stages.answers.Answer.
 
-    needs_model: it asks the base model. needs_train: it looks at the train split. allowed: why these options are
+    needs_model: it asks the base model; embeds: or reads its weights itself. needs_train: it looks at the train
+    split. allowed: why these options are
     refused, or None; `fields` are the contract's. libraries: what it computes with, beside those that ask the base
     model. settled: parameters that it has whatever the task says: None for one that it does not read, so that it does
-    not run again for another prompt when it has none.
+    not run again for another prompt when it has none. fits: the contract types that it can answer. files: the paths and
+    patterns of the workspace that its options name, which it reads.
     """
 
     name: str
@@ -335,9 +342,12 @@ class Baseline:
     answer: Callable[..., Iterator[Any]]
     needs_model: bool = False
     needs_train: bool = False
+    embeds: bool = False
     libraries: tuple[str, ...] = ()
     settled: Mapping[str, Any] = field(default_factory=dict)
     allowed: Callable[[Any, Sequence[str]], str | None] = lambda options, fields: None
+    fits: tuple[str, ...] = ("json", "label", "text")
+    files: Callable[[Any], tuple[str, ...]] = lambda options: ()
 
 
 @dataclass(frozen=True)
@@ -407,7 +417,21 @@ QUANTIZATIONS = [
     "iq3_m",
     "iq3_s",
     "q2_k",
+    "bf16",
+    "q2_k_s",
+    "iq3_xs",
+    "iq3_xxs",
+    "iq2_m",
+    "iq2_s",
+    "iq2_xs",
+    "iq2_xxs",
+    "iq1_m",
+    "iq1_s",
+    "tq2_0",
+    "tq1_0",
 ]
+# Of these, those that llama.cpp refuses without an importance matrix.
+NEED_IMATRIX = ("q2_k_s", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s")
 
 
 def members(package: str, constant: str, kind: type[M]) -> dict[str, M]:

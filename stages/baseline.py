@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.answers import write_answers
-from stages.base import At, Baseline, Coordinate, Key, Made, Params, Read, Stage, Write, members
+from stages.base import At, Baseline, Coordinate, File, Key, Made, Params, Read, Stage, Write, members
 from stages.baselines._ask import Question, base_model_engine
 from stages.chat import Prompting
 from stages.contract import Contract
@@ -36,6 +36,7 @@ class Inputs:
     rows: Annotated[Path, Read("splits.test")]
     train: Annotated[Path | None, Read("splits.train", when=_needs_train)] = None
     model: Annotated[Path | None, Read("model.base", when=_needs_model)] = None
+    files: Annotated[tuple[Path, ...] | None, File("brought.baseline_{baseline}")] = None
 
 
 class BaselineParams(Params):
@@ -57,7 +58,8 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
 
     out.predictions: JSONL of answers in the order of the rows.
     """
-    with base_model_engine(inputs.model) as engine:
+    kind = _kind(params.baseline)
+    with base_model_engine(None if kind.embeds else inputs.model) as engine:
         question = Question(
             rows=list(read_rows(inputs.rows)),
             train=lambda: (row for row in read_rows(inputs.train) if row.answered) if inputs.train else iter(()),
@@ -66,10 +68,12 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
             decoding=params.decoding,
             engine=engine,
             options=params.options,
+            model=inputs.model,
+            files=inputs.files or (),
         )
-        answered = timed(lambda: _kind(params.baseline).answer(question))
+        answered = timed(lambda: kind.answer(question))
     write_answers(out.predictions, answered.answers)
-    write_json(out.speed, answered.speed)
+    write_json(out.speed, answered.speed | question.measured)
 
 
 def _made(at: At, params: Mapping[str, Any]) -> Made:

@@ -58,10 +58,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One row's whole prompt, ready for a tokenizer, up to where the answer begins."""
+    """One row's whole prompt, ready for a tokenizer, up to where the answer begins.
+
+    messages: (role, text) instead, for an engine that has its template elsewhere.
+    """
 
     id: str
     pieces: tuple[Piece, ...]
+    messages: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -105,17 +109,25 @@ class ChatTemplate:
                     help="choose a base model with a chat template for system, user and assistant messages",
                 ) from None
 
-    def prompt(self, id: str, system: str | None, user: str) -> Prompt:
-        """The prompt of one row. Special tokens inside the user's text are kept apart as plain text."""
-        marks = _marks(self.special_tokens, user)
+    def prompt(self, id: str, system: str | None, user: str, shots: Sequence[tuple[str, str]] = ()) -> Prompt:
+        """The prompt of one row. Special tokens inside the user's text, and inside those of `shots` (message and answer
+        of examples that stand before it), are kept apart as plain text.
+        """
+        turns = [text for shot in shots for text in shot] + [user]
+        marks = _marks(self.special_tokens, "\n".join(turns))
         for mark, token in marks.items():
-            user = user.replace(token, mark)
-        messages = [{"role": "system", "content": system}] if system else []
-        text = self.render([*messages, {"role": "user", "content": user}])
+            turns = [turn.replace(token, mark) for turn in turns]
+        text = self.render(conversation(system, turns))
         if not marks:
             return Prompt(id, (Piece(text),))
         split = re.split("(" + "|".join(map(re.escape, marks)) + ")", text)
         return Prompt(id, tuple(Piece(marks.get(part, part), part in marks) for part in split if part))
+
+
+def conversation(system: str | None, turns: Sequence[str]) -> list[dict[str, str]]:
+    """Messages of the user and the assistant in turn, after the system's where there is one."""
+    first = [{"role": "system", "content": system}] if system else []
+    return first + [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
 
 
 def stop_text(template: ChatTemplate) -> str:

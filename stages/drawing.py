@@ -52,7 +52,7 @@ def forest(marks: Sequence[Mark], threshold: float, *, narrow: bool) -> str:
     height = row * len(marks) + 34
     low, high = _range(marks, threshold)
     names = min(320, 24 + 7.2 * max(len(_short(mark.label)) for mark in marks))
-    with _axes(NARROW if narrow else WIDE, height, (8, 26) if narrow else (names, 150), 30, text) as (axes, svg):
+    with bare_axes(NARROW if narrow else WIDE, height, (8, 26) if narrow else (names, 150), 30, text) as (axes, svg):
         axes.set(xlim=(low, high), ylim=(len(marks) - 0.5, -0.5), yticks=[])
         axes.grid(axis="x", color=LINE, linewidth=0.8)
         axes.axvline(threshold, color=SOFT, linewidth=1, dashes=(4, 3))
@@ -119,7 +119,7 @@ def curve(curves: Mapping[str, Curve], chosen: str, *, narrow: bool) -> str:
     """The chosen variant's loss: every step faint, its running mean firm. Other variants by a thin mean alone."""
     text = 11.5 if narrow else 13
     width, height = (NARROW, 220) if narrow else (WIDE, 300)
-    with _axes(width, height, (36, 8) if narrow else (48, 150), 42, text) as (axes, svg):
+    with bare_axes(width, height, (36, 8) if narrow else (48, 150), 42, text) as (axes, svg):
         axes.grid(axis="y", color=LINE, linewidth=0.8)
         axes.set_xlabel("step", color=SOFT, fontsize=text)
         for name in sorted(curves, key=lambda name: name == chosen):
@@ -176,7 +176,7 @@ def _finite(point: tuple[float, float]) -> bool:
 
 
 @contextmanager
-def _axes(
+def bare_axes(
     width: float, height: float, sides: tuple[float, float], foot: float, text: float
 ) -> Iterator[tuple[Any, Callable[[], str]]]:
     """Bare axes in a figure of so many points, and a function that gives the SVG once the block is left."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stages.statistics import rows_needed
+
 Status = Literal["pass", "fail", "not_enough_evidence"]
 
 
@@ -23,7 +25,8 @@ class Evidence:
     """The chosen model, the systems beside it, and how far it is ahead of each (paired, on the primary metric).
 
     rival: the one baseline to beat, where one is named. beside: {golden | adversarial: {rows, figures}}, where there
-    are such rows.
+    are such rows. confidence: one-sided, of the bounds; None where gates go by the point alone. speed: what serving the
+    chosen file took, where it was measured. lower: the metrics that are better when lower.
     """
 
     primary: str
@@ -33,27 +36,57 @@ class Evidence:
     rows: int
     rival: str | None = None
     beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    confidence: float | None = 0.95
+    speed: Mapping[str, Any] = field(default_factory=dict)
+    lower: frozenset[str] = frozenset()
+    versions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A gate's answer: the figure that was looked at, the bound that it had to reach, and a sentence."""
+    """A gate's answer: the figure that was looked at, the bound that it had to reach, and a sentence.
+
+    needed: about how many rows would tell, where those that there are do not and more would.
+    """
 
     gate: str
     status: Status
     figure: float | None
     bound: float
     reason: str
+    needed: int | None = None
 
 
-def against(gate: str, what: str, value: float, lower: float, bound: float, rows: int) -> Outcome:
-    """Pass when the one-sided lower bound of a figure reaches `bound`; undecided when only its value does."""
-    if value < bound:
-        return Outcome(gate, "fail", value, bound, f"{what} is {value:.3f}, below {bound:g}")
-    if lower < bound:
-        reason = f"{what} is {value:.3f}, but {rows} rows only show that it is above {lower:.3f}, not {bound:g}"
-        return Outcome(gate, "not_enough_evidence", value, bound, reason)
-    return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}, surely above {lower:.3f}; needed {bound:g}")
+def against(
+    gate: str,
+    what: str,
+    value: float,
+    sure: float,
+    bound: float,
+    rows: int,
+    *,
+    lower: bool = False,
+    confidence: float | None = 0.95,
+) -> Outcome:
+    """Pass when a figure surely reaches `bound`; undecided when only its value does.
+
+    sure: the figure's one-sided bound: the lower one, or with `lower` (a rate that must stay below) the upper one.
+    confidence: of that bound; with None the value alone decides.
+    """
+    sign, beyond, within = (-1, "above", "below") if lower else (1, "below", "above")
+    if sign * value < sign * bound:
+        return Outcome(gate, "fail", value, bound, f"{what} is {value:.3f}, {beyond} {bound:g}")
+    if confidence is None:
+        return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}; needed {bound:g}")
+    if sign * sure < sign * bound:
+        reason = f"{what} is {value:.3f}, but {rows} rows only show that it is {within} {sure:.3f}, not {bound:g}"
+        needed = rows_needed(value, sure, bound, rows, confidence)
+        reason += (
+            f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
+        )
+        return Outcome(gate, "not_enough_evidence", value, bound, reason, needed)
+    reason = f"{what} is {value:.3f}, surely {within} {sure:.3f}; needed {bound:g}"
+    return Outcome(gate, "pass", value, bound, reason)
 
 
 def apart(gate: str, evidence: Evidence, bound: float) -> Outcome:
@@ -65,3 +98,25 @@ def apart(gate: str, evidence: Evidence, bound: float) -> Outcome:
     status: Status = "pass" if value >= bound else "fail"
     reason = f"{evidence.primary} on {found['rows']} {gate} rows is {value:.3f}; needed {bound:g}"
     return Outcome(gate, status, value, bound, reason)
+
+
+def conforms(gate: str, what: str, evidence: Evidence, bound: float) -> Outcome:
+    """By the value: what a grammar enforces is no matter of chance, and a bound of 0.99 on an all-valid test split
+    would else need hundreds of rows to say so. The reason names how sure it is.
+    """
+    figure = evidence.chosen.figures.get(gate)
+    if figure is None:
+        return Outcome(gate, "not_enough_evidence", None, bound, f"{gate} was not measured")
+    value = figure["value"]
+    status: Status = "pass" if value >= bound else "fail"
+    reason = f"{value:.1%} of {evidence.rows} {what}, surely more than {figure['bound']:.1%}; needed {bound:.1%}"
+    return Outcome(gate, status, value, bound, reason)
+
+
+def measured(gate: str, unit: str, evidence: Evidence, bound: float) -> Outcome:
+    """A figure of serving that must stay at or below `bound`."""
+    value = evidence.speed.get(gate)
+    if value is None:
+        return Outcome(gate, "not_enough_evidence", None, bound, "serving was not timed: set evaluation.latency")
+    status: Status = "pass" if value <= bound else "fail"
+    return Outcome(gate, status, float(value), bound, f"{value:.3f} {unit}; allowed {bound:g}")

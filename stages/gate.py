@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from stages.base import Gate, Key, Params, Read, Stage, Write, members
+from stages.base import Gate, Key, Metric, Params, Read, Stage, Write, members
 from stages.evidence import Evidence, Outcome, Scores, against
 from stages.rows import read_json, write_json
 
@@ -16,6 +16,7 @@ from stages.rows import read_json, write_json
 @dataclass(frozen=True)
 class Inputs:
     scores: Annotated[Path, Read("score.scores")]
+    speed: Annotated[Path | None, Read("test.speed")] = None
 
 
 class GateParams(Params):
@@ -23,6 +24,8 @@ class GateParams(Params):
     threshold: Annotated[float, Key("success_criteria.threshold")]
     gates: Annotated[dict[str, float | bool], Key("success_criteria.gates")]
     baseline: Annotated[str | None, Key("success_criteria.baseline")] = None
+    confidence: Annotated[float, Key("evaluation.confidence")] = 0.95
+    decide_by: Annotated[Literal["bound", "point"], Key("success_criteria.decide_by")] = "bound"
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,30 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
-    """out.verdict: {verdict, chosen, gates: [{gate, status, figure, bound, reason}]}. A failed gate is no error."""
-    evidence = read_evidence(read_json(inputs.scores), params.primary, params.baseline)
+    """out.verdict: {verdict, chosen, rows, gates: [{gate, status, figure, bound, reason, needed}]}.
+
+    A failed gate is no error.
+    """
+    evidence = read_evidence(inputs, params)
     known = members("stages.gates", "GATE", Gate)
     bounds = {"threshold": params.threshold, **params.gates}
     # `bound is False` would miss 0.0, which is a bound: only a switch turns a gate off.
     wanted = {name: float(bound) for name, bound in bounds.items() if not isinstance(bound, bool)}
     judges = {name: known[name].judge if name in known else partial(of_metric, name) for name in wanted}
     outcomes = [judges[name](evidence, bound) for name, bound in sorted(wanted.items())]
-    report = {"verdict": verdict(outcomes), "chosen": evidence.chosen.name, "gates": [asdict(o) for o in outcomes]}
+    gates = [asdict(outcome) for outcome in outcomes]
+    report = {"verdict": verdict(outcomes), "chosen": evidence.chosen.name, "rows": evidence.rows, "gates": gates}
     write_json(out.verdict, report)
 
 
 def of_metric(name: str, evidence: Evidence, bound: float) -> Outcome:
     """A gate that is called like a metric: the chosen file's figure surely reaches the bound."""
-    figure = evidence.chosen.figures[name]
-    return against(name, name, figure["value"], figure["bound"], bound, evidence.rows)
+    figure = evidence.chosen.figures.get(name)
+    if figure is None:
+        reason = f"the {evidence.rows} test rows hold nothing that {name} could measure"
+        return Outcome(name, "not_enough_evidence", None, bound, reason)
+    said = (figure["value"], figure["bound"], bound, evidence.rows)
+    return against(name, name, *said, lower=name in evidence.lower, confidence=evidence.confidence)
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
@@ -57,12 +68,25 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     return "not_enough_evidence" if "not_enough_evidence" in statuses else "ship"
 
 
-def read_evidence(scores: dict[str, Any], primary: str, rival: str | None) -> Evidence:
+def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
     """The score stage's report as what gates look at."""
+    scores = read_json(inputs.scores)
     chosen = scores["chosen"]
     systems = {name: Scores(name, _kind(name, chosen), figures) for name, figures in scores["systems"].items()}
-    others = {name: system for name, system in systems.items() if name != chosen}
-    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"], rival, scores["beside"])
+    metrics = members("stages.metrics", "METRIC", Metric)
+    return Evidence(
+        params.primary,
+        systems[chosen],
+        {name: system for name, system in systems.items() if name != chosen},
+        scores["ahead"],
+        scores["rows"],
+        params.baseline,
+        scores["beside"],
+        params.confidence if params.decide_by == "bound" else None,
+        read_json(inputs.speed)["chosen"] if inputs.speed else {},
+        frozenset(name for name, metric in metrics.items() if metric.lower),
+        scores.get("versions", {}),
+    )
 
 
 def _kind(name: str, chosen: str) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages import own
+
 TITLES = {"ship": "Ship", "do_not_ship": "Do not ship", "not_enough_evidence": "Not enough evidence"}
 # The first gate of this order that failed says what to do; a gate that is not here gets the general advice.
 AFTER_FAILING = {
@@ -13,6 +15,11 @@ AFTER_FAILING = {
     "schema_validity": "See in the flip list how answers break the contract; cut answers want a larger "
     "evaluation.max_new_tokens.",
     "threshold": "Bring more or better training rows, or another base model; a build runs only what that touches.",
+}
+AFTER_FAILING |= {
+    "golden_regressions": "A golden row is wrong: see it in build/test/golden.jsonl, and train on rows like it.",
+    "parse_rate": "See in the clusters how answers cannot be read; decode under the grammar.",
+    "latency_p95": "Choose a smaller format or base model, or shorten prompt and answers.",
 }
 MEND = "Mend what the gate measures, or set its bound in success_criteria.gates to what the job needs."
 
@@ -34,7 +41,9 @@ def headline(report: Mapping[str, Any]) -> Headline:
 
 def metric_name(name: str) -> str:
     """slot_f1 -> slot F1."""
-    known = {"free_validity": "unconstrained validity"}
+    if found := own.split(name):
+        return found[1]
+    known = {"free_validity": "unconstrained validity", "ece": "expected calibration error", "bleu": "BLEU"}
     return known.get(name) or " ".join("F1" if word == "f1" else word for word in name.split("_"))
 
 
@@ -57,7 +66,9 @@ def _do_not_ship(report: Mapping[str, Any]) -> tuple[str, str]:
 
 def _unsure(report: Mapping[str, Any]) -> tuple[str, str]:
     open_ = [gate["reason"] for gate in report["gates"] if gate["status"] == "not_enough_evidence"]
+    needed = max((gate.get("needed") or 0 for gate in report["gates"]), default=0)
+    bring = f"Bring about {needed:,} test rows in all" if needed else "Bring more test rows"
     return (
         f"No gate fails, but {report['rows']['test']:,} test rows do not settle it: {'; '.join(open_)}.",
-        "Bring more test rows (four times as many halve an interval), or switch on a baseline if none was run.",
+        f"{bring} (four times as many halve an interval), or switch on a baseline if none was run.",
     )

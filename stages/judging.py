@@ -1,15 +1,19 @@
-"""From answers to figures: each row judged once, metrics summed over rows, intervals by bootstrap."""
+"""From answers to figures: each row judged once, metrics summed over rows, intervals by bootstrap or Wilson."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from stages.answers import Answer
 from stages.base import Metric, fail
 from stages.contract import Contract, Unreadable
 from stages.rows import Row
+from stages.statistics import wilson
+from stages.terms import NONE, Terms
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,12 @@ class Judged:
     """One row beside the answer that a system gave.
 
     gold: the row's output. said: the answer's value, or None when it cannot be read as one.
-    valid: the delivered answer fits the contract. free_valid: so does what the model said before any grammar.
+    valid: the delivered answer fits the contract. free_valid: so does what it said before any grammar; None where
+    nothing was said freely.
     field: where the label stands in a JSON answer that holds one; a label contract's answer is the label itself.
+    read: whether the answer could be read at all. free: what was said before any grammar. confidence: the probability
+    that the system gives its label, where it gives one. margin: how much likelier, in nats by the token, it finds the
+    right answer than the row's wrong one, where it was asked. schema: the contract's.
     """
 
     id: str
@@ -26,8 +34,17 @@ class Judged:
     said: Any
     text: str
     valid: bool
-    free_valid: bool
+    free_valid: bool | None
     field: str | None = None
+    read: bool = True
+    free: str = ""
+    finish: str = "stop"
+    confidence: float | None = None
+    margin: float | None = None
+    input: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    group: str | None = None
+    schema: Any = None
+    terms: Terms = NONE
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -43,7 +60,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's value with a two-sided percentile bootstrap interval, and a one-sided lower bound for gates."""
+    """A metric's value with a two-sided interval, and a one-sided bound for gates: the lower one, or the upper one of a
+    metric that is better when lower.
+    """
 
     value: float
     low: float
@@ -51,7 +70,7 @@ class Figure:
     bound: float
 
 
-def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract) -> list[Judged]:
+def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract, terms: Terms = NONE) -> list[Judged]:
     """Pair rows and answers by id, in the order of the rows. Raises T370 when an answer is missing."""
     by_id = {answer.id: answer for answer in answers}
     missing = [row.id for row in rows if row.id not in by_id]
@@ -59,50 +78,109 @@ def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract) ->
         raise fail(
             "T370", f"{len(missing)} rows have no prediction, {missing[0]} first", help="run `tunec build` again"
         )
-    return [_judged(row, by_id[row.id], contract) for row in rows]
+    return [_judged(row, by_id[row.id], contract, terms) for row in rows]
 
 
-def _judged(row: Row, answer: Answer, contract: Contract) -> Judged:
+def _judged(row: Row, answer: Answer, contract: Contract, terms: Terms) -> Judged:
     try:
-        said = contract.read(answer.text)
+        said, read = contract.read(answer.text), True
         valid = not contract.errors(said)
     except Unreadable:
-        said, valid = None, False
-    free_valid = valid if answer.free == answer.text else contract.valid(answer.free)
-    return Judged(row.id, row.output, said, answer.text, valid, free_valid, contract.label_field)
+        said, read, valid = None, False, False
+    free_valid = valid if answer.free == answer.text else None if answer.free is None else contract.valid(answer.free)
+    return Judged(
+        row.id,
+        row.output,
+        said,
+        answer.text,
+        valid,
+        free_valid,
+        contract.label_field,
+        read,
+        answer.free or "",
+        answer.finish,
+        answer.confidence,
+        answer.margin,
+        row.input,
+        row.group,
+        contract.schema_,
+        terms,
+    )
 
 
-def measure(judged: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int, seed: int = 0) -> Figure:
-    """A metric with its interval. Rows are resampled with replacement, as weights on their counts.
+def measure(
+    judged: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int, seed: int = 0
+) -> Figure | None:
+    """A metric with its interval; None where these answers hold nothing that it could measure.
 
-    Source: Efron and Tibshirani 1993, the percentile bootstrap.
+    A plain share has Wilson's interval. Otherwise rows are resampled with replacement, as weights on their counts; rows
+    of one group together. Source: Efron and Tibshirani 1993, the percentile bootstrap; Field and Welsh 2007, clusters.
     """
     import numpy as np
 
-    counts = np.asarray(metric.counts(judged), dtype=float)
-    samples = metric.value(_weights(len(judged), resamples, seed) @ counts)
-    tail = (1 - confidence) / 2
-    low, high, bound = np.quantile(samples, [tail, 1 - tail, 1 - confidence])
-    return Figure(float(metric.value(counts.sum(axis=0))), float(low), float(high), float(bound))
+    found = metric.counts(judged)
+    if found is None or not len(judged):
+        return None
+    counts = np.asarray(found, dtype=float)
+    value = float(metric.value(counts.sum(axis=0)))
+    if _is_share(metric, counts, judged):
+        hits, rows = counts.sum(axis=0)
+        low, high = wilson(hits, rows, confidence)
+        return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower])
+    return _figure(value, metric.value(_weights(judged, resamples, seed) @ counts), confidence, metric.lower)
+
+
+def _is_share(metric: Metric, counts: Any, judged: Sequence[Judged]) -> bool:
+    """Whether a metric is rows that are right over rows, and the rows stand for themselves."""
+    import numpy as np
+
+    shape = counts.shape[1:] == (2,) and np.isin(counts, (0, 1)).all() and (counts[:, 0] <= counts[:, 1]).all()
+    plain = metric.value.__name__ == "share" or metric.value.__module__.endswith("exact_match")
+    return bool(shape and plain and all(j.group is None for j in judged))
 
 
 def difference(
     a: Sequence[Judged], b: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int
-) -> Figure:
-    """a minus b on the same rows, resampled in pairs."""
+) -> Figure | None:
+    """a minus b on the same rows, resampled in pairs; its bound is the lower one, whatever the metric."""
     import numpy as np
 
-    of_a, of_b = (np.asarray(metric.counts(j), dtype=float) for j in (a, b))
-    weights = _weights(len(a), resamples, seed=0)
+    found = metric.counts(a), metric.counts(b)
+    if any(counts is None for counts in found) or not len(a):
+        return None
+    of_a, of_b = (np.asarray(counts, dtype=float) for counts in found)
+    weights = _weights(a, resamples, seed=0)
     samples = metric.value(weights @ of_a) - metric.value(weights @ of_b)
-    tail = (1 - confidence) / 2
-    low, high, bound = np.quantile(samples, [tail, 1 - tail, 1 - confidence])
     value = metric.value(of_a.sum(axis=0)) - metric.value(of_b.sum(axis=0))
-    return Figure(float(value), float(low), float(high), float(bound))
+    return _figure(float(value), samples, confidence, lower=False)
 
 
-def _weights(rows: int, resamples: int, seed: int) -> Any:
-    """(resamples, rows) how often each row was drawn."""
+def _figure(value: float, samples: Any, confidence: float, lower: bool) -> Figure:
+    """Resamples in which no row counts say nothing, and are left out."""
     import numpy as np
 
-    return np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(float)
+    tail = (1 - confidence) / 2
+    ends = [tail, 1 - tail, confidence if lower else 1 - confidence]
+    low, high, bound = np.nanquantile(samples, ends)
+    return Figure(value, float(low), float(high), float(bound))
+
+
+def _weights(judged: Sequence[Judged], resamples: int, seed: int) -> Any:
+    """(resamples, rows) how often each row was drawn: each for itself, or all rows of a group together."""
+    import numpy as np
+
+    names = [j.group if j.group is not None else f"\0{place}" for place, j in enumerate(judged)]
+    grouped = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    many = len(grouped)
+    drawn = _draws(many, resamples, seed)
+    return drawn[:, np.array([grouped[name] for name in names])] if many < len(names) else drawn
+
+
+@lru_cache(maxsize=2)
+def _draws(many: int, resamples: int, seed: int) -> Any:
+    """(resamples, many), the same for every metric and system on one split: made once."""
+    import numpy as np
+
+    drawn = np.random.default_rng(seed).multinomial(many, np.full(many, 1 / many), size=resamples).astype(float)
+    drawn.flags.writeable = False
+    return drawn

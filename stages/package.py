@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Annotated, Any
 
 from stages.base import Key, Params, Read, Stage, Write
 from stages.base_model import of_variant
+from stages.card import About, card, evaluation
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.datacard import data_card
 from stages.engines.llama_cpp import LlamaCpp
 from stages.modelfile import modelfile
-from stages.rows import dumps, read_json, sha256, write_json
+from stages.rows import read_json, read_rows, sha256, write_json
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,8 @@ class Inputs:
     verdict: Annotated[Path, Read("gate.verdict")]
     rows: Annotated[Path, Read("data.accepted")]
     splits: Annotated[Path, Read("splits.report")]
-
-
-class About(Params):
-    """What the user says of the task; stands in the model card. Where variants differ: variant -> what it says."""
-
-    task_name: Annotated[str, Key("task_name")]
-    version: Annotated[str | None, Key("version")]
-    task_type: Annotated[str, Key("task_type")]
-    domain: Annotated[str | None, Key("domain")]
-    language: Annotated[str | None, Key("language")]
-    goal: Annotated[str | None, Key("goal")]
-    non_goals: Annotated[str | None, Key("non_goals")]
-    method: Annotated[str | dict[str, str], Key("training.method", varies=True)]
-    adapter: Annotated[str | dict[str, str], Key("training.adapter", varies=True)]
+    clusters: Annotated[Path, Read("score.clusters")]
+    speed: Annotated[Path, Read("test.speed")]
 
 
 class PackageParams(Params):
@@ -57,6 +47,8 @@ class Outputs:
     gguf: Annotated[Path, Write("model.gguf")]
     modelfile: Annotated[Path, Write("Modelfile")]
     card: Annotated[Path, Write("README.md")]
+    data_card: Annotated[Path, Write("DATA_CARD.md")]
+    evaluation: Annotated[Path, Write("EVALUATION.md")]
     contract: Annotated[Path, Write("contract.json")]
     manifest: Annotated[Path, Write("manifest.json")]
 
@@ -64,15 +56,25 @@ class Outputs:
 def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     """Write the folder that a release is made of. out.manifest: sha256 of every file in it and of what it came from."""
     params = _of(read_json(inputs.choice)["variant"], params)
+    params = _of(read_json(inputs.choice)["variant"], params)
     shutil.copyfile(inputs.gguf, out.gguf)
     with closing(LlamaCpp(inputs.gguf)) as engine:
         template = engine.chat_template()
     text = modelfile(template, params.prompting.system(params.contract), params.max_new_tokens)
     out.modelfile.write_text(text, encoding="utf-8")
     write_json(out.contract, _contract(params))
-    reports = {name: read_json(getattr(inputs, name)) for name in ("choice", "reason", "scores", "verdict", "splits")}
+    names = ("choice", "reason", "scores", "verdict", "splits", "clusters", "speed")
+    reports = {name: read_json(getattr(inputs, name)) for name in names} | {"bytes": inputs.gguf.stat().st_size}
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))
-    out.card.write_text("\n".join(card(params, reports)) + "\n", encoding="utf-8")
+    about, contract = params.about, params.contract
+    rows, digest = read_rows(inputs.rows), sha256(inputs.rows)
+    pages = {
+        out.card: card(about, contract, params.primary, reports),
+        out.evaluation: evaluation(params.primary, reports),
+        out.data_card: data_card(about.task_name, rows, reports["splits"], digest, contract),
+    }
+    for path, lines in pages.items():
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_json(out.manifest, _manifest(params, reports, inputs, out))
 
 
@@ -98,7 +100,10 @@ def _contract(params: PackageParams) -> dict[str, Any]:
 
 
 def _manifest(params: PackageParams, reports: Mapping[str, Any], inputs: Inputs, out: Outputs) -> dict[str, Any]:
-    files = {path.name: sha256(path) for path in (out.gguf, out.modelfile, out.card, out.contract)}
+    files = {
+        path.name: sha256(path)
+        for path in (out.gguf, out.modelfile, out.card, out.data_card, out.evaluation, out.contract)
+    }
     return {
         "task": params.about.task_name,
         "version": params.about.version,
@@ -108,66 +113,6 @@ def _manifest(params: PackageParams, reports: Mapping[str, Any], inputs: Inputs,
         "base_model": reports["model"],
         "data": {"rows": reports["splits"], "sha256": sha256(inputs.rows)},
     }
-
-
-def card(params: PackageParams, reports: Mapping[str, Any]) -> Iterator[str]:
-    """The model card's lines: metadata that the Hub reads, then what a person asks first."""
-    about, model, choice = params.about, reports["model"]["model"], reports["choice"]
-    yield from _front_matter(about, model)
-    yield from (f"# {about.task_name}", "", about.goal or f"A model for one task: {about.task_type}.", "")
-    if about.non_goals:
-        yield from ("## Not for", "", about.non_goals, "")
-    yield from ("## Model", "", f"- Base model: {_origin(model)}", *_chat(model.get("chat")))
-    yield f"- Training: {about.method}, {about.adapter}"
-    yield from (f"- File: `model.gguf`, {choice['candidate']}; {reports['reason']['reason']}", "")
-    yield from ("## Data", "", _data(reports["splits"]), "")
-    yield from ("## Evaluation", "", *_table(reports["scores"], params.primary), "")
-    yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
-    yield from (f"- {gate['gate']}: {gate['status']}; {gate['reason']}" for gate in reports["verdict"]["gates"])
-    yield from ("", "## Use", "", "```", f"ollama create {about.task_name} -f Modelfile", "```", "")
-    yield f"The answer is {_form(params.contract)}; `contract.json` holds its schema and the form of the input."
-
-
-def _front_matter(about: About, model: Mapping[str, Any]) -> Iterator[str]:
-    yield "---"
-    yield f"license: {dumps(model.get('license') or 'other')}"
-    if about.language:
-        yield f"language: {dumps(about.language)}"
-    if model.get("repo"):
-        yield f"base_model: {dumps(model['repo'])}"
-    tags = ["tunec", *([about.domain] if about.domain else [])]
-    yield from ("library_name: gguf", f"tags: {dumps(tags)}", "---", "")
-
-
-def _origin(model: Mapping[str, Any]) -> str:
-    place = {"package": model.get("file"), "hub": f"{model.get('repo')}@{model.get('revision')}"}
-    licence = f", licence {model['license']}" if model.get("license") else ""
-    return f"{model['name']} ({place.get(model['source']) or model.get('path')}{licence})"
-
-
-def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
-    """What a caller who writes prompts by hand must know of the model's chat template."""
-    if facts:
-        system = "with a system message" if facts["system_role"] else "whose system message stands in the user's turn"
-        yield f"- Chat template: {facts['family']}, {system}"
-
-
-def _data(splits: Mapping[str, Any]) -> str:
-    return f"{splits['train']} rows to train on, {splits['dev']} to choose by, {splits['test']} to decide by."
-
-
-def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:
-    """The test split's figures; every system on the same rows."""
-    yield f"{scores['rows']} test rows."
-    yield from ("", f"| system | {primary} | interval |", "|---|---:|---:|")
-    for name, figures in scores["systems"].items():
-        figure = figures[primary]
-        mark = " (shipped)" if name == scores["chosen"] else ""
-        yield f"| {name}{mark} | {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |"
-
-
-def _form(contract: Contract) -> str:
-    return {"json": "a JSON value", "label": "one label", "text": "a text"}[contract.type]
 
 
 STAGE = Stage(

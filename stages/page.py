@@ -10,10 +10,13 @@ from typing import Any
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
 from stages.headline import headline, metric_name
+from stages.scatter import pareto, points, reliability
 from stages.trials import FORMATS
 from stages.wording import tame
 
 TEMPLATE = "report.html.jinja"
+SECTIONS = "report_sections.html.jinja"
+MOST_CELLS = 30  # labels of a confusion matrix that is drawn
 MOST_MARKS = 24  # systems in one plot
 LAST_COLUMNS = ("schema_validity", "free_validity")
 SPLITS = ("dev", "test")
@@ -24,7 +27,7 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
     from markupsafe import Markup
 
     read = {name: read_curve(path) for name, path in curves.items()}
-    plots = {"forest": _forest(report), "curve": _curve(read, report["variant"])}
+    plots = {"forest": _forest(report), "curve": _curve(read, report["variant"]), **_others(report)}
     drawn = {name: [Markup(svg) for svg in both] for name, both in plots.items()}  # noqa: S704 our own drawing
     return str(
         _environment()
@@ -37,6 +40,8 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             groups=groups(report["systems"]),
             metrics=columns(report["systems"], report["primary"]),
             steps=steps,
+            sections=SECTIONS,
+            confusion=_confusion(report["details"] or {}),
             plots=drawn,
             words=in_words(report, read[report["variant"]]),
             dev_loss=read[report["variant"]].dev,
@@ -73,6 +78,37 @@ def best_baseline(systems: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | N
     return min(beside, key=lambda system: (system["ahead"]["value"], system["name"]), default=None)
 
 
+def _others(report: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The plots that not every build has: quality against size and time, and calibration."""
+    systems, primary = report["systems"], report["primary"]
+    if len(systems) > MOST_MARKS:
+        systems = [system for system in systems if system["variant"] in (None, report["variant"])]
+    found: dict[str, list[str]] = {}
+    for name, cost, axis in (("size", "bytes", "MB"), ("time", "rows_per_second", "seconds a row, several at once")):
+        dots = points(systems, primary, cost)
+        found[name] = [pareto(dots, axis, narrow=narrow) for narrow in (False, True)] if len(dots) > 1 else []
+    bins = (report["details"] or {}).get("calibration")
+    found["calibration"] = [reliability(bins, narrow=narrow) for narrow in (False, True)] if bins else []
+    return found
+
+
+def _confusion(details: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The matrix as the template writes it; None where labels are too many for one. heat: 0 to 3, by share."""
+    matrix = details.get("confusion")
+    if not matrix or len(matrix) > MOST_CELLS:
+        return None
+    others = sorted({said for line in matrix.values() for said in line} - set(matrix))
+    said = [*matrix, *others[: MOST_CELLS - len(matrix)]]
+    lines = [(gold, [_cell(line, gold, one) for one in said]) for gold, line in matrix.items()]
+    return {"said": said, "lines": lines}
+
+
+def _cell(line: Mapping[str, int], gold: str, said: str) -> dict[str, Any]:
+    rows, all_ = line.get(said, 0), sum(line.values())
+    share = rows / all_ if all_ else 0
+    return {"rows": rows, "right": gold == said, "heat": sum(share > least for least in (0, 0.1, 0.5))}
+
+
 def _forest(report: Mapping[str, Any]) -> list[str]:
     systems, primary = report["systems"], report["primary"]
     if len(systems) > MOST_MARKS:
@@ -101,6 +137,9 @@ def in_words(report: Mapping[str, Any], curve: Curve) -> dict[str, str]:
     loss = f"from {curve.loss[0]:.3f} to {curve.loss[-1]:.3f}" if curve.loss else "not recorded"
     return {
         "forest": f"{metric_name(primary)} with intervals; threshold {report['threshold']:g}. {'; '.join(told)}.",
+        "size": f"{metric_name(primary)} against megabytes.",
+        "time": f"{metric_name(primary)} against seconds a row.",
+        "calibration": "Share of right labels against their probability.",
         "curve": f"Training loss over {curve.steps[-1] if curve.steps else 0:.0f} steps, {loss}.",
     }
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
 
 from stages.answers import Answer, Engine
 from stages.base import Key, Params
-from stages.chat import Prompting, user_message
+from stages.chat import Prompt, Prompting, user_message
 from stages.contract import Contract
 from stages.engines import llama_cpp, transformers
 from stages.rows import Row
@@ -24,7 +24,8 @@ class Decoding(Params):
 
     max_new_tokens: Annotated[int, Key("evaluation.max_new_tokens")]
     sequences: Annotated[int, Key("evaluation.sequences")]
-    decoding: Annotated[Literal["auto", "constrained", "free"], Key("evaluation.decoding")] = "auto"
+    decoding: Annotated[Literal["auto", "constrained", "free", "likelihood"], Key("evaluation.decoding")] = "auto"
+    pairs: Annotated[bool, Key("evaluation.pairs")] = False
 
 
 def open_engine(weights: Path, adapter: Path | None = None) -> Engine:
@@ -47,13 +48,36 @@ def ask(
 ) -> Iterator[Answer]:
     """Answers in the order of the rows. Under the contract's grammar where the engine knows grammars (llama.cpp)."""
     template, system = engine.chat_template(), prompting.system(contract)
+    prompts = [template.prompt(row.id, system, user_message(prompting.input_template, row.input)) for row in rows]
+    answers = answered(engine, prompts, contract, decoding)
+    return _with_margins(engine, rows, prompts, answers, contract) if decoding.pairs else answers
+
+
+def answered(engine: Engine, prompts: Sequence[Prompt], contract: Contract, decoding: Decoding) -> Iterator[Answer]:
+    """Answers to prompts that are made already."""
+    if decoding.decoding == "likelihood":
+        return engine.label(prompts, contract.labels, sequences=decoding.sequences)
     return engine.answer(
-        [template.prompt(row.id, system, user_message(prompting.input_template, row.input)) for row in rows],
+        prompts,
         max_new_tokens=decoding.max_new_tokens,
         grammar=None if decoding.decoding == "free" else contract.grammar(),
         hopeless=contract.hopeless,
         sequences=decoding.sequences,
     )
+
+
+def _with_margins(
+    engine: Engine, rows: Sequence[Row], prompts: Sequence[Prompt], answers: Iterator[Answer], contract: Contract
+) -> Iterator[Answer]:
+    """The same answers; those to rows with a worse answer also say how much likelier the right one is."""
+    pairs = {
+        row.id: (contract.spell(row.output), contract.spell(row.rejected)) for row in rows if row.rejected is not None
+    }
+    given = list(answers)
+    asked = [prompt for prompt in prompts if prompt.id in pairs]
+    margins = engine.margins(asked, [pairs[prompt.id] for prompt in asked])
+    found = {prompt.id: round(margin, 6) for prompt, margin in zip(asked, margins, strict=True)}
+    yield from (replace(answer, margin=found.get(answer.id)) for answer in given)
 
 
 @dataclass(frozen=True)
@@ -68,6 +92,20 @@ class Answered:
         """A measurement, so it differs from run to run: it is kept apart from everything that decides."""
         seconds, tokens = max(self.seconds, 1e-9), sum(answer.tokens for answer in self.answers)
         return {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
+
+
+def latencies(engine: Engine) -> dict[str, float]:
+    """Seconds an answer took, where they came one at a time: median and 95th percentile; and this process's memory."""
+    import resource
+    import sys
+
+    seconds = sorted(getattr(engine, "seconds", ()))
+    unit = 1 if sys.platform == "darwin" else 1024
+    memory = {"peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)}
+    if not seconds:
+        return memory
+    p50, p95 = (seconds[min(len(seconds) - 1, int(share * len(seconds)))] for share in (0.5, 0.95))
+    return {"latency_p50": p50, "latency_p95": p95, **memory}
 
 
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:

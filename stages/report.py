@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Annotated, Any
 
 from stages.base import Key, Params, Read, Stage, Write
@@ -12,6 +13,7 @@ from stages.flips import read_flips
 from stages.page import page
 from stages.rows import read_json, write_json
 from stages.trials import FORMATS, Trial, told
+from stages.worth import worth
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Inputs:
     speeds: Annotated[dict[str, Path], Read("predict.speed")]
     baseline_speeds: Annotated[dict[str, Path], Read("baseline.speed")]
     test_speed: Annotated[Path, Read("test.speed")]
+    details: Annotated[Path | None, Read("score.details")] = None
+    clusters: Annotated[Path | None, Read("score.clusters")] = None
+    checks: Annotated[Path | None, Read("test.checks")] = None
+    shrunk: Annotated[dict[str, Path], Read("quantize.report")] = field(default_factory=dict)
+    models: Annotated[dict[str, Path], Read("model.facts")] = field(default_factory=dict)
 
 
 class ReportParams(Params):
@@ -82,6 +89,15 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "slices": read["test"]["slices"],
         "beside": {name: apart["rows"] for name, apart in read["test"]["beside"].items()},
         "systems": listed,
+        "worth": worth(listed, params.primary, read["splits"]["test"], params.confidence),
+        "splits": read["splits"],
+        "served": read["test_speed"]["chosen"],
+        "seeds": spread(read["dev"]["systems"], list(inputs.curves), params.primary),
+        "details": _read(inputs.details),
+        "clusters": _read(inputs.clusters),
+        "checks": _read(inputs.checks),
+        "shrunk": {name: read_json(path) for name, path in inputs.shrunk.items()},
+        "provenance": _provenance(inputs, choice, read["test"]),
         **({"sweep": told(_trials(listed, params), params.confidence)} if params.swept else {}),
     }
 
@@ -99,6 +115,33 @@ def _trials(systems: list[dict[str, Any]], params: ReportParams) -> list[Trial]:
         )
         for system in systems
         if system["bytes"] is not None and system["dev"]
+    ]
+
+
+def _read(path: Path | None) -> Any:
+    return read_json(path) if path else None
+
+
+def _provenance(inputs: Inputs, choice: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
+    """What the chosen file was made of, by hash."""
+    facts = {name: read_json(path) for name, path in inputs.models.items()}
+    fitting = [name for name in facts if choice["variant"].startswith(f"{name}-")]
+    model = facts[max(fitting, key=len)] if fitting else None
+    return {"model": model, "test_sha256": test.get("versions", {}).get("test")}
+
+
+def spread(dev: Mapping[str, Any], variants: list[str], primary: str) -> list[dict[str, Any]]:
+    """Of variants that differ in `training.seed` alone, mean and standard deviation of their f16 files on dev."""
+    groups: dict[str, list[float]] = {}
+    for variant in variants:
+        name, found, _ = variant.rpartition("-seed-")
+        figures = dev.get(f"{variant}-f16")
+        if found and figures:
+            groups.setdefault(name, []).append(figures[primary]["value"])
+    several = {name: values for name, values in sorted(groups.items()) if len(values) > 1}
+    return [
+        {"variant": name, "seeds": len(values), "mean": mean(values), "spread": stdev(values)}
+        for name, values in several.items()
     ]
 
 

@@ -9,15 +9,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import Key, Params, Read, Stage, Write
+from stages.base import File, Key, Params, Read, Stage, Write
+from stages.clusters import clusters
 from stages.contract import Contract
+from stages.details import details
 from stages.judging import Judged
+from stages.metrics._words import spaceless
 from stages.metrics.exact_match import same
-from stages.rows import Row, read_json, read_rows, write_json, write_jsonl
-from stages.scoring import Yardstick, figures, judged, lead
+from stages.rows import Row, dumps, read_json, read_rows, sha256, write_json, write_jsonl
+from stages.scoring import Yardstick, duel, figures, judged, lead
 from stages.shapes import APART
+from stages.statistics import detectable
 
 SLICE_VALUES = 50  # that a slice reports at most
+LENGTHS = ((80, "to 80 characters"), (320, "to 320 characters"), (10**9, "longer"))
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Inputs:
     tuned: Annotated[Path, Read("test.tuned")]
     f16: Annotated[Path, Read("test.f16")]
     chosen: Annotated[Path, Read("test.chosen")]
+    together: Annotated[Path, Read("test.together")]
     baselines: Annotated[dict[str, Path], Read("baseline.predictions")]
     golden_rows: Annotated[Path, Read("splits.golden")]
     golden: Annotated[Path, Read("test.golden")]
     adversarial_rows: Annotated[Path, Read("splits.adversarial")]
     adversarial: Annotated[Path, Read("test.adversarial")]
+    code: Annotated[tuple[Path, ...] | None, File("brought.metrics")] = None
 
 
 class ScoreParams(Params):
@@ -44,26 +51,51 @@ class ScoreParams(Params):
 class Outputs:
     scores: Annotated[Path, Write("scores.json", "metrics")]
     flips: Annotated[Path, Write("flips.jsonl")]
+    details: Annotated[Path, Write("details.json")]
+    clusters: Annotated[Path, Write("clusters.json")]
 
 
 def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}, beside, slices}.
 
-    `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair. `beside`: the chosen
-    file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
-    out.flips: JSONL of {id, step, now, input, expected, before, after}.
+    `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
+    that so many rows would show and McNemar's test of the rows that are right whole. `beside`: the chosen file on the
+    golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
+    out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
+    file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
     rows = list(read_rows(inputs.rows))
     chosen = read_json(inputs.choice)["candidate"]
     chain = {"tuned": inputs.tuned, "f16": inputs.f16, chosen: inputs.chosen}
-    systems = judged(rows, {**inputs.baselines, **chain}, params.contract)
+    terms = params.yardstick.terms
+    systems = judged(rows, {**inputs.baselines, **chain}, params.contract, terms)
     scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
     others = [name for name in systems if name != chosen]
-    ahead = {name: lead(systems[chosen], systems[name], params.yardstick, params.contract) for name in others}
-    report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
+    ahead = {name: _ahead(systems[chosen], systems[name], params) for name in others}
+    versions = {"test": sha256(inputs.rows)}
+    report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead, "versions": versions}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
-    write_jsonl(out.flips, flips(rows, {name: systems[name] for name in chain}))
+    steps = [{name: systems[name] for name in chain}]
+    if inputs.together.stat().st_size:  # the chosen file was also asked for several rows at once
+        many = judged(rows, {"together": inputs.together}, params.contract, terms)
+        steps.append({f"{chosen} several at once": many["together"], f"{chosen} as served": systems[chosen]})
+    write_jsonl(out.flips, (flip for step in steps for flip in flips(rows, step)))
+    write_json(out.details, details(systems[chosen], _labels(params.contract)))
+    write_json(out.clusters, clusters(systems[chosen]))
+
+
+def _ahead(a: Sequence[Judged], b: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    found = lead(a, b, params.yardstick, params.contract)
+    least = detectable(found["low"], found["high"], params.yardstick.confidence)
+    return {**found, "detectable": least, "duel": duel(a, b)}
+
+
+def _labels(contract: Contract) -> Sequence[str]:
+    """Those that answers are judged by; none where they hold no label."""
+    if contract.label_field is None:
+        return contract.labels
+    return tuple((contract.schema_ or {})["properties"][contract.label_field]["enum"])
 
 
 def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | None:
@@ -71,8 +103,9 @@ def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | 
     rows = list(read_rows(getattr(inputs, f"{name}_rows")))
     if not rows:
         return None
-    answers = judged(rows, {name: getattr(inputs, name)}, params.contract)[name]
-    return {"rows": len(rows), "figures": figures(answers, params.yardstick, params.contract)}
+    answers = judged(rows, {name: getattr(inputs, name)}, params.contract, params.yardstick.terms)[name]
+    wrong = [answer.id for answer in answers if not same(answer.gold, answer.said)]
+    return {"rows": len(rows), "figures": figures(answers, params.yardstick, params.contract), "wrong": wrong}
 
 
 def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
@@ -81,11 +114,23 @@ def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams)
     for name in params.slices:
         parts: dict[str, list[Judged]] = defaultdict(list)
         for row, answer in zip(rows, answers, strict=True):
-            for value in row.tags if name == "tags" else (str(row.input.get(name)),):
+            for value in _values(row, name):
                 parts[value].append(answer)
         most = sorted(parts, key=lambda value: (-len(parts[value]), value))[:SLICE_VALUES]
         found[name] = {value: _figure(parts[value], params) for value in most}
     return found
+
+
+def _values(row: Row, name: str) -> tuple[str, ...]:
+    """What a row counts for in a slice: its tags, its length or script, or the value of a column."""
+    if name == "tags":
+        return row.tags
+    if name in row.input or name not in ("length", "script"):
+        return (str(row.input.get(name)),)
+    text = " ".join(value if isinstance(value, str) else dumps(value) for value in row.input.values())
+    if name == "length":
+        return (next(label for most, label in LENGTHS if len(text) <= most),)
+    return ("without blanks" if spaceless(text) else "with blanks",)
 
 
 def _figure(answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
@@ -119,5 +164,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=ScoreParams,
     outputs=Outputs,
-    libraries=("numpy", "jsonschema", "rouge-score", "sacrebleu"),
+    libraries=("numpy", "jsonschema", "rouge-score", "sacrebleu", "scikit-learn", "scipy"),
 )

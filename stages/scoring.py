@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from stages import own
 from stages.answers import read_answers
-from stages.base import Key, Metric, Params, members
+from stages.base import Key, Metric, Params, fail, members
 from stages.contract import Contract
 from stages.judging import Judged, difference, judge, measure
+from stages.metrics.exact_match import same
 from stages.rows import Row
 from stages.schemas import kinds
+from stages.statistics import mcnemar
+from stages.terms import NONE, Terms
 
 ALWAYS = ("schema_validity", "free_validity")
 
@@ -25,27 +28,51 @@ class Yardstick(Params):
     others: Annotated[tuple[str, ...], Key("evaluation.metrics")]
     confidence: Annotated[float, Key("evaluation.confidence")]
     resamples: Annotated[int, Key("evaluation.resamples")]
+    terms: Annotated[Terms | None, Key("evaluation.terms")] = None
 
     def metrics(self, contract: Contract) -> list[Metric]:
         """The primary metric first, then the others, then validity where the contract has any."""
-        known = members("stages.metrics", "METRIC", Metric)
         names = dict.fromkeys([self.primary, *self.others, *ALWAYS])
         fitting = kinds(contract.type, contract.schema_)
-        return [known[name] for name in names if fitting & set(known[name].fits)]
+        return [one for one in map(metric_named, names) if not one.fits or fitting & set(one.fits)]
 
 
-def judged(rows: Sequence[Row], predictions: Mapping[str, Path], contract: Contract) -> dict[str, list[Judged]]:
+def metric_named(name: str) -> Metric:
+    """One of ours, or one that the task brings."""
+    return own.metric(name) if own.split(name) else members("stages.metrics", "METRIC", Metric)[name]
+
+
+def judged(
+    rows: Sequence[Row], predictions: Mapping[str, Path], contract: Contract, terms: Terms | None = None
+) -> dict[str, list[Judged]]:
     """System -> its judged rows, in the order of the rows."""
-    return {name: judge(rows, read_answers(path), contract) for name, path in predictions.items()}
+    return {name: judge(rows, read_answers(path), contract, terms or NONE) for name, path in predictions.items()}
 
 
 def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, dict[str, float]]:
-    """Metric -> {value, low, high, bound}."""
-    measured = partial(measure, of, confidence=yardstick.confidence, resamples=yardstick.resamples)
-    return {metric.name: asdict(measured(metric)) for metric in yardstick.metrics(contract)}
+    """Metric -> {value, low, high, bound}, of those that these answers let measure.
+
+    Raises T706 when the primary metric is not among them.
+    """
+    sure = {"confidence": yardstick.confidence, "resamples": yardstick.resamples}
+    found = {metric.name: measure(of, metric, **sure) for metric in yardstick.metrics(contract)}  # type: ignore[arg-type]
+    if found[yardstick.primary] is None:
+        message = f"the primary metric `{yardstick.primary}` has nothing to measure in {len(of)} answers"
+        raise fail("T706", message, help="bring rows that it counts, or choose another success_criteria.primary_metric")
+    return {name: asdict(figure) for name, figure in found.items() if figure is not None}
 
 
 def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, Any]:
     """How far a is ahead of b in the primary metric, resampled in pairs: {value, low, high, bound}."""
     primary = yardstick.metrics(contract)[0]
-    return asdict(difference(a, b, primary, confidence=yardstick.confidence, resamples=yardstick.resamples))
+    found = difference(a, b, primary, confidence=yardstick.confidence, resamples=yardstick.resamples)
+    if found is None:
+        raise RuntimeError("`figures` refuses a primary metric that measures nothing")
+    return asdict(found)
+
+
+def duel(a: Sequence[Judged], b: Sequence[Judged]) -> dict[str, Any]:
+    """Rows that a alone has right whole and rows that b alone has, with McNemar's p: {won, lost, p}."""
+    pairs = [(same(x.gold, x.said), same(y.gold, y.said)) for x, y in zip(a, b, strict=True)]
+    won, lost = sum(x and not y for x, y in pairs), sum(y and not x for x, y in pairs)
+    return {"won": won, "lost": lost, "p": mcnemar(won, lost)}

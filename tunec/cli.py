@@ -184,6 +184,7 @@ def build(
 def report(
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: AsJson = False,
+    format: Annotated[str, typer.Option(help="text, md (for a pull request) or json.")] = "text",
 ) -> None:
     """The last build's table and verdict, and where its page is."""
     from rich.console import Console
@@ -191,10 +192,16 @@ def report(
     from tunec import table
 
     found = table.read_report(Path())
-    if as_json:
+    if as_json or format == "json":
         _json(found)
-    else:
+    elif format == "md":
+        from tunec.markdown import markdown
+
+        print(markdown(found))
+    elif format == "text":
         table.show(found, Console(soft_wrap=True))
+    else:
+        raise typer.BadParameter("text, md or json", param_hint="--format")
     if open_:
         typer.launch(str(table.PAGE.resolve()))
 

@@ -414,5 +414,30 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Bring as many rows as it asks for, or shorten those that the notes name.",
     ),
     "T679": ("There is no such row.", "Take an id from build/splits/, or a number of a row of train."),
+    "T700": (
+        "A metric or rule of the task's own raised on a row.",
+        "Mend the function; the answers of models are kept, so only what it made is made again.",
+    ),
+    "T701": ("A metric of the task's own gave no number from 0 to 1.", "Give such a number, or None for no matter."),
+    "T702": ("A `python:` reference whose file cannot be run, or has no such function.", "Mend the file."),
+    "T706": ("The primary metric finds nothing to measure: no row, or none that it counts.", "Bring such rows."),
+    "T710": (
+        "A label that has no token of its own to a model, so that it cannot be scored.",
+        "Name it otherwise, or write `evaluation: {decoding: constrained}`.",
+    ),
+    "T711": (
+        "A recurrent model cannot score labels by likelihood.",
+        "Write `evaluation: {decoding: constrained}`.",
+    ),
+    "T715": ("There is nothing to make an importance matrix of.", "Write `quantization: {imatrix: 0}`."),
+    "T720": (
+        "An endpoint cannot be asked: its key is not in the environment, or the client is not installed.",
+        "Export the variable that `key_env` names; `pip install openai`.",
+    ),
+    "T721": (
+        "An endpoint is down, slow, or refuses.",
+        "Start it and build again: the answers that came are kept in build/partial/.",
+    ),
+    "T722": ("An endpoint gave something else than a chat completion.", "Check its address; it ends in `/v1`."),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -24,6 +24,8 @@ def metric_is_known(look: Look) -> Iterator[Found]:
     fitting = [name for name, metric in known.items() if _fits(metric, look)]
     note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
     for path, name in _named(look):
+        if name.startswith("python:") and path != "training.reward":  # T703 looks at those
+            continue
         if name not in known:
             yield Found(f"unknown metric `{name}`", path, did_you_mean(name, fitting) or CHOOSE, note)
         elif name not in fitting:
@@ -72,16 +74,19 @@ def threshold_in_range(look: Look) -> Iterator[Found]:
 
 @check("T123")
 def gate_is_known(look: Look) -> Iterator[Found]:
-    """A gate that tunec does not have, without a bound, or on what the contract lacks.
+    """A gate that tunec does not have, without a bound, or on what the contract lacks. A preset's own is left out.
 
     Choose one that the note lists, with a number; `NAME: false` switches it off.
     """
     metrics, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
     fitting = {name for name, metric in metrics.items() if _fits(metric, look)}
-    known = sorted(fitting | set(members("stages.gates", "GATE", Gate)) - {"threshold"})
+    brought = {name for _, name in _metrics(look) if name.startswith("python:")}
+    known = sorted(fitting | brought | set(members("stages.gates", "GATE", Gate)) - {"threshold"})
     for name, bound in look.task.success_criteria.gates.items():
         at = f"success_criteria.gates.{name}"
-        if name in metrics and name not in fitting and bound is not False:
+        if name in metrics and name not in fitting:
+            if bound is False or not look.written(at):  # what a preset gates beyond the contract is left out
+                continue
             help = f"write `{name}: false` under success_criteria.gates"
             yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
         elif name not in known:
@@ -93,14 +98,15 @@ def gate_is_known(look: Look) -> Iterator[Found]:
 
 @check("T147")
 def gate_is_measured(look: Look) -> Iterator[Found]:
-    """A gate on a metric that is not measured.
+    """A gate on a metric that is not measured. What a preset gates is measured anyway.
 
     Add the metric to `evaluation.metrics`.
     """
     measured = {name for _, name in _metrics(look)} | {"schema_validity", "free_validity"}
     for name, bound in look.task.success_criteria.gates.items():
-        if bound is not False and name in members("stages.metrics", "METRIC", Metric) and name not in measured:
-            at = f"success_criteria.gates.{name}"
+        at = f"success_criteria.gates.{name}"
+        known = name in members("stages.metrics", "METRIC", Metric)
+        if bound is not False and known and name not in measured and look.written(at):
             yield Found(f"`{name}` is not measured", at, f"add `{name}` to evaluation.metrics", key=True)
 
 
@@ -211,9 +217,9 @@ def drop_has_a_quantization(look: Look) -> Iterator[Found]:
 def slice_is_there(look: Look) -> Iterator[Found]:
     """`evaluation.slices` names no column that goes in.
 
-    A slice is a column of `input_template`, or `tags`.
+    A slice is a column of `input_template`, `tags`, `length` or `script`.
     """
-    known = [*sorted(placeholders(look.task.input_template)), "tags"]
+    known = [*sorted(placeholders(look.task.input_template)), "tags", "length", "script"]
     for index, name in enumerate(look.task.evaluation.slices):
         if name not in known:
             help = did_you_mean(name, known) or CHOOSE

@@ -1,4 +1,5 @@
-"""Regular expressions from task.yaml: FIELD: PATTERN for an object, LABEL: PATTERN for a label.
+"""Regular expressions from task.yaml: FIELD: PATTERN for an object, LABEL: PATTERN for a label. Or a function of the
+task's own, `python:rules.py:fn`, which is told the row's input and gives the answer.
 
 The first match in the user's message counts; of a pattern with a group, the first group. A field with no match is left
 out; of labels, the first (as the schema's enum has them) whose pattern matches is the answer, and the majority's where
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stages import own
 from stages.base import Baseline
 from stages.baselines import majority
 from stages.patterns import flaw
@@ -26,6 +28,9 @@ def answer(question: Question) -> Iterator[Answer]:
 
     if question.prompting is None:
         raise ValueError("the patterns are looked for in the user's message, which `prompting` makes")
+    if isinstance(question.options, str):
+        yield from _own(question)
+        return
     template = question.prompting.input_template
     rules = {name: re.compile(pattern) for name, pattern in question.options.items()}
     fallback = next(iter(majority.answer(question))).text if question.contract.type == "label" else ""
@@ -39,9 +44,25 @@ def answer(question: Question) -> Iterator[Answer]:
         yield Answer(row.id, text, text, 0, "stop")
 
 
+def _own(question: Question) -> Iterator[Answer]:
+    """Raises T702 when the function is not there, T700 when it raises."""
+    from stages.answers import Answer
+
+    for row in question.rows:
+        said = own.call(question.options, row.id, dict(row.input))
+        text = "" if said is None else said if isinstance(said, str) else question.contract.spell(said)
+        yield Answer(row.id, text, text, 0, "stop")
+
+
+def files(options: Any) -> tuple[str, ...]:
+    return tuple(own.references([options])) if isinstance(options, str) else ()
+
+
 def allowed(options: Any, fields: Sequence[str]) -> str | None:
+    if isinstance(options, str) and own.split(options):
+        return None
     if not isinstance(options, Mapping) or not options:
-        return "it needs a mapping of field (or label) to regular expression"
+        return "it needs a mapping of field (or label) to regular expression, or `python:FILE.py:FUNCTION`"
     for name, pattern in options.items():
         if fields and name not in fields:
             return f"`{name}` is no field or label of the contract; there are {', '.join(fields)}"
@@ -64,4 +85,5 @@ BASELINE = Baseline(
     libraries=("jinja2",),  # an input template may be Jinja
     settled=SETTLED,
     allowed=allowed,
+    files=files,
 )

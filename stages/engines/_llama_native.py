@@ -245,10 +245,10 @@ class Batch:
 class Context:
     """The key-value cache of one model for some sequences, and the decoding into it.
 
-    cells: tokens that the cache holds of each sequence.
+    cells: tokens that the cache holds of each sequence. watch: a callback that is told of every step.
     """
 
-    def __init__(self, model: Model, *, cells: int, sequences: int, batch: int) -> None:
+    def __init__(self, model: Model, *, cells: int, sequences: int, batch: int, watch: Any = None) -> None:
         self.model, self.lib = model, model.lib
         params = self.lib.llama_context_default_params()
         params.n_ctx, params.n_seq_max, params.n_batch, params.n_ubatch = cells * sequences, sequences, batch, batch
@@ -259,6 +259,8 @@ class Context:
         # Flash attention stays at llama.cpp's own default (on, where it can), as in its server: what is measured is
         # what is served. It answers half as many rows again.
         params.no_perf = True
+        if watch is not None:
+            params.cb_eval = watch
         complaints()
         pointer = self.lib.llama_init_from_model(model.pointer, params)
         if not pointer:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from stages import gguf_header, progress
 from stages.answers import Answer
 from stages.base import fail
-from stages.chat import ChatTemplate, Prompt
+from stages.chat import ChatTemplate, Prompt, stop_text
+from stages.engines._labels import label_tokens
 
 if TYPE_CHECKING:
     from stages.engines._llama_batch import Done, Job
@@ -30,7 +32,15 @@ class LlamaCpp:
         self._share_prefix = share_prefix
         self._metadata = gguf_header.read(weights).metadata
         self._name = weights.name
+        self.seconds: list[
+            float
+        ] = []  # that each row of the last `answer` took, where they were answered one at a time
         self._path = weights
+
+    @property
+    def model(self) -> Model:
+        """The weights themselves, for those who look deeper than answers."""
+        return self._model
 
     @cached_property
     def _model(self) -> Model:
@@ -94,11 +104,71 @@ class LlamaCpp:
         jobs = [self._job(index, prompt, max_new_tokens) for index, prompt in enumerate(prompts)]
         parsed = Grammar.parse(self._model, grammar) if grammar is not None else None
         request = batch.Request(parsed, hopeless, sequences, self._share_prefix)
+        finished = batch.answer(self._model, jobs, request)
         try:
-            yield from _in_order(prompts, batch.answer(self._model, jobs, request))
+            yield from _in_order(prompts, self._clocked(finished) if sequences == 1 else finished)
         finally:
             if parsed:
                 parsed.close()
+
+    def _clocked(self, finished: Iterator[Done]) -> Iterator[Done]:
+        """The same, with the time that each took written down."""
+        self.seconds, before = [], perf_counter()
+        for done in finished:
+            now = perf_counter()
+            self.seconds.append(now - before)
+            yield done
+            before = perf_counter()
+
+    def context(self) -> int:
+        return self._model.context
+
+    def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
+        """See stages.answers.Engine. Raises T710 for a label without tokens, T353 when a prompt exceeds the context,
+        T711 for a recurrent model, which cannot take back what it has read.
+        """
+        from stages.engines import _llama_labels as likely
+
+        if not prompts:
+            return
+        if not self._model.forgets_in_part:
+            help = "write `evaluation: {decoding: constrained}`"
+            raise fail("T711", f"{self._name} is recurrent, and cannot score labels by likelihood", help=help)
+        texts = label_tokens(labels, lambda text: self._model.tokenize(text, special=False))
+        deepest = max(map(len, texts)) + 1
+        jobs = [self._job(index, prompt, deepest) for index, prompt in enumerate(prompts)]
+        tree = likely.tree(texts, self._end())
+        asked = [job.prompt for job in jobs]
+        found = likely.search(self._model, asked, tree, deepest, sequences, share=self._share_prefix)
+        scored: dict[int, likely.Found] = {}
+        for count, one in enumerate(found, start=1):
+            progress.tell(count, len(prompts), "rows answered")
+            scored[one.index] = one
+        for index, prompt in enumerate(prompts):
+            one = scored[index]
+            sure = round(one.confidence, 6)
+            yield Answer(prompt.id, labels[one.label], None, len(texts[one.label]), "stop", confidence=sure)
+
+    def margins(self, prompts: Sequence[Prompt], pairs: Sequence[tuple[str, str]]) -> Iterator[float]:
+        """See stages.answers.Engine. The end of the answer counts as one of its tokens."""
+        from stages.engines._llama_forced import forced, likelihood
+
+        end = self._end()
+        asked = [
+            (self.encode(prompt), [*self._model.tokenize(text, special=False), end])
+            for prompt, pair in zip(prompts, pairs, strict=True)
+            for text in pair
+        ]
+        said = (
+            likelihood(logits, answer) for logits, (_, answer) in zip(forced(self._model, asked), asked, strict=True)
+        )
+        yield from (better - worse for better, worse in zip(said, said, strict=True)) if asked else ()
+
+    def _end(self) -> int:
+        """The token that ends an answer in this model's own template; its end of text where the template has none."""
+        stop = self._model.tokenize(stop_text(self.chat_template()), special=True)
+        lib, vocab = self._model.lib, self._model.vocab
+        return stop[0] if stop else int(lib.llama_vocab_eos(vocab))
 
     def _job(self, index: int, prompt: Prompt, max_new_tokens: int) -> Job:
         from stages.engines._llama_batch import Job

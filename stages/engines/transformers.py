@@ -15,7 +15,8 @@ from stages import progress
 from stages.answers import Answer
 from stages.base import fail
 from stages.base_model import Located
-from stages.chat import ChatTemplate, Prompt
+from stages.chat import ChatTemplate, Prompt, stop_text
+from stages.engines._labels import label_tokens
 from stages.engines._prefix import shareable, shared_prefix
 
 # Tokens that end a turn by their name, as llama.cpp takes them to (llama-vocab.cpp), whatever the config says of them.
@@ -106,6 +107,65 @@ class Transformers:
         for row, prompt in zip(rows, prompts, strict=True):
             text = self._text(row)
             yield Answer(prompt.id, text, text, len(row.answer), row.finish or "length")
+
+    def context(self) -> int:
+        return int(getattr(self._model.config, "max_position_embeddings", 2**31))
+
+    def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
+        """See stages.answers.Engine: every label is scored whole. Raises T710 for a label without tokens, T353 for a
+        prompt that exceeds the context.
+        """
+        import math
+
+        texts = label_tokens(labels, lambda text: self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        ends = [[*tokens, self._end()] for tokens in texts]
+        for count, prompt in enumerate(prompts, start=1):
+            self._row(count, prompt, max(map(len, ends)))
+            scores = self._scores(self.encode(prompt), ends)
+            best = max(range(len(labels)), key=lambda place: (scores[place], -place))
+            all_ = sum(math.exp(score - scores[best]) for score in scores)
+            progress.tell(count, len(prompts), "rows answered")
+            yield Answer(prompt.id, labels[best], None, len(texts[best]), "stop", confidence=round(1 / all_, 6))
+
+    def margins(self, prompts: Sequence[Prompt], pairs: Sequence[tuple[str, str]]) -> Iterator[float]:
+        """See stages.answers.Engine. The end of the answer counts as one of its tokens."""
+        for prompt, pair in zip(prompts, pairs, strict=True):
+            texts = [[*self._tokenizer(text, add_special_tokens=False)["input_ids"], self._end()] for text in pair]
+            better, worse = (
+                score / len(text) for score, text in zip(self._scores(self.encode(prompt), texts), texts, strict=True)
+            )
+            yield better - worse
+
+    def _end(self) -> int:
+        """As llama.cpp has it: what the template writes after an answer, or the end of text."""
+        stop = stop_text(self.chat_template())
+        known = self._tokenizer.get_added_vocab()
+        return int(known[stop]) if stop in known else min(self._ends)
+
+    def _scores(self, prompt: list[int], texts: Sequence[list[int]]) -> list[float]:
+        """The log-probability of each text after the prompt, whose keys and values are read once."""
+        import torch
+        from transformers import DynamicCache
+
+        found: list[float] = []
+        with torch.inference_mode():
+            cache = DynamicCache(config=self._model.config)
+            head = self._model(torch.tensor([prompt]), past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+            for begin in range(0, len(texts), LEAST_BATCH):
+                some = texts[begin : begin + LEAST_BATCH]
+                found += self._chunk(len(prompt), copy.deepcopy(cache), head[0, -1].log_softmax(-1), some)
+        return found
+
+    def _chunk(self, length: int, cache: Any, head: Any, texts: Sequence[list[int]]) -> list[float]:
+        import torch
+
+        cache.batch_repeat_interleave(len(texts))
+        longest = max(map(len, texts))
+        ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts])
+        mask = torch.tensor([[1] * (length + len(text)) + [0] * (longest - len(text)) for text in texts])
+        logits = self._model(ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits.log_softmax(-1)
+        rest = logits[:, :-1].gather(2, ids[:, 1:, None])[..., 0] * mask[:, length + 1 :]
+        return [float(score) for score in head[ids[:, 0]] + rest.sum(1)]
 
     def _row(self, index: int, prompt: Prompt, max_new_tokens: int) -> _Row:
         tokens = self.encode(prompt)

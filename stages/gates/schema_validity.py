@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from stages.base import Gate
-from stages.evidence import Evidence, Outcome, Status
+from stages.evidence import conforms
 
-
-def judge(evidence: Evidence, bound: float) -> Outcome:
-    """By the point value: a bound of 0.99 on an all-valid test split would else need hundreds of rows to say so."""
-    value = evidence.chosen.figures["schema_validity"]["value"]
-    status: Status = "pass" if value >= bound else "fail"
-    return Outcome("schema_validity", status, value, bound, f"{value:.1%} of {evidence.rows} answers fit the contract")
-
-
-GATE = Gate("schema_validity", "answers fit the contract", judge)
+GATE = Gate(
+    "schema_validity", "answers fit the contract", partial(conforms, "schema_validity", "answers fit the contract")
+)

@@ -8,7 +8,8 @@ from stages.evidence import Evidence, Outcome, against
 
 def judge(evidence: Evidence, bound: float) -> Outcome:
     figure = evidence.chosen.figures[evidence.primary]
-    return against("threshold", evidence.primary, figure["value"], figure["bound"], bound, evidence.rows)
+    said = (figure["value"], figure["bound"], bound, evidence.rows)
+    return against("threshold", evidence.primary, *said, confidence=evidence.confidence)
 
 
 GATE = Gate("threshold", "the primary metric reaches the threshold", judge)

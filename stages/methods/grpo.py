@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stages.answers import Answer
-from stages.base import Method, Metric, fail, members
+from stages.base import Method, Metric, fail
 from stages.contract import Contract
 from stages.judging import Judged, judge
 from stages.lessons import Lesson, Prepared
 from stages.methods._trl import arguments, stepping
 from stages.prefix import batches
 from stages.rows import Row
+from stages.scoring import metric_named
 from stages.supervision import Example, examples, stop_tokens
 
 
@@ -51,7 +52,7 @@ def prepare(lesson: Lesson) -> Prepared:
 
 def rewards(rows: Iterable[Row], tokenizer: Any, contract: Contract, metric: str) -> list[Callable[..., list[float]]]:
     """`fits`: 1 for an answer that fits the contract. `right`: the metric of that answer alone, 0 where it does not."""
-    by_id, measure = {row.id: row for row in rows}, members("stages.metrics", "METRIC", Metric)[metric]
+    by_id, measure = {row.id: row for row in rows}, metric_named(metric)
 
     def judged(prompts: Sequence[str], completion_ids: Sequence[list[int]]) -> list[Judged]:
         texts = [str(tokenizer.decode(ids, skip_special_tokens=True)) for ids in completion_ids]
@@ -72,7 +73,8 @@ def rewards(rows: Iterable[Row], tokenizer: Any, contract: Contract, metric: str
 def _value(metric: Metric, one: Judged) -> float:
     import numpy as np
 
-    return float(metric.value(np.asarray(metric.counts([one]), dtype=float).sum(axis=0)))
+    counts = metric.counts([one])
+    return 0.0 if counts is None else float(metric.value(np.asarray(counts, dtype=float).sum(axis=0)))
 
 
 def _check_room(lesson: Lesson, rows: Sequence[Example], longest: int) -> None:

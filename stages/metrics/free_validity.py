@@ -13,8 +13,11 @@ if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than 
 
 
 def counts(judged: Sequence[Judged]) -> Any:
-    """(N, 2): fits or not, and one a row."""
+    """(N, 2): fits or not, and one a row. None where some answer was not said freely."""
     import numpy as np
+
+    if any(j.free_valid is None for j in judged):
+        return None
 
     return np.array([(j.free_valid, 1) for j in judged], dtype=float)
 

@@ -66,6 +66,8 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
         "data.shape",
         "baselines.majority",
         "swept",
+        "brought.metrics",
+        "brought.baseline_majority",
     }
     for stage in members("stages", "STAGE", Stage).values():
         read = set(stage.keys(At(baseline="majority")))

@@ -131,7 +131,18 @@ def test_rows_apart_are_judged_by_the_value_of_the_primary_metric(
 
 
 def test_every_gate_is_tried_above() -> None:
-    assert set(GATES) == {"threshold", "schema_validity", "beats_baselines", "golden", "adversarial"}
+    assert set(GATES) == {
+        "threshold",
+        "schema_validity",
+        "parse_rate",
+        "beats_baselines",
+        "golden",
+        "adversarial",
+        "golden_regressions",
+        "dataset_recorded",
+        "latency_p50",
+        "latency_p95",
+    }
 
 
 @pytest.mark.parametrize(
@@ -144,4 +155,79 @@ def test_every_gate_is_tried_above() -> None:
     ],
 )
 def test_the_smallest_file_that_keeps_up_with_its_f16_is_chosen(primary: dict[str, float], chosen: str) -> None:
-    assert choose(primary, {"f16": 300, "q8": 200, "q4": 100}, "f16", max_drop=0.02) == chosen
+    drops = {name: {"value": primary["f16"] - value, "bound": 1.0} for name, value in primary.items()}
+    assert choose("by_value", drops, SIZES, max_drop=0.02) == chosen
+
+
+SIZES = {"f16": 300, "q8": 200, "q4": 100}
+DROPS = {"f16": (0.0, 0.0), "q8": (0.005, 0.018), "q4": (0.015, 0.04)}
+
+
+@pytest.mark.parametrize(("how", "chosen"), [("by_value", "q4"), ("smallest_within", "q8"), ("best", "f16")])
+def test_a_file_is_chosen_by_what_the_rows_show_where_that_is_asked_for(how: str, chosen: str) -> None:
+    drops = {name: {"value": value, "bound": bound} for name, (value, bound) in DROPS.items()}
+    assert choose(how, drops, SIZES, max_drop=0.02) == chosen
+
+
+def test_a_gate_that_cannot_tell_says_how_many_rows_would(tmp_path: Path) -> None:
+    (found,) = judged(scores(0.9, 0.75), tmp_path)["gates"]
+    assert found["status"] == "not_enough_evidence" and found["needed"] == 450  # 200 * (0.15 / 0.1) ** 2
+    assert "about 450 rows" in found["reason"]
+
+
+def test_by_the_point_alone_there_is_no_doubt(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps(scores(0.9, 0.1)), encoding="utf-8")
+    params = gate.GateParams(primary="slot_f1", threshold=0.8, gates={}, decide_by="point")
+    gate.run(gate.Inputs(tmp_path / "scores.json"), params, gate.Outputs(tmp_path / "verdict.json"))
+    assert json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["verdict"] == "ship"
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "limit", "status"),
+    [(0.01, 0.02, 0.05, "pass"), (0.01, 0.06, 0.05, "not_enough_evidence"), (0.06, 0.08, 0.05, "fail")],
+)
+def test_a_gate_on_a_rate_of_errors_is_an_upper_bound(
+    value: float, bound: float, limit: float, status: str, tmp_path: Path
+) -> None:
+    report = scores()
+    report["systems"]["q4"]["false_refusal_rate"] = figure(value, bound)
+    found = judged(report, tmp_path, false_refusal_rate=limit)["gates"]
+    assert {item["gate"]: item["status"] for item in found}["false_refusal_rate"] == status
+
+
+@pytest.mark.parametrize(("wrong", "status"), [([], "pass"), (["a"], "fail")])
+def test_no_golden_row_may_be_lost(wrong: list[str], status: str, tmp_path: Path) -> None:
+    report = scores()
+    report["beside"]["golden"]["wrong"] = wrong
+    found = {item["gate"]: item for item in judged(report, tmp_path, golden_regressions=0.0)["gates"]}
+    assert found["golden_regressions"]["status"] == status
+    del report["beside"]["golden"]
+    found = {item["gate"]: item for item in judged(report, tmp_path, golden_regressions=0.0)["gates"]}
+    assert found["golden_regressions"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(("speed", "status"), [({}, "not_enough_evidence"), (0.2, "pass"), (0.6, "fail")])
+@pytest.mark.parametrize("name", ["latency_p50", "latency_p95"])
+def test_latency_must_stay_below_its_bound(name: str, speed: Any, status: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps(scores()), encoding="utf-8")
+    (tmp_path / "speed.json").write_text(json.dumps({"chosen": {name: speed} if speed else {}}), encoding="utf-8")
+    params = gate.GateParams(primary="slot_f1", threshold=0.8, gates={name: 0.5})
+    inputs = gate.Inputs(tmp_path / "scores.json", tmp_path / "speed.json")
+    gate.run(inputs, params, gate.Outputs(tmp_path / "verdict.json"))
+    found = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["gates"]
+    assert {item["gate"]: item["status"] for item in found}[name] == status
+
+
+@pytest.mark.parametrize(("versions", "status"), [({"test": "ab" * 32}, "pass"), ({}, "fail")])
+def test_the_rows_that_decided_are_named_by_their_hash(versions: dict[str, str], status: str, tmp_path: Path) -> None:
+    found = judged({**scores(), "versions": versions}, tmp_path, dataset_recorded=1.0)["gates"]
+    assert {item["gate"]: item["status"] for item in found}["dataset_recorded"] == status
+
+
+@pytest.mark.parametrize(("value", "status"), [(0.999, "pass"), (0.99, "fail"), (None, "not_enough_evidence")])
+def test_whether_answers_can_be_read_is_judged_by_its_value(value: float | None, status: str, tmp_path: Path) -> None:
+    report = scores()
+    if value is not None:
+        report["systems"]["q4"]["parse_rate"] = figure(value, 0.5)
+    found = judged(report, tmp_path, parse_rate=0.995)["gates"]
+    assert {item["gate"]: item["status"] for item in found}["parse_rate"] == status

@@ -56,6 +56,9 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "bytes": {f"{VARIANT}-{name}": size for name, size in BYTES.items()},
         },
         "verdict": {"verdict": verdict, "chosen": chosen, "gates": gates(verdict, tested[chosen])},
+        "details": details(),
+        "clusters": [cluster("wrong value", "time", 40), cluster("missing field", "people", 12)],
+        "checks": {"template": True, "stop": True, "rows": 3731, "tokens": 0, "named": []},
         "splits": {"train": 7379, "dev": 819, "test": 3731, "share_dev": 0.1, "share_test": 0.1, "seed": 0},
         "test_speed": {name: speed(rate) for name, rate in {"tuned": 9.4, "f16": 11.2, "chosen": 6.1}.items()},
     }
@@ -68,8 +71,56 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
         flips=folder / "flips.jsonl",
         curves={VARIANT: folder / "curve.csv"},
         speeds=_speeds(folder, {name: 8 + 40 * (1 - DEV[name]) for name in DEV if name not in BASELINES}),
+        shrunk=_written(folder, "shrunk", {f"{VARIANT}-q4_k_m": SHRUNK}),
+        models=_written(folder, "facts", {"smollm2-135m": FACTS}),
         baseline_speeds=_speeds(folder, dict(zip(BASELINES, (7.9, 912_000.0, 6.3, 88_000.0), strict=True))),
     )
+
+
+SHRUNK = {
+    "imatrix": {"split": "train", "rows": 200, "tokens": 4096, "sha256": "a" * 64, "weights": 210},
+    "divergence": {"rows": 50, "tokens": 700, "kl": 0.0123, "top_1": 0.981},
+}
+FACTS = {
+    "model": {"name": "smollm2-135m", "license": "apache-2.0"},
+    "files": [{"name": "SmolLM2-135M-Instruct.Q4_1.gguf", "bytes": 98_000_000, "sha256": "b" * 64}],
+}
+
+
+def _written(folder: Path, kind: str, contents: dict[str, Any]) -> dict[str, Path]:
+    paths = {name: folder / f"{name}.{kind}.json" for name in contents}
+    for name, path in paths.items():
+        write_json(path, contents[name])
+    return paths
+
+
+def details() -> dict[str, Any]:
+    labels = [f"a_rather_long_label_{n}" for n in range(12)]
+    rows = {"precision": 0.9, "recall": 0.8, "f1": 0.85, "false_positive_rate": 0.01, "false_negative_rate": 0.2}
+    return {
+        "classes": [{"label": label, "rows": 40, **rows} for label in labels],
+        "confusion": {label: {label: 32, labels[(n + 1) % 12]: 8} for n, label in enumerate(labels)},
+        "confusable": [{"labels": labels[:2], "rows": 9}],
+        "calibration": [
+            {"low": n / 10, "high": (n + 1) / 10, "rows": 30, "said": n / 10 + 0.05, "right": n / 11} for n in range(10)
+        ],
+        "fields": [{"field": "people", "values": 900, "precision": 0.9, "recall": None, "f1": 0.9}],
+    }
+
+
+def cluster(kind: str, what: str, rows: int) -> dict[str, Any]:
+    example = {"id": "0" * 12, "input": "For 2 at 7pm", "expected": '{"time": "7pm"}', "said": '{"time": "7"}'}
+    return {
+        "kind": kind,
+        "what": what,
+        "terms": ["evening", "at"],
+        "rows": rows,
+        "share": rows / 100,
+        "cause": "data",
+        "advice": "Add rows.",
+        "quota": {"category": f"{kind}, {what}", "count": 5 * rows},
+        "examples": [example] * 3,
+    }
 
 
 def figure(value: float, half: float) -> dict[str, float]:

@@ -113,7 +113,7 @@ def test_plots_take_their_colours_from_the_page(drawn: tuple[str, Any]) -> None:
 def test_every_plot_comes_for_wide_and_narrow_with_words_for_it(drawn: tuple[str, Any]) -> None:
     reader = Reader(drawn[0])
     told = [str(attrs["aria-label"]) for tag, attrs in reader.tags if attrs.get("role") == "img"]
-    assert sum(tag == "svg" for tag, _ in reader.tags) == 2 * len(told) == 4
+    assert sum(tag == "svg" for tag, _ in reader.tags) == 2 * len(told) == 10
     assert "q5_k_m test 0.828 (0.82 to 0.84)" in told[0] and "threshold 0.75" in told[0]
 
 

@@ -1,0 +1,152 @@
+"""The model card: metadata for the Hub, then what a person asks first, each section out of the build's reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from stages.base import Key, Params
+from stages.contract import Contract
+from stages.rows import dumps
+
+FORMS = {"json": "a JSON value", "label": "one label", "text": "a text"}
+
+
+class About(Params):
+    """What the user says of the task; stands in the model card. Where variants differ: variant -> what it says."""
+
+    task_name: Annotated[str, Key("task_name")]
+    version: Annotated[str | None, Key("version")]
+    task_type: Annotated[str, Key("task_type")]
+    domain: Annotated[str | None, Key("domain")]
+    language: Annotated[str | None, Key("language")]
+    goal: Annotated[str | None, Key("goal")]
+    non_goals: Annotated[str | None, Key("non_goals")]
+    method: Annotated[str | dict[str, str], Key("training.method", varies=True)]
+    adapter: Annotated[str | dict[str, str], Key("training.adapter", varies=True)]
+
+
+def card(about: About, contract: Contract, primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
+    """The card's lines. reports: choice, reason, scores, verdict, splits, model, clusters, speed."""
+    model = reports["model"]["model"]
+    yield from _front_matter(about, model, primary, reports)
+    yield from (f"# {about.task_name}", "", about.goal or f"A model for one task: {about.task_type}.", "")
+    yield from _intended(about, contract)
+    if about.non_goals:
+        yield from ("## Not for", "", about.non_goals, "")
+    yield from ("## Model", "", f"- Base model: {_origin(model)}", *_chat(model.get("chat")))
+    yield f"- Training: {about.method}, {about.adapter}"
+    yield from (f"- File: `model.gguf`, {reports['choice']['candidate']}; {reports['reason']['reason']}", "")
+    yield from ("## Data", "", _data(reports["splits"]), "", "`DATA_CARD.md` says more of them.", "")
+    yield from ("## Evaluation", "", *_table(reports["scores"], primary), "")
+    yield from ("## Safety", "", *_safety(reports["scores"]), "")
+    yield from ("## Limitations", "", *_limits(reports), "")
+    yield from ("## Deployment", "", *_deployment(reports), "")
+    yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
+    yield from (f"- {gate['gate']}: {gate['status']}; {gate['reason']}" for gate in reports["verdict"]["gates"])
+    yield from ("", "## Use", "", "```", f"ollama create {about.task_name} -f Modelfile", "```", "")
+    yield f"The answer is {FORMS[contract.type]}; `contract.json` holds its schema and the form of the input."
+    if contract.schema_ is not None and contract.type == "json":
+        yield "With Ollama, send that schema as `format` of each request: a Modelfile has no place for it."
+
+
+def evaluation(primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
+    """The whole evaluation: every metric of every system on the test rows, and the gates."""
+    scores = reports["scores"]
+    names = [primary, *sorted({m for figures in scores["systems"].values() for m in figures} - {primary})]
+    yield from ("# Evaluation", "", f"{scores['rows']} test rows; each cell is a value and its interval.", "")
+    yield from (f"| system | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}")
+    for name, figures in scores["systems"].items():
+        cells = (_cell(figures.get(metric)) for metric in names)
+        yield f"| {name}{' (shipped)' if name == scores['chosen'] else ''} | {' | '.join(cells)} |"
+    yield from ("", "| gate | status | figure | bound | reason |", "|---|---|---:|---:|---|")
+    for gate in reports["verdict"]["gates"]:
+        figure = "–" if gate["figure"] is None else f"{gate['figure']:.3f}"
+        yield f"| {gate['gate']} | {gate['status']} | {figure} | {gate['bound']:g} | {gate['reason']} |"
+
+
+def _front_matter(about: About, model: Mapping[str, Any], primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
+    """JSON values are YAML, so nothing that a task says can leave its place."""
+    yield "---"
+    yield f"license: {dumps(model.get('license') or 'other')}"
+    if about.language:
+        yield f"language: {dumps(about.language)}"
+    if model.get("repo"):
+        yield f"base_model: {dumps(model['repo'])}"
+    tags = ["tunec", about.task_type, *([about.domain] if about.domain else [])]
+    yield from ("library_name: gguf", "pipeline_tag: text-generation", f"tags: {dumps(tags)}")
+    scores = reports["scores"]
+    figure = scores["systems"][scores["chosen"]][primary]["value"]
+    metric = {"type": primary, "value": round(figure, 6), "name": primary}
+    dataset = {"type": about.task_name, "name": f"{about.task_name} test rows"}
+    result = {"task": {"type": "text-generation"}, "dataset": dataset, "metrics": [metric]}
+    yield from (f"model-index: {dumps([{'name': about.task_name, 'results': [result]}])}", "---", "")
+
+
+def _intended(about: About, contract: Contract) -> Iterator[str]:
+    where = f" in {about.domain}" if about.domain else ""
+    said = f", in {about.language}" if about.language else ""
+    yield from (
+        "## Intended use",
+        "",
+        f"{about.task_type.capitalize()}{where}{said}: {FORMS[contract.type]} comes out.",
+        "",
+    )
+
+
+def _origin(model: Mapping[str, Any]) -> str:
+    place = {"package": model.get("file"), "hub": f"{model.get('repo')}@{model.get('revision')}"}
+    licence = f", licence {model['license']}" if model.get("license") else ""
+    return f"{model['name']} ({place.get(model['source']) or model.get('path')}{licence})"
+
+
+def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a caller who writes prompts by hand must know of the model's chat template."""
+    if facts:
+        system = "with a system message" if facts["system_role"] else "whose system message stands in the user's turn"
+        yield f"- Chat template: {facts['family']}, {system}"
+
+
+def _data(splits: Mapping[str, Any]) -> str:
+    return f"{splits['train']} rows to train on, {splits['dev']} to choose by, {splits['test']} to decide by."
+
+
+def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:
+    """The test split's figures; every system on the same rows."""
+    yield f"{scores['rows']} test rows."
+    yield from ("", f"| system | {primary} | interval |", "|---|---:|---:|")
+    for name, figures in scores["systems"].items():
+        figure = figures[primary]
+        mark = " (shipped)" if name == scores["chosen"] else ""
+        yield f"| {name}{mark} | {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |"
+
+
+def _cell(figure: Mapping[str, float] | None) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" if figure else "–"
+
+
+def _safety(scores: Mapping[str, Any]) -> Iterator[str]:
+    beside = scores["beside"].get("adversarial")
+    if beside:
+        yield f"- {beside['rows']} adversarial rows were asked; {len(beside.get('wrong', ()))} got a wrong answer."
+    else:
+        yield "- No adversarial rows were brought, so nothing is known of hostile inputs."
+    yield "- Personal data: the report of the build's data stage says what was found in the rows."
+
+
+def _limits(reports: Mapping[str, Any]) -> Iterator[str]:
+    """What the model gets wrong most, by the clusters of its wrong answers."""
+    found = reports["clusters"]
+    if not found:
+        yield "- Every test row was answered right whole; rows unlike them were not asked."
+    for item in found[:5]:
+        what = ", ".join(filter(None, [item["kind"], item["what"], " ".join(item["terms"])]))
+        yield f"- {item['rows']} of {reports['scores']['rows']} test rows: {what}"
+
+
+def _deployment(reports: Mapping[str, Any]) -> Iterator[str]:
+    speed = reports["speed"]["chosen"]
+    yield f"- Runtime: llama.cpp or Ollama; {reports['choice']['candidate']}, {reports['bytes'] / 1e6:.0f} MB"
+    yield "- Speed depends on the machine; the report of the build has what was measured on its own."
+    if "latency_p50" in speed:
+        yield "- Latency and memory were measured as served, one row at a time: see `report.json` of the build."

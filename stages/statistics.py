@@ -1,0 +1,55 @@
+"""How sure a figure is: intervals of shares, tests between two systems, and how many rows would tell."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+POWER = 0.8  # how often a true difference of the detectable size is shown
+
+
+def wilson(hits: float, rows: float, confidence: float) -> tuple[float, float]:
+    """The two-sided interval of a share. Right also near 0 and 1, where a bootstrap sees no spread at all.
+
+    Source: Wilson 1927; Brown, Cai and DasGupta 2001.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, square = hits / rows, z * z / rows
+    middle = (share + square / 2) / (1 + square)
+    half = z * math.sqrt(share * (1 - share) / rows + square / (4 * rows)) / (1 + square)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return (0.0 if hits == 0 else low), (1.0 if hits == rows else high)
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """The exact two-sided p of rows that one of two systems alone has right. 1 where they never differ.
+
+    Source: McNemar 1947, with the exact binomial.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0
+
+
+def detectable(low: float, high: float, confidence: float) -> float:
+    """The least lead that so many rows would show four times in five, by the width of the lead's two-sided interval.
+
+    One-sided at `confidence`, as gates decide. Source: Cohen 1988, with the interval's own standard error.
+    """
+    normal = NormalDist()
+    error = (high - low) / (2 * normal.inv_cdf((1 + confidence) / 2))
+    return (normal.inv_cdf(confidence) + normal.inv_cdf(POWER)) * error
+
+
+def rows_needed(value: float, bound: float, limit: float, rows: int, confidence: float) -> int | None:
+    """How many rows would put the one-sided bound at `limit`, if the value stays as it is. None where none would.
+
+    An interval shrinks with the square root of its rows; that of a share without any miss shrinks with the rows.
+    """
+    room, width = abs(value - limit), abs(value - bound)
+    if room < 1e-12:
+        return None
+    if value in (0.0, 1.0) and 0 <= bound <= 1 and value != bound:
+        z = NormalDist().inv_cdf(confidence)
+        return math.ceil(z * z * (1 - room) / room - 1e-6)
+    return math.ceil(rows * (width / room) ** 2 - 1e-6)

@@ -1,0 +1,76 @@
+"""Metrics that a task brings: run, told of by file and line, and an input of the stages that use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import own
+from stages.base import UserError
+from stages.judging import Judged, measure
+from tests.compiling import MINIMAL, ROWS, compiled
+
+ROW = Judged("row-1", {"a": "1"}, {"a": "2"}, "", True, True, input={"text": "private"})
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own.load.cache_clear()
+
+
+def bring(body: str) -> None:
+    Path("mine.py").write_text(f"def fn(expected, answer, row):\n    {body}\n", encoding="utf-8")
+
+
+def failing(body: str) -> Any:
+    bring(body)
+    with pytest.raises(UserError) as error:
+        own.metric("python:mine.py:fn").counts([ROW])
+    return error.value.diagnostics[0]
+
+
+def test_it_is_the_mean_of_what_the_function_says_with_an_interval() -> None:
+    bring("return None if row['text'] == 'skip' else float(expected['a'] == answer['a'])")
+    rows = [ROW, Judged("2", {"a": "1"}, {"a": "1"}, "", True, True, input={"text": ""})]
+    rows.append(Judged("3", {"a": "1"}, {"a": "1"}, "", True, True, input={"text": "skip"}))
+    figure = measure(rows, own.metric("python:mine.py:fn"), confidence=0.95, resamples=200)
+    assert figure is not None and figure.value == 0.5 and figure.low < 0.5 < figure.high
+
+
+def test_one_that_throws_is_told_by_its_line_and_never_with_the_row() -> None:
+    found = failing("raise ValueError(row['text'])")
+    assert found.code == "T700" and (found.span.file, found.span.line) == ("mine.py", 2)
+    assert "row-1" in found.message and "private" not in found.message
+
+
+@pytest.mark.parametrize("body", ["return 'much'", "return 2.0", "return float('nan')", "return [1]", "return -0.1"])
+def test_one_that_gives_no_figure_is_refused(body: str) -> None:
+    assert failing(body).code == "T701"
+
+
+@pytest.mark.parametrize("text", ["def fn(:\n", "import nothing_of_this_name\n", "other = 1\n", "fn = 3\n"])
+def test_a_file_without_the_function_is_refused(text: str) -> None:
+    Path("mine.py").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        own.load("python:mine.py:fn")
+    assert error.value.diagnostics[0].code == "T702"
+
+
+@pytest.mark.parametrize("reference", ["python:../mine.py:fn", "python:/tmp/mine.py:fn", "python:gone.py:fn"])
+def test_a_file_outside_of_the_workspace_is_never_run(reference: str, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path.parent / "mine.py").write_text(f"open({str(canary)!r}, 'w')\ndef fn(*_): return 1\n")
+    with pytest.raises(UserError, match="no such file"):
+        own.load(reference)
+    assert not canary.exists()
+
+
+def test_the_file_is_an_input_of_every_stage_that_measures() -> None:
+    text = MINIMAL + "evaluation:\n  metrics: ['python:lib/mine.py:fn']\n"
+    found = compiled(text, ROWS, "lib/mine.py")
+    for name in ("select", "score"):
+        assert "lib/mine.py" in found.plan[name].dependencies()
+    assert "lib/mine.py" not in found.plan["test"].dependencies()

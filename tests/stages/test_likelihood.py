@@ -1,0 +1,106 @@
+"""Labels scored by likelihood, pairs by their margin: both engines, and against what a whole scoring says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from stages.base import UserError
+from stages.contract import Contract
+from stages.engines._labels import label_tokens
+from stages.engines._llama_forced import divergence, forced, log_probabilities
+from stages.engines.llama_cpp import LlamaCpp
+from stages.engines.transformers import Transformers
+from stages.predicting import Decoding, answered
+from tests.stages.tiny_gguf import TEXTS, asked, tiny_folder, tiny_gguf
+
+LABELS = ("positive", "negative", "neutral", "yes", "yes please", "no", "other", "訂位")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaCpp]:
+    with closing(LlamaCpp(tiny_gguf())) as opened:
+        yield opened
+
+
+def whole(engine: LlamaCpp) -> list[list[float]]:
+    """Of each text and label, the log-probability of the label with the end of the answer: every label read whole."""
+    texts = [[*engine.model.tokenize(label, special=False), engine._end()] for label in LABELS]
+    pairs = [(engine.encode(prompt), text) for prompt in asked(*TEXTS) for text in texts]
+    said = [
+        float(log_probabilities(logits)[np.arange(len(text)), text].sum())
+        for logits, (_, text) in zip(forced(engine.model, pairs), pairs, strict=True)
+    ]
+    return [said[i : i + len(LABELS)] for i in range(0, len(said), len(LABELS))]
+
+
+@pytest.mark.parametrize("sequences", [1, 3, 16])
+def test_the_likeliest_label_is_found_without_scoring_all(engine: LlamaCpp, sequences: int) -> None:
+    found = list(engine.label(asked(*TEXTS), LABELS, sequences=sequences))
+    assert [answer.id for answer in found] == [str(n) for n in range(len(TEXTS))]
+    for answer, scores in zip(found, whole(engine), strict=True):
+        best = max(range(len(LABELS)), key=lambda place: scores[place])
+        assert answer.text == LABELS[best] and answer.free is None
+        share = math.exp(scores[best]) / sum(map(math.exp, scores))
+        assert answer.confidence == pytest.approx(share, abs=0.02)
+
+
+def test_both_engines_find_the_same_label(engine: LlamaCpp) -> None:
+    with closing(Transformers(tiny_folder())) as other:
+        theirs = list(other.label(asked(*TEXTS), LABELS))
+    ours = list(engine.label(asked(*TEXTS), LABELS))
+    assert [answer.text for answer in ours] == [answer.text for answer in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.confidence == pytest.approx(b.confidence, abs=0.02)
+
+
+def test_both_engines_find_the_same_margins_and_the_better_answer_leads(engine: LlamaCpp) -> None:
+    pairs = [("positive", "negative")] * len(TEXTS)
+    with closing(Transformers(tiny_folder())) as other:
+        theirs = list(other.margins(asked(*TEXTS), pairs))
+    ours = list(engine.margins(asked(*TEXTS), pairs))
+    assert ours == pytest.approx(theirs, abs=0.02)
+    turned = list(engine.margins(asked(*TEXTS), [(b, a) for a, b in pairs]))
+    assert turned == pytest.approx([-margin for margin in ours], abs=1e-6)
+
+
+def test_a_label_without_a_token_is_refused() -> None:
+    with pytest.raises(UserError) as error:
+        label_tokens(["yes", ""], lambda text: list(text.encode()))
+    assert error.value.diagnostics[0].code == "T710" and "''" in error.value.diagnostics[0].message
+
+
+def test_labels_of_the_same_tokens_are_refused() -> None:
+    with pytest.raises(UserError, match="the same tokens"):
+        label_tokens(["Yes", "yes"], lambda text: list(text.lower().encode()))
+
+
+def test_no_prompt_gives_no_answer(engine: LlamaCpp) -> None:
+    assert list(engine.label([], LABELS)) == [] and list(engine.margins([], [])) == []
+
+
+def test_a_task_asks_for_likelihood_by_its_decoding(engine: LlamaCpp) -> None:
+    contract = Contract(type="label", schema_={"enum": list(LABELS)})
+    decoding = Decoding(max_new_tokens=8, sequences=4, decoding="likelihood")
+    found = list(answered(engine, asked(*TEXTS), contract, decoding))
+    assert all(answer.confidence is not None and answer.text in LABELS for answer in found)
+
+
+def test_a_model_diverges_from_itself_by_nothing(engine: LlamaCpp) -> None:
+    pairs = [(engine.encode(prompt), engine.model.tokenize("yes please", special=False)) for prompt in asked(*TEXTS)]
+    for logits in forced(engine.model, pairs):
+        apart, agree = divergence(logits, logits)
+        assert apart == pytest.approx(0, abs=1e-9) and agree == 1.0
+
+
+def test_divergence_is_what_the_definition_says() -> None:
+    a, b = (
+        np.log(np.array([[0.5, 0.25, 0.25], share], dtype=np.float32)) for share in ([0.1, 0.8, 0.1], [0.3, 0.3, 0.4])
+    )
+    apart, agree = divergence(a, b)
+    expected = 0.5 * sum(p * math.log(p / q) for p, q in zip((0.1, 0.8, 0.1), (0.3, 0.3, 0.4), strict=True))
+    assert apart == pytest.approx(expected, abs=1e-6) and agree == 0.5
