@@ -29,7 +29,7 @@ _BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 @dataclass
 class Worker:
-    """A DVC process. options: of every reproduction. stage: what it runs now. said: lines of its command that no log got."""
+    """A DVC process. options: of every reproduction. stage: what it runs now. said: lines that no log got."""
 
     process: subprocess.Popen[bytes]
     link: socket.socket
