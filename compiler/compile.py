@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from compiler import licences
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.parse import Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
@@ -21,6 +22,8 @@ from stages.facts import methods
 from stages.schemas import label_field
 from stages.shapes import readable
 
+REMEMBERED = "registry/critical.jsonl"  # rows that a release got right and the next must get right again
+REGRESSIONS = "regressions"  # the gate on them
 _IN_EVERY_NAME = ("training.base_model", "training.lora.r")
 
 
@@ -91,16 +94,40 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     values["baselines"] = _sorted(task.baselines)
     # A gate that is off is not there: DVC takes `false` for the bound 0.
     on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
-    values["success_criteria"]["gates"] = _sorted(on)
+    remembered = next(iter(workspace.glob(REMEMBERED)), None)
+    values["success_criteria"]["gates"] = _sorted(_remembering(on, task, remembered))
     values["base_model"]["name"] = model
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
+        del source["license"]  # no row depends on it
         source["files"] = _files(source["path"], workspace)
     values["data"]["shape"] = method.rows
+    values["license"] = _licences(task)
+    values["evaluation"]["remembered"] = remembered
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
     return Variant(_slug(model, task, point), model, values)
+
+
+def _licences(task: Task) -> dict[str, Any] | None:
+    """What the card says of licences beside the base model's; None where there is nothing to say."""
+    data = [(source.path, source.license) for source in task.data.sources if source.license]
+    base = task.base_model.license
+    licence = licences.released(task.versioning.license, licences.parts(base, task.training.base_model, data))
+    stated = [{"path": path, "license": name} for path, name in data]
+    return (
+        {"release": licence if licence != base else None, "data": stated or None} if stated or licence != base else None
+    )
+
+
+def _remembering(gates: dict[str, Any], task: Task, remembered: str | None) -> dict[str, Any]:
+    """The gate on what an earlier release got right: on by itself where there is something to remember."""
+    bound = task.success_criteria.gates.get(REGRESSIONS, True)
+    others = {name: given for name, given in gates.items() if name != REGRESSIONS}
+    if remembered is None or bound is False:
+        return others
+    return {**others, REGRESSIONS: 1.0 if bound is True else bound}
 
 
 def _slug(model: str, task: Task, point: Point) -> str:

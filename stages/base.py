@@ -132,10 +132,12 @@ class Write:
 class Key:
     """A parameter that comes from this key of the resolved task, such as "training.lora.r".
 
-    A coordinate in braces stands for the instance's own: "baselines.{baseline}".
+    A coordinate in braces stands for the instance's own: "baselines.{baseline}". rare: left out where it is None, so
+    that a task that does not speak of it compiles to what it did before.
     """
 
     path: str
+    rare: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,8 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         marker = _markers(hint, (Key, Coordinate))[0]
         place = vars(at)
         if isinstance(marker, Key):
-            bound[name] = lookup(marker.path.format(**place))
+            value = lookup(marker.path.format(**place))
+            bound |= {} if marker.rare and value is None else {name: value}
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound

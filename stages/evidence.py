@@ -23,7 +23,7 @@ class Evidence:
     """The chosen model, the systems beside it, and how far it is ahead of each (paired, on the primary metric).
 
     rival: the one baseline to beat, where one is named. beside: {golden | adversarial: {rows, figures}}, where there
-    are such rows.
+    are such rows. remembered: see stages.remembering.recall.
     """
 
     primary: str
@@ -33,6 +33,7 @@ class Evidence:
     rows: int
     rival: str | None = None
     beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    remembered: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def read_evidence(scores: dict[str, Any], primary: str, rival: str | None) -> Ev
     chosen = scores["chosen"]
     systems = {name: Scores(name, _kind(name, chosen), figures) for name, figures in scores["systems"].items()}
     others = {name: system for name, system in systems.items() if name != chosen}
-    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"], rival, scores["beside"])
+    kept = scores.get("remembered", {})
+    return Evidence(primary, systems[chosen], others, scores["ahead"], scores["rows"], rival, scores["beside"], kept)
 
 
 def _kind(name: str, chosen: str) -> Any:

@@ -30,6 +30,13 @@ class Inputs:
     splits: Annotated[Path, Read("splits.report")]
 
 
+class Licensed(Params):
+    """A data source that says what licence its rows are under."""
+
+    path: str
+    license: str
+
+
 class About(Params):
     """What the user says of the task; stands in the model card."""
 
@@ -42,6 +49,8 @@ class About(Params):
     non_goals: Annotated[str | None, Key("non_goals")]
     method: Annotated[str, Key("training.method")]
     adapter: Annotated[str, Key("training.adapter")]
+    license: Annotated[str | None, Key("license.release", rare=True)] = None
+    data_licenses: Annotated[tuple[Licensed, ...] | None, Key("license.data", rare=True)] = None
 
 
 class PackageParams(Params):
@@ -108,7 +117,7 @@ def card(params: PackageParams, reports: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Model", "", f"- Base model: {_origin(model)}", *_chat(model.get("chat")))
     yield f"- Training: {about.method}, {about.adapter}"
     yield from (f"- File: `model.gguf`, {choice['candidate']}; {reports['reason']['reason']}", "")
-    yield from ("## Data", "", _data(reports["splits"]), "")
+    yield from ("## Data", "", _data(reports["splits"]), *_data_licences(about), "")
     yield from ("## Evaluation", "", *_table(reports["scores"], params.primary), "")
     yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
     yield from (f"- {gate['gate']}: {gate['status']}; {gate['reason']}" for gate in reports["verdict"]["gates"])
@@ -118,9 +127,9 @@ def card(params: PackageParams, reports: Mapping[str, Any]) -> Iterator[str]:
 
 def _front_matter(about: About, model: Mapping[str, Any]) -> Iterator[str]:
     yield "---"
-    yield f"license: {dumps(model.get('license') or 'other')}"
+    yield f"license: {dumps(about.license or model.get('license') or 'other')}"
     if about.language:
-        yield f"language: {dumps(about.language)}"
+        yield f"language: {dumps(about.language.partition('-')[0].lower())}"  # the Hub knows no regions
     if model.get("repo"):
         yield f"base_model: {dumps(model['repo'])}"
     tags = ["tunec", *([about.domain] if about.domain else [])]
@@ -142,6 +151,11 @@ def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _data(splits: Mapping[str, Any]) -> str:
     return f"{splits['train']} rows to train on, {splits['dev']} to choose by, {splits['test']} to decide by."
+
+
+def _data_licences(about: About) -> Iterator[str]:
+    if about.data_licenses:
+        yield from ("", *(f"- `{source.path}`: licence {source.license}" for source in about.data_licenses))
 
 
 def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:

@@ -9,11 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import Key, Params, Read, Stage, Write
+from stages.base import File, Key, Params, Read, Stage, Write
 from stages.contract import Contract
 from stages.judging import Judged
 from stages.metrics.exact_match import same
-from stages.rows import Row, read_json, read_rows, write_json, write_jsonl
+from stages.remembering import recall
+from stages.rows import Row, read_json, read_jsonl, read_rows, write_json, write_jsonl
 from stages.scoring import Yardstick, figures, judged, lead
 from stages.shapes import APART
 
@@ -32,6 +33,7 @@ class Inputs:
     golden: Annotated[Path, Read("test.golden")]
     adversarial_rows: Annotated[Path, Read("splits.adversarial")]
     adversarial: Annotated[Path, Read("test.adversarial")]
+    remembered: Annotated[Path | None, File("evaluation.remembered")] = None
 
 
 class ScoreParams(Params):
@@ -51,6 +53,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
 
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair. `beside`: the chosen
     file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
+    `remembered`: of the rows that an earlier release got right, see stages.remembering.
     out.flips: JSONL of {id, step, now, input, expected, before, after}.
     """
     rows = list(read_rows(inputs.rows))
@@ -62,17 +65,30 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     ahead = {name: lead(systems[chosen], systems[name], params.yardstick, params.contract) for name in others}
     report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
+    report |= _remembered(inputs, systems[chosen], params)
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
     write_jsonl(out.flips, flips(rows, {name: systems[name] for name in chain}))
 
 
 def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | None:
     """The chosen file's figures on rows that stand apart from the test split; None where there are none."""
-    rows = list(read_rows(getattr(inputs, f"{name}_rows")))
-    if not rows:
+    answers = _answers_apart(inputs, name, params)
+    if not answers:
         return None
-    answers = judged(rows, {name: getattr(inputs, name)}, params.contract)[name]
-    return {"rows": len(rows), "figures": figures(answers, params.yardstick, params.contract)}
+    return {"rows": len(answers), "figures": figures(answers, params.yardstick, params.contract)}
+
+
+def _answers_apart(inputs: Inputs, name: str, params: ScoreParams) -> Sequence[Judged]:
+    rows = list(read_rows(getattr(inputs, f"{name}_rows")))
+    return judged(rows, {name: getattr(inputs, name)}, params.contract)[name] if rows else ()
+
+
+def _remembered(inputs: Inputs, answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    """What became of the rows that a release must get right again, wherever they stand but in train and dev."""
+    if inputs.remembered is None:
+        return {}
+    apart = [answer for name in APART for answer in _answers_apart(inputs, name, params)]
+    return {"remembered": recall(read_jsonl(inputs.remembered), [*answers, *apart])}
 
 
 def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:

@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from itertools import islice
 from types import ModuleType
 
-from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training, versioning
+from compiler.checks import (
+    contract,
+    criteria,
+    data,
+    execution,
+    licences,
+    model,
+    paths,
+    splits,
+    template,
+    training,
+    versioning,
+)
 from compiler.checks._check import Check, Look
 from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
@@ -28,6 +40,7 @@ _MODULES: tuple[ModuleType, ...] = (
     criteria,
     execution,
     versioning,
+    licences,
 )
 
 

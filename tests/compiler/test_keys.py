@@ -53,6 +53,7 @@ OTHER: dict[str, Any] = {
     "data.sources.map": {"text": "utterance"},
     "data.sources.tags": ["web"],
     "data.sources.role": "test",
+    "data.sources.license": "cc-by-4.0",
     "data.output": "slots",
     "splits.ratios.dev": 0.1000001,
     "splits.ratios.test": 0.1000001,
@@ -113,6 +114,7 @@ OTHER: dict[str, Any] = {
     "success_criteria.threshold": 0.8,
     "success_criteria.baseline": "majority",
     "success_criteria.gates": {"schema_validity": 0.5},
+    "versioning.license": "mit",
     "sweep": {"training.lora.r": [8, 16]},
 }
 # Keys that no stage reads, but a command does: the command, and another value. What they change is what it prints.

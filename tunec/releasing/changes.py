@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compiler.versions import Level
+from tunec.releasing import bom, provenance
 
 _WEIGHT: dict[Level, int] = {"patch": 0, "minor": 1, "major": 2}
 # Keys of task.yaml that make neither the model nor its contract: what is said of it, and how it is measured.
@@ -24,6 +25,7 @@ _ABOUT = (
     "evaluation",
     "success_criteria",
     "cost",
+    "license",
     "sweep",
 )
 _ASIDE = ("versioning", "execution")  # how and where it is done, nothing of what is released
@@ -130,7 +132,7 @@ def _code(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 def _files(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     old, new = before["files"], after["files"]
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted((old.keys() | new.keys()) - {bom.NAME, provenance.NAME}):  # they name the release
         if old.get(name, {}).get("sha256") != new.get(name, {}).get("sha256"):
             yield Change("patch", f"{name} changed")
 

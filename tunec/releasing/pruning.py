@@ -96,6 +96,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
+def objects_of(repo: git.Repository, cache: Path, release: Release) -> list[str]:
+    """The MD5 of everything that a release's build wrote, lists of folders included."""
+    commit = git.tagged(repo).get(release.name)
+    return sorted(_objects(repo, cache, [commit] if commit else []))
+
+
 def _objects(repo: git.Repository, cache: Path, commits: list[str]) -> set[str]:
     found: set[str] = set()
     for commit in commits:
