@@ -54,7 +54,6 @@ def test_after_a_release_the_next_build_scores_against_it_and_nothing_before_tha
     small.release()
     steps = json.loads(small.tunec("plan", "--json").out)["stages"]
     assert {step["name"] for step in steps if step["state"] == "run"} == {"score", "gate", "package", "report"}
-    assert "error[T444]" in small.tunec("release", code=1).err
 
 
 def test_the_gate_is_on_by_itself_where_there_is_a_memory_and_can_be_bent_or_switched_off() -> None:

@@ -31,6 +31,7 @@ _ABOUT = (
 _ASIDE = ("versioning", "execution")  # how and where it is done, nothing of what is released
 _MAKERS = ("augment", "data", "export", "model", "quantize", "select", "splits", "train")
 _CONTRACT = ("output_format", "input_template")
+_FILES = ("data.files", "evaluation.remembered")  # what lies in the workspace, not what the task says
 _LONGEST = 60  # characters of a value
 
 
@@ -101,7 +102,7 @@ def _labels(schema: Any, path: str = "") -> dict[str, set[str]]:
 def _config(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for key, old, new in config_changes(before, after):
         section = key.split(".")[0]
-        if section not in (*_CONTRACT, *_ASIDE) and key != "data.files":  # the contract is told above, data below
+        if section not in (*_CONTRACT, *_ASIDE) and key not in _FILES:  # the contract is told above, data below
             yield Change("patch" if section in _ABOUT else "minor", f"{key} {_pair(old, new)}")
 
 

@@ -97,7 +97,7 @@ def seal(manifest: Mapping[str, Any]) -> str:
 def opened(text: bytes | None, shown: str) -> dict[str, Any]:
     """A manifest that was read somewhere. Raises T461 when it is none, T460 when it is not as it was written."""
     try:
-        manifest = json.loads(text or b"")
+        manifest: Any = json.loads(text or b"")
     except (ValueError, RecursionError):
         raise fail(
             "T461", f"{shown} is missing, or no JSON any more", help="`tunec release get NAME` brings it"
@@ -108,7 +108,7 @@ def opened(text: bytes | None, shown: str) -> dict[str, Any]:
     outside = next((name for name in (*manifest["files"], *manifest["build"]) if not build.inside(name)), None)
     if outside is not None:
         raise fail("T460", f"{shown} names a file outside its folder: {outside[:80]!a}", help="do not trust it")
-    return manifest
+    return dict(manifest)
 
 
 def _read(root: Path, entries: Sequence[build.Entry], cache: Path) -> list[Facts]:

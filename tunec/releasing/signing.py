@@ -163,7 +163,9 @@ def _password() -> Any:
 
 
 def _require_library() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("model_signing") is None:
-        raise fail("T564", "model-signing is not installed", help="pip install 'tunec[signing]'")
+    try:
+        import model_signing.signing
+        import model_signing.verifying  # noqa: F401
+    except ImportError as error:
+        help = "pip install 'tunec[signing]'"
+        raise fail("T564", f"model-signing is not installed, or not whole: {error}", help=help) from None
