@@ -123,7 +123,16 @@ class Small:
         self.git("add", "-A")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
 
-    def build(self, *, salt: str = "a", verdict: str = "ship", right: int = 6, rows: int = 20, tags: tuple[str, ...] = (), **package: Any) -> None:
+    def build(
+        self,
+        *,
+        salt: str = "a",
+        verdict: str = "ship",
+        right: int = 6,
+        rows: int = 20,
+        tags: tuple[str, ...] = (),
+        **package: Any,
+    ) -> None:
         """What a build would leave: outputs that depend on `salt`, `right` of the 8 test rows answered as expected.
 
         tags: of its rows. package: what its package is to hold: model, the bytes of a GGUF; card, what its model card begins with.

@@ -240,9 +240,10 @@ def test_a_signature_that_does_not_fit_is_named(
 def test_what_is_signed_with_another_key_or_with_none_is_not_trusted(small: Small, key: Path, tmp_path: Path) -> None:
     other = str(made_key(tmp_path / "other.key").with_suffix(".pub"))
     signed(small, key)
-    assert "error[T566]: releases/tiny-slots-v1 is signed with another key" in small.tunec(
-        "verify", "v1", "--key", other, code=1
-    ).out
+    assert (
+        "error[T566]: releases/tiny-slots-v1 is signed with another key"
+        in small.tunec("verify", "v1", "--key", other, code=1).out
+    )
     small.edit("goal: A task for tests.", "goal: Another goal.")
     small.build()
     small.release()

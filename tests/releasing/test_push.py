@@ -97,7 +97,13 @@ def test_files_of_an_earlier_release_do_not_stay(carded: Small, there: Hub) -> N
     ],
 )
 def test_what_the_hub_refuses_is_told_with_the_fix(
-    broken: dict[str, tuple[int, str]], token: str, arguments: list[str], code: str, says: str, carded: Small, there: Hub
+    broken: dict[str, tuple[int, str]],
+    token: str,
+    arguments: list[str],
+    code: str,
+    says: str,
+    carded: Small,
+    there: Hub,
 ) -> None:
     there.broken = broken
     done = push(carded, there, *arguments, token=token)

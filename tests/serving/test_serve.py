@@ -55,9 +55,7 @@ def test_it_says_what_the_engine_says_that_measured_it(server: Server, release: 
         prompts = [template.prompt(str(n), release.system, text) for n, text in enumerate(texts)]
         measured = [
             answer.text
-            for answer in engine.answer(
-                prompts, max_new_tokens=release.longest, grammar=release.grammar, sequences=1
-            )
+            for answer in engine.answer(prompts, max_new_tokens=release.longest, grammar=release.grammar, sequences=1)
         ]
     said = [server.chat(text).json()["choices"][0]["message"]["content"] for text in texts]
     assert said == measured
@@ -94,7 +92,13 @@ def test_a_key_is_asked_for_where_there_is_one(home: Small) -> None:
 
 
 def test_settings_of_the_library_do_not_come_in_by_the_environment(home: Small) -> None:
-    hostile = {"CONFIG_FILE": "/nowhere.json", "MODEL": "/etc/passwd", "API_KEY": "x", "CHAT_FORMAT": "chatml", "N_CTX": "1"}
+    hostile = {
+        "CONFIG_FILE": "/nowhere.json",
+        "MODEL": "/etc/passwd",
+        "API_KEY": "x",
+        "CHAT_FORMAT": "chatml",
+        "N_CTX": "1",
+    }
     with serving(home, **hostile) as server:
         assert server.answer("noon").status_code == 200
 
@@ -127,9 +131,7 @@ def test_a_damaged_release_is_not_served(home: Small, tmp_path: object) -> None:
     assert done.err.startswith("error[T460]") and "model.gguf is not what was written" in done.err
 
 
-def test_without_the_server_s_libraries_what_brings_them_is_named(
-    home: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_server_s_libraries_what_brings_them_is_named(home: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "uvicorn", None)
