@@ -135,7 +135,8 @@ class Small:
     ) -> None:
         """What a build would leave: outputs that depend on `salt`, `right` of the 8 test rows answered as expected.
 
-        tags: of its rows. package: what its package is to hold: model, the bytes of a GGUF; card, what its model card begins with.
+        tags: of its rows. package: what its package is to hold: model, the bytes of a GGUF; card, what its model card
+        begins with.
         """
         with contextlib.chdir(self.root), mock.patch.dict(os.environ, PERSON):
             write_sources(self.root, rows)
