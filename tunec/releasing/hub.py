@@ -11,6 +11,7 @@ from stages.base import fail
 from stages.wording import tame
 from tunec.releasing.targets import Parcel
 
+_NETWORK = ("httpx", "httpx2", "httpcore", "requests")  # whose errors huggingface_hub lets through, by its version
 _LOGIN = "`hf auth login`, or put a token that may write into the environment variable HF_TOKEN"
 
 
@@ -79,7 +80,9 @@ def _worded() -> Iterator[None]:
     except ValueError as error:  # how huggingface_hub says that the Hub does not take the card
         note = tame(" ".join(str(error).split()))[:300]
         raise fail("T574", "the Hub does not take the model card", notes=(note,), help="mend what it names") from None
-    except (OSError, RuntimeError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _NETWORK:
+            raise
         help = "check the network, or HF_ENDPOINT where it is set; pushing again goes on where it stopped"
         raise fail("T572", f"the Hub cannot be reached: {type(error).__name__}", help=help) from None
 
