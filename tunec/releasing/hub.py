@@ -41,7 +41,9 @@ def push(folder: Path, parcel: Parcel, repo: str | None) -> Iterator[str]:
 def card(path: Path) -> Mapping[str, Any]:
     """The card's metadata. Raises T574 when the Hub could not read it."""
     from huggingface_hub import ModelCard
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # that there is no metadata is said below
     try:
         data = ModelCard(path.read_text(encoding="utf-8")).data.to_dict()
     except Exception as error:  # YAML of any kind of brokenness, and values of any kind
