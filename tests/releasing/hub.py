@@ -79,7 +79,8 @@ class Answer(BaseHTTPRequestHandler):
             return self._say(401, {"error": "Invalid credentials in Authorization header"})
         for pattern, answer in _ROUTES.items():
             if found := re.fullmatch(pattern, f"{method} {path}"):
-                return self._say(200, answer(self.hub, body, *found.groups()))
+                said = answer(self.hub, body, *found.groups())
+                return self._say(400 if isinstance(said, dict) and said.get("errors") else 200, said)
         return self._say(404, {"error": f"no {method} {path}"})
 
     def _say(self, status: int, value: Any) -> None:
@@ -87,7 +88,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
-        if status >= 400:
+        if "error" in value:
             self.send_header("x-error-message", str(value["error"]))
         self.end_headers()
         self.wfile.write(body)
