@@ -158,7 +158,9 @@ def test_an_answer_that_breaks_the_contract_is_not_given(home: Small, release: S
     from stages.base import UserError
     from tunec.serving import server as running
 
-    config = {**release.whole["config"], "evaluation": {**release.whole["config"]["evaluation"], "max_new_tokens": 2}}
+    told = release.whole["config"]
+    form = {**told["output_format"], "schema": {**told["output_format"]["schema"], "required": ["people"]}}
+    config = {**told, "output_format": form, "evaluation": {**told["evaluation"], "max_new_tokens": 2}}
     short = Served(release.folder, {**release.whole, "config": config})
     with pytest.raises(UserError) as refused:
         running.ask(short, {"text": "noon"})

@@ -55,12 +55,15 @@ def _is_loopback(host: str) -> bool:
 
 def _socket(host: str, port: int) -> socket.socket:
     """Taken before the model is loaded, so that a port that is not free is told at once. Raises T582."""
+    taken = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, protocol)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
     except (OSError, OverflowError, UnicodeError) as error:
+        if taken:
+            taken.close()
         why = getattr(error, "strerror", None) or str(error)
         help = "name another with `--port`; 0 takes any that is free"
         raise fail("T582", f"cannot listen on {host[:80]!a} port {port}: {why}", help=help) from None
