@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from compiler import licences
 from compiler.brought import brought
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.judged import measured, standing_gates
@@ -27,6 +28,8 @@ from stages.schemas import label_field
 from stages.shapes import readable
 
 _COMES_FROM = {"data.shape": "training.method"}  # what a key of the resolved task follows from
+REMEMBERED = "registry/critical.jsonl"  # rows that a release got right and the next must get right again
+REGRESSIONS = "regressions"  # the gate on them
 _IN_EVERY_NAME = ("training.base_model", "training.lora.r")
 
 
@@ -170,7 +173,8 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     contract["label"] = label_field(schema) if contract["type"] == "json" else None
     method = methods()[task.training.method]
     values["baselines"] = _sorted(task.baselines)
-    values["success_criteria"]["gates"] = _sorted(standing_gates(task))
+    remembered = next(iter(workspace.glob(REMEMBERED)), None)
+    values["success_criteria"]["gates"] = _sorted(_remembering(standing_gates(task), task, remembered))
     values["evaluation"]["metrics"] = measured(task)
     values["brought"] = brought(task, workspace)
     if task.evaluation.terms:
@@ -179,13 +183,36 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     values["execution"] = task.execution.written()
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
+        del source["license"]  # no row depends on it
         source["files"] = _files(source["path"], workspace)
     values["data"]["shape"] = method.rows
+    values["license"] = _licences(task)
+    values["evaluation"]["remembered"] = remembered
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric
     values["data"]["files"] = sorted({file for source in values["data"]["sources"] for file in source["files"]})
     first = _first_slug(model, task, point, usual) if task.training.after else None
     return Variant(_slug(model, task, point, usual), model, values, point.values, first=first)
+
+
+def _licences(task: Task) -> dict[str, Any] | None:
+    """What the card says of licences beside the base model's; None where there is nothing to say."""
+    data = [(source.path, source.license) for source in task.data.sources if source.license]
+    base = task.base_model.license
+    licence = licences.released(task.versioning.license, licences.parts(base, task.training.base_model, data))
+    stated = [{"path": path, "license": name} for path, name in data]
+    return (
+        {"release": licence if licence != base else None, "data": stated or None} if stated or licence != base else None
+    )
+
+
+def _remembering(gates: dict[str, Any], task: Task, remembered: str | None) -> dict[str, Any]:
+    """The gate on what an earlier release got right: on by itself where there is something to remember."""
+    bound = task.success_criteria.gates.get(REGRESSIONS, True)
+    others = {name: given for name, given in gates.items() if name != REGRESSIONS}
+    if remembered is None or bound is False:
+        return others
+    return {**others, REGRESSIONS: 1.0 if bound is True else bound}
 
 
 def _slug(model: str, task: Task, point: Point, usual: Node | None) -> str:

@@ -17,6 +17,7 @@ from compiler.section import Section, unit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Licence = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,62}$")]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
@@ -52,6 +53,9 @@ class Source(Section):
         default=None,
         description="Puts all its rows into this split. golden: rows that a release must get right; adversarial: rows "
         "that try to break it. Neither is trained on, chosen by, or part of test.",
+    )
+    license: Licence | None = Field(
+        default=None, description="SPDX name in lower case that its rows are under; stands in card and release."
     )
 
 
@@ -241,7 +245,7 @@ class BaseModelFiles(Section):
 
 
 class Versioning(Section):
-    """How releases are named, kept and deployed. Read by `tunec release`; no stage sees it."""
+    """How releases are named, kept and deployed. Read by `tunec release`; a stage sees nothing of it but `license`."""
 
     strategy: Literal["semantic", "date", "hybrid"] = Field(
         default="semantic", description="semantic: 2, 2.1; date: 2025-01-07; hybrid: 2-20250107."
@@ -257,8 +261,15 @@ class Versioning(Section):
         description="How many of the newest releases keep their files, beside every deployed one.",
         json_schema_extra=unit("releases"),
     )
-    deploy_target: Literal["huggingface", "ollama", "api", "local"] = Field(
-        default="local", description="Where releases go: `tunec release` prints the commands that take them there."
+    license: Licence | None = Field(
+        default=None,
+        description="SPDX name in lower case that releases are under; default: the strictest of the licences of base "
+        "model and data.",
+    )
+    deploy_target: Literal["huggingface", "ollama", "api", "local", "remote"] = Field(
+        default="local",
+        description="Where `tunec release push` takes releases: huggingface or ollama; remote: DVC's remote, such as "
+        "s3. Of api and local the command is printed that serves or asks them here.",
     )
 
 

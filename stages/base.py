@@ -141,12 +141,14 @@ class Key:
     A coordinate in braces stands for the instance's own: "baselines.{baseline}".
 
     varies: variants of a sweep that share the instance may differ in it; then it is a mapping from variant to value.
-    swept: it is there only where the task sweeps.
+    swept: it is there only where the task sweeps. rare: left out where it is None, so that a task that does not speak
+    of it compiles to what it did before.
     """
 
     path: str
     varies: bool = False
     swept: bool = False
+    rare: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,8 @@ def _bind(params: type[Params], lookup: Callable[[str], Any], at: At) -> dict[st
         place = vars(at)
         if isinstance(marker, Key):
             value = lookup(marker.path.format(**place))
-            bound |= {name: value} if not marker.swept or lookup("swept") is not None else {}
+            left_out = (marker.swept and lookup("swept") is None) or (marker.rare and value is None)
+            bound |= {} if left_out else {name: value}
         elif isinstance(marker, Coordinate):
             bound[name] = place[marker.axis]
     return bound

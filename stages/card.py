@@ -12,6 +12,13 @@ from stages.rows import dumps
 FORMS = {"json": "a JSON value", "label": "one label", "text": "a text"}
 
 
+class Licensed(Params):
+    """A data source that says what licence its rows are under."""
+
+    path: str
+    license: str
+
+
 class About(Params):
     """What the user says of the task; stands in the model card. Where variants differ: variant -> what it says."""
 
@@ -24,6 +31,8 @@ class About(Params):
     non_goals: Annotated[str | None, Key("non_goals")]
     method: Annotated[str | dict[str, str], Key("training.method", varies=True)]
     adapter: Annotated[str | dict[str, str], Key("training.adapter", varies=True)]
+    license: Annotated[str | None, Key("license.release", rare=True)] = None
+    data_licenses: Annotated[tuple[Licensed, ...] | None, Key("license.data", rare=True)] = None
 
 
 def card(about: About, contract: Contract, primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
@@ -37,7 +46,15 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
     yield from ("## Model", "", f"- Base model: {_origin(model)}", *_chat(model.get("chat")))
     yield f"- Training: {about.method}, {about.adapter}"
     yield from (f"- File: `model.gguf`, {reports['choice']['candidate']}; {reports['reason']['reason']}", "")
-    yield from ("## Data", "", _data(reports["splits"]), "", "`DATA_CARD.md` says more of them.", "")
+    yield from (
+        "## Data",
+        "",
+        _data(reports["splits"]),
+        *_data_licences(about),
+        "",
+        "`DATA_CARD.md` says more of them.",
+        "",
+    )
     yield from ("## Evaluation", "", *_table(reports["scores"], primary), "")
     yield from ("## Safety", "", *_safety(reports["scores"]), "")
     yield from ("## Limitations", "", *_limits(reports), "")
@@ -109,6 +126,11 @@ def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _data(splits: Mapping[str, Any]) -> str:
     return f"{splits['train']} rows to train on, {splits['dev']} to choose by, {splits['test']} to decide by."
+
+
+def _data_licences(about: About) -> Iterator[str]:
+    if about.data_licenses:
+        yield from ("", *(f"- `{source.path}`: licence {source.license}" for source in about.data_licenses))
 
 
 def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:

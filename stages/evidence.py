@@ -27,6 +27,7 @@ class Evidence:
     rival: the one baseline to beat, where one is named. beside: {golden | adversarial: {rows, figures}}, where there
     are such rows. confidence: one-sided, of the bounds; None where gates go by the point alone. speed: what serving the
     chosen file took, where it was measured. lower: the metrics that are better when lower.
+    remembered: see stages.remembering.recall.
     """
 
     primary: str
@@ -40,6 +41,7 @@ class Evidence:
     speed: Mapping[str, Any] = field(default_factory=dict)
     lower: frozenset[str] = frozenset()
     versions: Mapping[str, Any] = field(default_factory=dict)
+    remembered: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

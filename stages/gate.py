@@ -86,6 +86,7 @@ def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
         read_json(inputs.speed)["chosen"] if inputs.speed else {},
         frozenset(name for name, metric in metrics.items() if metric.lower),
         scores.get("versions", {}),
+        scores.get("remembered", {}),
     )
 
 

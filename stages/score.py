@@ -16,7 +16,8 @@ from stages.details import details
 from stages.judging import Judged
 from stages.metrics._words import spaceless
 from stages.metrics.exact_match import same
-from stages.rows import Row, dumps, read_json, read_rows, sha256, write_json, write_jsonl
+from stages.remembering import recall
+from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
 from stages.scoring import Yardstick, duel, figures, judged, lead
 from stages.shapes import APART
 from stages.statistics import detectable
@@ -39,6 +40,7 @@ class Inputs:
     adversarial_rows: Annotated[Path, Read("splits.adversarial")]
     adversarial: Annotated[Path, Read("test.adversarial")]
     code: Annotated[tuple[Path, ...] | None, File("brought.metrics")] = None
+    remembered: Annotated[Path | None, File("evaluation.remembered")] = None
 
 
 class ScoreParams(Params):
@@ -61,6 +63,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
     that so many rows would show and McNemar's test of the rows that are right whole. `beside`: the chosen file on the
     golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
+    `remembered`: of the rows that an earlier release got right, see stages.remembering.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -75,6 +78,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     versions = {"test": sha256(inputs.rows)}
     report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead, "versions": versions}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
+    report |= _remembered(inputs, systems[chosen], params)
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
     steps = [{name: systems[name] for name in chain}]
     if inputs.together.stat().st_size:  # the chosen file was also asked for several rows at once
@@ -100,12 +104,24 @@ def _labels(contract: Contract) -> Sequence[str]:
 
 def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | None:
     """The chosen file's figures on rows that stand apart from the test split; None where there are none."""
-    rows = list(read_rows(getattr(inputs, f"{name}_rows")))
-    if not rows:
+    answers = _answers_apart(inputs, name, params)
+    if not answers:
         return None
-    answers = judged(rows, {name: getattr(inputs, name)}, params.contract, params.yardstick.terms)[name]
     wrong = [answer.id for answer in answers if not same(answer.gold, answer.said)]
-    return {"rows": len(rows), "figures": figures(answers, params.yardstick, params.contract), "wrong": wrong}
+    return {"rows": len(answers), "figures": figures(answers, params.yardstick, params.contract), "wrong": wrong}
+
+
+def _answers_apart(inputs: Inputs, name: str, params: ScoreParams) -> Sequence[Judged]:
+    rows = list(read_rows(getattr(inputs, f"{name}_rows")))
+    return judged(rows, {name: getattr(inputs, name)}, params.contract, params.yardstick.terms)[name] if rows else ()
+
+
+def _remembered(inputs: Inputs, answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    """What became of the rows that a release must get right again, wherever they stand but in train and dev."""
+    if inputs.remembered is None:
+        return {}
+    apart = [answer for name in APART for answer in _answers_apart(inputs, name, params)]
+    return {"remembered": recall(read_jsonl(inputs.remembered), [*answers, *apart])}
 
 
 def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunec.releasing import commands as releases
+from tunec.serving import commands as serving
 from tunec.sweeping import commands as sweeps
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
@@ -23,6 +24,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(serving.serve)
+app.command()(serving.ask)
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
 data_ = typer.Typer(help="Look at the rows.", no_args_is_help=True)
@@ -207,6 +210,19 @@ def report(
 
 
 @app.command()
+def ci() -> None:
+    """A Markdown summary for a pull request: verdict, figures against the last release, plan. Nothing is run.
+
+    Ends with 0 ship, 2 a gate failed, 3 the build is stale.
+    """
+    from tunec.releasing.ci import summary
+
+    lines, code = summary(Path())
+    print("\n".join(lines))
+    raise typer.Exit(code)
+
+
+@app.command()
 def verify(
     what: Annotated[
         str | None,
@@ -218,10 +234,15 @@ def verify(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Also build a release again from nothing, and compare its bytes.")
     ] = False,
+    key: Annotated[
+        Path | None, typer.Option(metavar="PUBLIC", help="The public key, in PEM, that a release must be signed with.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute every hash: names each file that is not what was written, and its first byte that differs."""
-    raise typer.Exit(SHIP if releases.verify(what, mend=mend, rebuild=rebuild, as_json=as_json) else USER_ERROR)
+    raise typer.Exit(
+        SHIP if releases.verify(what, mend=mend, rebuild=rebuild, key=key, as_json=as_json) else USER_ERROR
+    )
 
 
 @app.command()

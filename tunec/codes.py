@@ -439,5 +439,41 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Start it and build again: the answers that came are kept in build/partial/.",
     ),
     "T722": ("An endpoint gave something else than a chat completion.", "Check its address; it ends in `/v1`."),
+    "T562": (
+        "A licence does not let a release be given away.",
+        "Choose another base model or other data, or the licence that they ask for as `versioning.license`.",
+    ),
+    "T563": (
+        "A key file that is missing, or holds no key that can be used.",
+        "Name a PEM file with an elliptic-curve key; `openssl ecparam -genkey -name prime256v1 -noout` makes one.",
+    ),
+    "T564": (
+        "model-signing is not installed, so nothing can be signed, and no signature checked.",
+        "`pip install 'tunec[signing]'`.",
+    ),
+    "T565": (
+        "A signature does not fit what it was made over.",
+        "`tunec release get NAME` brings the folder as it was signed.",
+    ),
+    "T566": (
+        "A release is not signed, or with another key than the one that was given.",
+        "Trust only what was signed with a key that you know.",
+    ),
+    "T570": ("DVC has no default remote.", "`dvc remote add --default NAME s3://BUCKET/PATH`."),
+    "T571": ("There is no such name of a repository on the Hub.", "Write it like `--repo OWNER/NAME`."),
+    "T572": ("The Hub cannot be reached, or refuses.", "Check the network; pushing again goes on where it stopped."),
+    "T573": ("The Hub does not know you, or does not let you in.", "`hf auth login`, with a token that may write."),
+    "T574": ("The model card's metadata is not valid.", "Mend what the note names, then build and release again."),
+    "T575": ("Ollama refuses a release.", "Mend what it names; `ollama serve` starts it."),
+    "T576": ("There is no such target of a push.", "huggingface, ollama, remote, api or local."),
+    "T580": ("A server that others can reach, without a key.", "Put a key into TUNEC_API_KEY, or serve on 127.0.0.1."),
+    "T581": ("The server's libraries are not installed.", "`pip install 'tunec[serve]'`."),
+    "T582": ("The server cannot listen on that address or port.", "Name another with `--port`."),
+    "T583": ("A folder that is no release's.", "Name a release, or the folder of one."),
+    "T584": ("An input that lacks a field, or a word that names none.", "Write it like `text='a table for two'`."),
+    "T585": (
+        "An answer that breaks the contract, such as one that was cut.",
+        "Raise `evaluation.max_new_tokens`, then build and release again.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -291,6 +291,17 @@ def bring(root: Path, md5: str, out: Path) -> bool:
     return True
 
 
+def send(root: Path, objects: Mapping[str, Path]) -> int:
+    """Copy objects, named by their MD5, to the default remote; returns how many it lacked."""
+    from dvc_objects.fs.local import LocalFileSystem
+
+    with _store(root) as store:
+        lacking = {md5: path for md5, path in objects.items() if not store.exists(md5)}
+        for md5, path in lacking.items():
+            store.add(str(path), LocalFileSystem(), md5)
+    return len(lacking)
+
+
 def forget(root: Path, objects: list[str]) -> int:
     """Remove objects, named by their MD5, from the default remote; returns how many it had."""
     with _store(root) as store:

@@ -16,6 +16,7 @@ from compiler.checks import (
     data,
     evaluating,
     execution,
+    licences,
     model,
     paths,
     recipe,
@@ -45,6 +46,7 @@ _MODULES: tuple[ModuleType, ...] = (
     execution,
     sweeping,
     versioning,
+    licences,
 )
 
 

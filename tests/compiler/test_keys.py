@@ -73,6 +73,7 @@ OTHER: dict[str, Any] = {
     "data.sources.map": {"text": "utterance"},
     "data.sources.tags": ["web"],
     "data.sources.role": "test",
+    "data.sources.license": "cc-by-4.0",
     "data.output": "slots",
     "splits.ratios.dev": 0.1000001,
     "splits.ratios.test": 0.1000001,
@@ -159,6 +160,7 @@ OTHER: dict[str, Any] = {
     "success_criteria.baseline": "majority",
     "success_criteria.gates": {"schema_validity": 0.5},
     "success_criteria.decide_by": "point",
+    "versioning.license": "mit",
     "sweep": {"training.lora.r": [8, 16]},
 }
 # Keys that no stage reads, but a command does: the command, and another value. What they change is what it prints.

@@ -13,7 +13,7 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -123,12 +123,26 @@ class Small:
         self.git("add", "-A")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
 
-    def build(self, *, salt: str = "a", verdict: str = "ship", right: int = 6, rows: int = 20) -> None:
-        """What a build would leave: outputs that depend on `salt`, `right` of the 8 test rows answered as expected."""
+    def build(
+        self,
+        *,
+        salt: str = "a",
+        verdict: str = "ship",
+        right: int = 6,
+        rows: int = 20,
+        tags: tuple[str, ...] = (),
+        **package: Any,
+    ) -> None:
+        """What a build would leave: outputs that depend on `salt`, `right` of the 8 test rows answered as expected.
+
+        tags: of its rows. package: what its package is to hold: model, the bytes of a GGUF; card, what its model card
+        begins with.
+        """
         with contextlib.chdir(self.root), mock.patch.dict(os.environ, PERSON):
             write_sources(self.root, rows)
             compiled, _ = compile_here(Path(), [])
-            fill(compiled, salt=salt, verdict=verdict, right=right, rows=rows)
+            fill(compiled, salt=salt, verdict=verdict, right=right, rows=rows, tags=tags)
+            _package(salt, verdict, **package)
             guard(Path())
             dvc._run(Path(), "commit", "--force", "--quiet")
         self.commit(f"build {salt}")
@@ -168,7 +182,7 @@ def made_up(count: int) -> list[Row]:
     return [Row(row_id(i, o), i, o) for i, o in zip(inputs, outputs, strict=True)]
 
 
-def fill(compiled: Compiled, *, salt: str, verdict: str, right: int, rows: int) -> None:
+def fill(compiled: Compiled, *, salt: str, verdict: str, right: int, rows: int, tags: tuple[str, ...]) -> None:
     """Every output of the plan, by its path; what nobody reads is noise that depends on the salt."""
     for instance in compiled.plan.instances:
         for field, write in instance.stage.writes().items():
@@ -179,16 +193,14 @@ def fill(compiled: Compiled, *, salt: str, verdict: str, right: int, rows: int) 
             noise = random.Random(f"{salt} {path if 'data' not in path.parts else rows}")
             text = {"metrics": json.dumps({"noise": noise.random()}), "plot": f"step,loss\n1,{noise.random()}\n"}
             target.write_bytes(text[write.kind].encode() if write.kind in text else noise.randbytes(3000))
-    _rows(rows)
+    _rows([replace(row, tags=tags) for row in made_up(rows)])
     _judged(made_up(rows), verdict, right, salt)
-    _package(salt, verdict)
 
 
-def _rows(count: int) -> None:
-    rows = made_up(count)
+def _rows(rows: list[Row]) -> None:
     parts = {"test": rows[:8], "dev": rows[8:10], "train": rows[10:]}
     write_rows(_new("build/data/accepted.jsonl"), rows)
-    for name, part in parts.items():
+    for name, part in {**parts, "golden": [], "adversarial": []}.items():
         write_rows(_new(f"build/splits/{name}.jsonl"), part)
     write_json(_new("build/splits/report.json"), {**{n: len(part) for n, part in parts.items()}, "seed": 0})
 
@@ -199,6 +211,8 @@ def _judged(rows: list[Row], verdict: str, right: int, salt: str) -> None:
         {"id": r.id, "text": t, "free": t, "tokens": 3, "finish": "stop"} for r, t in zip(rows, said, strict=False)
     ]
     _new("build/test/chosen.jsonl").write_text("".join(json.dumps(a) + "\n" for a in answers))
+    for name in ("golden", "adversarial"):
+        _new(f"build/test/{name}.jsonl").write_text("")
     write_json(_new("build/test/speed.json"), {"chosen": {"rows_per_second": 5.0 + len(salt)}})
     figure = {"value": right / 8, "low": right / 8 - 0.1, "high": right / 8 + 0.1, "bound": right / 8 - 0.08}
     scores = {"rows": 8, "chosen": "q8_0", "systems": {"q8_0": {"exact_match": figure}}, "ahead": {}}
@@ -208,12 +222,12 @@ def _judged(rows: list[Row], verdict: str, right: int, salt: str) -> None:
     write_json(_new("build/gate/verdict.json"), {"verdict": verdict, "chosen": "q8_0", "gates": [gate]})
 
 
-def _package(salt: str, verdict: str) -> None:
+def _package(salt: str, verdict: str, model: bytes | None = None, card: str = "") -> None:
     home = Path("build/package")
-    _new("build/package/model.gguf").write_bytes(random.Random(f"model {salt}").randbytes(70_000))
+    _new("build/package/model.gguf").write_bytes(model or random.Random(f"model {salt}").randbytes(70_000))
     _new("build/package/Modelfile").write_text("FROM ./model.gguf\n")
     goal = next(line for line in Path("task.yaml").read_text().splitlines() if line.startswith("goal:"))
-    _new("build/package/README.md").write_text(f"# tiny-slots\n\n{goal}\n\n{verdict}\n")
+    _new("build/package/README.md").write_text(f"{card}# tiny-slots\n\n{goal}\n\n{verdict}\n")
     import yaml
 
     task = yaml.safe_load(Path("task.yaml").read_text())

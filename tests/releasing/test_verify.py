@@ -14,7 +14,16 @@ from tests.releasing.small import Small, copy, flip
 
 RELEASE = "releases/tiny-slots-v1.1"
 # A file of each kind that a release is made of, or was made from.
-IN_THE_FOLDER = ["model.gguf", "Modelfile", "README.md", "contract.json", "manifest.json", "release.json"]
+IN_THE_FOLDER = [
+    "model.gguf",
+    "Modelfile",
+    "README.md",
+    "contract.json",
+    "manifest.json",
+    "release.json",
+    "bom.json",
+    "provenance.json",
+]
 IN_THE_CACHE = {
     "accepted rows": "build/data/accepted.jsonl",
     "rejected rows": "build/data/rejected.jsonl",
@@ -222,7 +231,7 @@ def test_a_folder_verifies_anywhere_without_git_and_dvc(released: Small, tmp_pat
     alone = tmp_path / "downloaded"
     shutil.copytree(released.root / RELEASE, alone)
     elsewhere = Small(tmp_path)
-    assert "5 files, 0.1 MB: all as written" in elsewhere.tunec("verify", "downloaded").out
+    assert "7 files, 0.1 MB: all as written" in elsewhere.tunec("verify", "downloaded").out
     at, was = flip(alone / "model.gguf", 33_333)
     done = elsewhere.tunec("verify", "downloaded", code=1)
     assert (

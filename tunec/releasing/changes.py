@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compiler.versions import Level
+from tunec.releasing import bom, provenance
 
 _WEIGHT: dict[Level, int] = {"patch": 0, "minor": 1, "major": 2}
 # Keys of task.yaml that make neither the model nor its contract: what is said of it, and how it is measured.
@@ -24,11 +25,13 @@ _ABOUT = (
     "evaluation",
     "success_criteria",
     "cost",
+    "license",
     "sweep",
 )
 _ASIDE = ("versioning", "execution")  # how and where it is done, nothing of what is released
 _MAKERS = ("augment", "data", "export", "model", "quantize", "select", "splits", "train")
 _CONTRACT = ("output_format", "input_template")
+_FILES = ("data.files", "evaluation.remembered")  # what lies in the workspace, not what the task says
 _LONGEST = 60  # characters of a value
 
 
@@ -99,7 +102,7 @@ def _labels(schema: Any, path: str = "") -> dict[str, set[str]]:
 def _config(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for key, old, new in config_changes(before, after):
         section = key.split(".")[0]
-        if section not in (*_CONTRACT, *_ASIDE) and key != "data.files":  # the contract is told above, data below
+        if section not in (*_CONTRACT, *_ASIDE) and key not in _FILES:  # the contract is told above, data below
             yield Change("patch" if section in _ABOUT else "minor", f"{key} {_pair(old, new)}")
 
 
@@ -130,7 +133,7 @@ def _code(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 def _files(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     old, new = before["files"], after["files"]
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted((old.keys() | new.keys()) - {bom.NAME, provenance.NAME}):  # they name the release
         if old.get(name, {}).get("sha256") != new.get(name, {}).get("sha256"):
             yield Change("patch", f"{name} changed")
 

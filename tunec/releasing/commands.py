@@ -38,6 +38,9 @@ def release(
     number: Annotated[
         str | None, typer.Option("--as", metavar="VERSION", help="This version, such as 2.1, not the one proposed.")
     ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign it with this private key, a PEM file on an elliptic curve.")
+    ] = None,
 ) -> None:
     """Release what was built."""
     if context.invoked_subcommand is not None:
@@ -47,7 +50,7 @@ def release(
     from tunec.releasing.proposing import propose
 
     with _alone(writes=not dry_run) as repo:
-        found = propose(ROOT, repo, number=number, force=force)
+        found = propose(ROOT, repo, number=number, force=force, key=sign)
         edit = recording.edit(repo, ROOT, found)
         if not dry_run:
             make(repo, ROOT, found.branch, found.parent, edit)
@@ -114,6 +117,27 @@ def mark(
 
 
 @app.command()
+def push(
+    name: Annotated[str | None, typer.Argument(help="A release, such as v2; default: the newest.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET", help="huggingface, ollama, remote, api or local; default: its deploy_target."),
+    ] = None,
+    repo: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="On the Hub; default: the task, of whoever is logged in.")
+    ] = None,
+) -> None:
+    """Take a release to its place: the Hugging Face Hub, Ollama or DVC's remote. Verified first; a licence that
+    forbids it stops it.
+    """
+    from tunec.releasing import pushing
+
+    with _alone() as repository:
+        on_shelf = _shelf()[1]
+        _print(pushing.push(repository, ROOT, on_shelf, on_shelf.meant(name), to, repo))
+
+
+@app.command()
 def prune(dry_run: DryRun = False) -> None:
     """Remove the files of releases that `versioning.retention` does not keep: from releases/, DVC's cache and remote.
 
@@ -131,13 +155,13 @@ def prune(dry_run: DryRun = False) -> None:
             pruning.prune(repo, ROOT, found)
 
 
-def verify(what: str | None, *, mend: bool, rebuild: bool, as_json: bool) -> bool:
+def verify(what: str | None, *, mend: bool, rebuild: bool, key: Path | None, as_json: bool) -> bool:
     """`tunec verify`; whether all is as it was written."""
     from tunec.releasing import rebuilding, verifying
 
     if mend:
         _print(f"removed {path}, which was damaged" for path in verifying.mend(ROOT))
-    checked = _checked(what)
+    checked = _checked(what, key)
     if rebuild:
         repo, on_shelf = _shelf()
         checked.add(rebuilding.rebuild(repo, ROOT, on_shelf.find(what or "")))
@@ -147,20 +171,20 @@ def verify(what: str | None, *, mend: bool, rebuild: bool, as_json: bool) -> boo
         _print(_told(checked.found))
         print(
             f"{checked.files} files, {checked.bytes / 1e6:.1f} MB: "
-            + ("damaged" if checked.found else "all as written")
+            + ("all as written" if checked.whole else "damaged")
         )
-    return not checked.found
+    return bool(checked.whole)
 
 
-def _checked(what: str | None) -> Any:
+def _checked(what: str | None, key: Path | None) -> Any:
     from tunec.releasing import verifying
 
     if what is None:
         return verifying.workspace(ROOT)
     if Path(what).is_dir():
-        return verifying.folder(Path(what))
+        return verifying.folder(Path(what), key)
     repo, on_shelf = _shelf()
-    return verifying.release(repo, ROOT, on_shelf.find(what), on_shelf.texts)
+    return verifying.release(repo, ROOT, on_shelf.find(what), on_shelf.texts, key)
 
 
 def _told(found: Iterable[Any]) -> Iterator[str]:

@@ -14,16 +14,18 @@ from typing import Any
 from tunec import dvc, git
 from tunec.releasing import build, fetching, proposing
 from tunec.releasing.changes import changes, config_changes
+from tunec.releasing.judged import contract, judged
 from tunec.releasing.shelf import Release
 
 _SHOWN = 5  # rows of a kind
+_WANTED = (build.ROWS, build.TEST_ROWS, build.TEST_ANSWERS, build.TEST_SPEED)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two releases: its manifest, and the files of its build that the cache holds."""
+    """A release, or the build that stands here: its manifest, and the files of its build that can be had."""
 
-    release: Release
+    name: str
     whole: Mapping[str, Any]
     files: Mapping[str, Path | None]
 
@@ -40,11 +42,14 @@ def difference(repo: git.Repository, root: Path, old: Release, new: Release) -> 
 
     {old, new, changes, config, figures, lead, fixed, broken, compared, data, bytes, rows_per_second}
     """
-    cache = dvc.cache(root)
-    before, after = (_side(repo, root, cache, release) for release in (old, new))
+    return between(side(repo, root, old), side(repo, root, new))
+
+
+def between(before: Side, after: Side) -> dict[str, Any]:
+    """See `difference`."""
     return {
-        "old": old.name,
-        "new": new.name,
+        "old": before.name,
+        "new": after.name,
         "changes": [asdict(change) for change in changes(before.whole, after.whole)],
         "config": [{"key": k, "old": a, "new": b} for k, a, b in config_changes(before.whole, after.whole)],
         "figures": {name: [before.whole["figures"].get(name), figure] for name, figure in _figures(after)},
@@ -62,7 +67,7 @@ def words(found: Mapping[str, Any]) -> Iterator[str]:
         yield "  nothing changed"
     yield ""
     for name, (old, new) in found["figures"].items():
-        yield f"  {name:<18} {_interval(old)} -> {_interval(new)}"
+        yield f"  {name:<18} {interval(old)} -> {interval(new)}"
     yield from _answer_words(found)
     yield from _data_words(found["data"])
     yield f"  model.gguf         {found['bytes'][0] / 1e6:.1f} MB -> {found['bytes'][1] / 1e6:.1f} MB"
@@ -70,10 +75,15 @@ def words(found: Mapping[str, Any]) -> Iterator[str]:
         yield "  rows/s             {:.1f} -> {:.1f}".format(*found["rows_per_second"])
 
 
-def _side(repo: git.Repository, root: Path, cache: Path, release: Release) -> Side:
-    wanted = (build.ROWS, build.TEST_ROWS, build.TEST_ANSWERS, build.TEST_SPEED)
-    files = {path: fetching.file(repo, root, cache, release, path) for path in wanted}
-    return Side(release, proposing.manifest_of(repo, release), files)
+def side(repo: git.Repository, root: Path, release: Release) -> Side:
+    cache = dvc.cache(root)
+    files = {path: fetching.file(repo, root, cache, release, path) for path in _WANTED}
+    return Side(release.name, proposing.manifest_of(repo, release), files)
+
+
+def standing(root: Path, whole: Mapping[str, Any]) -> Side:
+    """The build of the workspace, of which `whole` says what a manifest would."""
+    return Side("this build", whole, {path: root / path for path in _WANTED})
 
 
 def _figures(after: Side) -> list[tuple[str, Any]]:
@@ -92,8 +102,9 @@ def _answers(before: Side, after: Side) -> dict[str, Any]:
     shared = [id for id in new_rows or {} if id in (old_rows or {})]
     if not shared or before.whole["contract"]["schema"] != after.whole["contract"]["schema"]:
         return nothing
-    judged = [_judged(after.whole, [(new_rows or {})[i] for i in shared], said or {}) for said in (old_said, new_said)]
-    pairs = list(zip(*judged, strict=True))
+    rows_of = [(new_rows or {})[id] for id in shared]
+    sides_said = [judged(after.whole, rows_of, said or {}) for said in (old_said, new_said)]
+    pairs = list(zip(*sides_said, strict=True))
     right = [(same(a.gold, a.said), same(b.gold, b.said)) for a, b in pairs]
     rows = [
         {"id": b.id, "input": (new_rows or {})[b.id]["input"], "expected": b.gold, "old": a.text, "new": b.text}
@@ -101,19 +112,10 @@ def _answers(before: Side, after: Side) -> dict[str, Any]:
     ]
     return {
         "compared": len(shared),
-        "lead": _lead(after.whole, judged[1], judged[0]),
+        "lead": _lead(after.whole, sides_said[1], sides_said[0]),
         "fixed": [row for row, (was, now) in zip(rows, right, strict=True) if now and not was],
         "broken": [row for row, (was, now) in zip(rows, right, strict=True) if was and not now],
     }
-
-
-def _judged(whole: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) -> list[Any]:
-    from stages.answers import Answer
-    from stages.judging import judge
-    from stages.rows import Row
-
-    answers = [Answer(**said[row["id"]]) for row in rows if row["id"] in said]
-    return judge([Row(**row) for row in rows], answers, _contract(whole))
 
 
 def _lead(whole: Mapping[str, Any], new: Sequence[Any], old: Sequence[Any]) -> dict[str, Any]:
@@ -126,14 +128,7 @@ def _lead(whole: Mapping[str, Any], new: Sequence[Any], old: Sequence[Any]) -> d
         confidence=config["evaluation"]["confidence"],
         resamples=config["evaluation"]["resamples"],
     )
-    return {"metric": yardstick.primary, **lead(new, old, yardstick, _contract(whole))}
-
-
-def _contract(whole: Mapping[str, Any]) -> Any:
-    from stages.contract import Contract
-
-    form = whole["config"]["output_format"]
-    return Contract(type=form["type"], schema_=form["schema"], order=tuple(form["order"]))
+    return {"metric": yardstick.primary, **lead(new, old, yardstick, contract(whole))}
 
 
 def _data(before: Side, after: Side) -> dict[str, Any]:
@@ -152,7 +147,7 @@ def _speed(side: Side) -> float | None:
     return float(read_json(file)["chosen"]["rows_per_second"]) if file else None
 
 
-def _interval(figure: Mapping[str, float] | None) -> str:
+def interval(figure: Mapping[str, float] | None) -> str:
     return "-" if figure is None else f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 

@@ -72,6 +72,12 @@ def pieces(path: Path) -> dict[str, Any]:
     return {"size": size, "marks": " ".join(mark(piece) for piece in _read(path, size))}
 
 
+def pieces_in(content: bytes) -> dict[str, Any]:
+    """The same of bytes that no file holds yet."""
+    size = piece_size(len(content))
+    return {"size": size, "marks": " ".join(mark(content[at : at + size]) for at in range(0, len(content), size))}
+
+
 def piece_size(length: int) -> int:
     """The least power of two, from 64 on, that cuts the file into at most 64 pieces."""
     size = LEAST

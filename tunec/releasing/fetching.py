@@ -11,7 +11,7 @@ from typing import Any
 from stages.base import fail
 from tunec import dvc, git
 from tunec.releasing import build, digests, journal, making, manifest, proposing, registry
-from tunec.releasing.recording import folder_files
+from tunec.releasing.recording import folder_files, signed
 from tunec.releasing.shelf import Release
 from tunec.releasing.targets import FOLDER
 
@@ -60,7 +60,10 @@ def _sources(
     sealed = git.read(repo, commit, registry.manifest_path(release.name)) or b""
     with tempfile.TemporaryDirectory(prefix=journal.BROUGHT, dir=repo.folder) as brought:
         files = folder_files(root / FOLDER / release.name, whole, sealed)
+        files |= signed(git.read(repo, commit, registry.signature_path(release.name)))
         for name, entry in whole["files"].items():
+            if name in manifest.papers(whole):
+                continue
             files[name] = (_source(root, release, whole, cache, name, Path(brought)), str(entry["sha256"]))
         yield files
 

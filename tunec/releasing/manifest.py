@@ -6,6 +6,8 @@ build        every file that the build read or wrote: data, splits, base model, 
 code         kind of stage -> its modules and libraries; config: every key of the task, resolved
 compiled     sha256 of task.yaml, dvc.yaml, params.yaml and dvc.lock
 dataset, base_model, contract, figures, verdict, forced
+bom, provenance                          what bom.json and provenance.json say; their bytes follow from it
+signature    {key, public_key} of a release that is signed: sha256 of the public key, and the key in PEM
 self         sha256 of all of this without itself
 """
 
@@ -20,7 +22,7 @@ from typing import Any
 from compiler.plan import BUILD
 from stages.base import fail
 from stages.rows import read_json
-from tunec.releasing import build, digests
+from tunec.releasing import bom, build, digests, provenance
 from tunec.releasing.digests import Facts
 
 NAME = "release.json"
@@ -30,6 +32,8 @@ _KEYS = (
     *("release", "task", "version", "date", "commit", "forced", "files", "build", "code", "config", "compiled"),
     *("dataset", "base_model", "contract", "chosen", "figures", "verdict"),
 )
+_LATER = ("bom", "provenance", "signature")  # that the first releases did not have
+_ATTACHED = {bom.NAME: "bom", provenance.NAME: "provenance"}
 COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", "dvc.lock")
 
 
@@ -56,10 +60,33 @@ def gather(root: Path, lock: Mapping[str, Any], cache: Path, config: Mapping[str
     }
 
 
+def with_papers(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with its bill of materials and its provenance, both told of in its files."""
+    found = {**whole, "bom": bom.bill(whole)}
+    found["files"] = {**whole["files"], bom.NAME: _entry_of(papers(found)[bom.NAME])}
+    found["provenance"] = provenance.statement(found)
+    found["files"] |= {provenance.NAME: _entry_of(papers(found)[provenance.NAME])}
+    return found
+
+
+def papers(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a release that no build wrote: they stand in its manifest."""
+    return {name: _text(whole[key]) for name, key in _ATTACHED.items() if key in whole}
+
+
 def sealed(manifest: Mapping[str, Any]) -> bytes:
     """The manifest as a file, with the hash of itself."""
     whole = {**manifest, SELF: seal(manifest)}
-    return (json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n").encode()
+    return _text(whole)
+
+
+def _text(value: Any) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _entry_of(content: bytes) -> dict[str, Any]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    return {"bytes": len(content), "sha256": sha256, "pieces": digests.pieces_in(content)}
 
 
 def seal(manifest: Mapping[str, Any]) -> str:
@@ -70,17 +97,18 @@ def seal(manifest: Mapping[str, Any]) -> str:
 def opened(text: bytes | None, shown: str) -> dict[str, Any]:
     """A manifest that was read somewhere. Raises T461 when it is none, T460 when it is not as it was written."""
     try:
-        manifest = json.loads(text or b"")
+        manifest: Any = json.loads(text or b"")
     except (ValueError, RecursionError):
         raise fail(
             "T461", f"{shown} is missing, or no JSON any more", help="`tunec release get NAME` brings it"
         ) from None
-    if not isinstance(manifest, dict) or manifest.get(SELF) != seal(manifest) or manifest.keys() != {*_KEYS, SELF}:
+    whole = isinstance(manifest, dict) and {*_KEYS, SELF} <= manifest.keys() <= {*_KEYS, *_LATER, SELF}
+    if not whole or manifest.get(SELF) != seal(manifest):
         raise fail("T460", f"{shown} is not what was released: its own hash does not fit", help="see `git log`")
     outside = next((name for name in (*manifest["files"], *manifest["build"]) if not build.inside(name)), None)
     if outside is not None:
         raise fail("T460", f"{shown} names a file outside its folder: {outside[:80]!a}", help="do not trust it")
-    return manifest
+    return dict(manifest)
 
 
 def _read(root: Path, entries: Sequence[build.Entry], cache: Path) -> list[Facts]:

@@ -22,7 +22,7 @@ from tunec import dvc, git
 from tunec.compiling import compile_workspace, files
 from tunec.guard import recorded_overrides
 from tunec.planning import steps
-from tunec.releasing import build, manifest, registry, shelf
+from tunec.releasing import build, licensing, manifest, registry, shelf, signing
 from tunec.releasing.changes import Change, changes, level
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
@@ -45,18 +45,28 @@ class Proposal:
     shelf: Shelf
     found: tuple[Change, ...]
     manifest: dict[str, Any]
+    key: Path | None = None
 
     @property
     def last(self) -> Release | None:
         return self.shelf.last
 
 
-def propose(root: Path, repo: git.Repository, *, number: str | None = None, force: str | None = None) -> Proposal:
+def propose(
+    root: Path,
+    repo: git.Repository,
+    *,
+    number: str | None = None,
+    force: str | None = None,
+    key: Path | None = None,
+) -> Proposal:
     """number: the version that a person wants instead of ours. force: why a verdict other than ship is released.
 
-    Raises T441 to T450, T456, T458, T467 and T468, each before anything is written.
+    key: the private key to sign with. Raises T441 to T450, T456, T458, T467, T468 and T562 to T564, each before
+    anything is written.
     """
     forced = _reason(force)
+    signature = _signed(key)
     dvc.require_workspace(root)
     branch, parent = standing(repo)
     verdict = _verdict(root, forced)
@@ -68,6 +78,7 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
     _fresh(root, compiled)
     config = variant(task, Disk(root), Point(compiled.tree, {})).values
     gathered = manifest.gather(root, dvc.lock(root), dvc.cache(root), config)
+    licensing.require_none_broken(gathered, "this release")
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:
         help = "change something, or name a version: `tunec release --as 2.1`"
@@ -83,9 +94,11 @@ def propose(root: Path, repo: git.Repository, *, number: str | None = None, forc
         "date": day.isoformat(),
         "commit": parent,
         "forced": forced if verdict != "ship" else None,
+        "signature": signature,
         **gathered,
     }
-    return Proposal(branch, parent, name, chosen, day, task, on_shelf, tuple(found), whole)
+    papers = manifest.with_papers(whole)
+    return Proposal(branch, parent, name, chosen, day, task, on_shelf, tuple(found), papers, key)
 
 
 def today() -> date:
@@ -120,6 +133,14 @@ def _reason(force: str | None) -> str | None:
         help = f'say in at most {_REASON} characters why: `tunec release --force "for the demo on Friday"`'
         raise fail("T468", "--force needs a reason", help=help)
     return reason
+
+
+def _signed(key: Path | None) -> dict[str, str] | None:
+    """Who signs, for the manifest. Raises T563 and T564."""
+    if key is None:
+        return None
+    public = signing.public(key)
+    return {"key": signing.fingerprint(public), "public_key": public}
 
 
 def _verdict(root: Path, forced: str | None) -> str:

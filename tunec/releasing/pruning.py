@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.emit import GUARD
 from tunec import dvc, git
 from tunec.releasing import build, registry, shelf
 from tunec.releasing.making import Edit, make
@@ -96,6 +97,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
+def objects_of(repo: git.Repository, cache: Path, release: Release) -> list[str]:
+    """The MD5 of everything that a release's build wrote, lists of folders included."""
+    commit = git.tagged(repo).get(release.name)
+    return sorted(_objects(repo, cache, [commit] if commit else []))
+
+
 def _objects(repo: git.Repository, cache: Path, commits: list[str]) -> set[str]:
     found: set[str] = set()
     for commit in commits:
@@ -104,6 +111,7 @@ def _objects(repo: git.Repository, cache: Path, commits: list[str]) -> set[str]:
 
 
 def _of_lock(lock: dict[str, dict[str, list[dict[str, str]]]], cache: Path) -> set[str]:
-    named = {str(given.get("md5", "")) for stage in lock.values() for given in stage.get("outs", ())} - {""}
+    stages = (stage for name, stage in lock.items() if name != GUARD)  # what the guard writes is never cached
+    named = {str(given.get("md5", "")) for stage in stages for given in stage.get("outs", ())} - {""}
     inner = [build.folder_list(cache, md5) or {} for md5 in named if md5.endswith(".dir")]
     return named | {md5 for listed in inner for md5 in listed.values()}

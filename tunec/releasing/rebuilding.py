@@ -21,17 +21,19 @@ from compiler.plan import BUILD
 from stages.base import fail
 from tunec import dvc, git
 from tunec.guard import recorded_overrides
-from tunec.releasing import build, digests, proposing, verifying
+from tunec.releasing import build, digests, manifest, proposing, verifying
 from tunec.releasing.shelf import Release
 from tunec.releasing.verifying import Checked, Held
 
 
 def rebuild(repo: git.Repository, root: Path, release: Release) -> Checked:
-    """Raises T454 when rows or weights that it was built from are not here, T464 when the build fails."""
+    """The commit that was released is built, not the tag's: that one has the lines which the next build is held to.
+
+    Raises T454 when rows or weights that it was built from are not here, T464 when the build fails.
+    """
     whole = proposing.manifest_of(repo, release)
-    tag = git.tag(repo, release.name)
     with tempfile.TemporaryDirectory(prefix="tunec-rebuild-") as folder:
-        place = _checkout(repo, tag.commit if tag else "", Path(folder))
+        place = _checkout(repo, str(whole["commit"]), Path(folder))
         _bring_sources(root, place, whole, release)
         _build(place)
         checked = verifying.files(_package(place, whole, release))
@@ -90,6 +92,7 @@ def _package(place: Path, whole: Mapping[str, Any], release: Release) -> list[He
             entry["pieces"],
         )
         for name, entry in sorted(whole["files"].items())
+        if name not in manifest.papers(whole)
     ]
 
 

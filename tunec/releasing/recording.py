@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunec import git
-from tunec.releasing import build, manifest, registry, wording
+from tunec.releasing import build, manifest, registry, remembering, signing, wording
 from tunec.releasing.making import Edit, Folder
 from tunec.releasing.proposing import CHANGELOG, Proposal
 
@@ -23,17 +23,30 @@ def edit(repo: git.Repository, root: Path, proposal: Proposal) -> Edit:
         registry.manifest_path(proposal.name): sealed,
         **_lines(repo, proposal, hashlib.sha256(sealed).hexdigest()),
     }
+    if remembered := remembering.lines(root, proposal.manifest, proposal.shelf.texts[registry.CRITICAL]):
+        files[registry.CRITICAL] = remembered
     tag = wording.tag_message(proposal, hashlib.sha256(sealed).hexdigest())
-    folder = Folder(proposal.name, folder_files(root / build.PACKAGE, proposal.manifest, sealed))
+    held = folder_files(root / build.PACKAGE, proposal.manifest, sealed)
+    if proposal.key:
+        signature = signing.sign(held, proposal.name, proposal.key, repo.folder)
+        files[registry.signature_path(proposal.name)] = signature
+        held |= signed(signature)
+    folder = Folder(proposal.name, held)
     return Edit(proposal.name, wording.commit_message(proposal), files, {proposal.name: tag}, None, folder)
 
 
 def folder_files(source: Path, whole: dict[str, Any], sealed: bytes) -> dict[str, tuple[Path | bytes, str]]:
     """A release's folder out of a folder that holds the same files."""
+    papers = manifest.papers(whole)
     files: dict[str, tuple[Path | bytes, str]] = {
-        name: (source / name, str(entry["sha256"])) for name, entry in whole["files"].items()
+        name: (papers.get(name, source / name), str(entry["sha256"])) for name, entry in whole["files"].items()
     }
     return {**files, manifest.NAME: (sealed, hashlib.sha256(sealed).hexdigest())}
+
+
+def signed(signature: bytes | None) -> dict[str, tuple[Path | bytes, str]]:
+    """The signature's own place in a release's folder, where there is one."""
+    return {signing.NAME: (signature, hashlib.sha256(signature).hexdigest())} if signature else {}
 
 
 def _lines(repo: git.Repository, proposal: Proposal, sealed: str) -> dict[str, bytes]:

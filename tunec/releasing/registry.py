@@ -16,12 +16,19 @@ from stages.base import fail
 from stages.rows import dumps
 
 FOLDER = "registry"
-RELEASES, RUNS, DATASETS, MARKS = (f"{FOLDER}/{name}.jsonl" for name in ("releases", "runs", "datasets", "marks"))
+RELEASES, RUNS, DATASETS, MARKS, CRITICAL = (
+    f"{FOLDER}/{name}.jsonl" for name in ("releases", "runs", "datasets", "marks", "critical")
+)
+RELEASED = (RELEASES, RUNS, DATASETS, CRITICAL)  # those that a release adds lines to
 PREVIOUS = "previous"
 
 
 def manifest_path(release: str) -> str:
     return f"{FOLDER}/manifests/{release}.json"
+
+
+def signature_path(release: str) -> str:
+    return f"{FOLDER}/signatures/{release}.json"
 
 
 @dataclass(frozen=True)

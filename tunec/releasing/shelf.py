@@ -42,6 +42,10 @@ class Shelf:
     def last(self) -> Release | None:
         return self.releases[-1] if self.releases else None
 
+    def meant(self, said: str | None) -> Release:
+        """The one that is named, or the newest. Raises T453 as `find` does."""
+        return self.find(said) if said is not None else self.last or self.find("")
+
     def find(self, said: str) -> Release:
         """The release of this name, or of this version: v2, 2.1. Raises T453 when there is none or more than one."""
         exact = [release for release in self.releases if release.name == said]
@@ -58,7 +62,7 @@ class Shelf:
 
 def read(repo: git.Repository, commit: str | None) -> Shelf:
     """The shelf as a commit has it. Raises T456 at a line that is not what was written."""
-    files = (registry.RELEASES, registry.RUNS, registry.DATASETS, registry.MARKS)
+    files = (*registry.RELEASED, registry.MARKS)
     texts = {file: git.read(repo, commit, file) if commit else None for file in files}
     lines = {file: registry.read(text, file) for file, text in texts.items()}
     marks = {str(mark.get("release")): mark for mark in lines[registry.MARKS]}

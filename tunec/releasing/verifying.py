@@ -11,21 +11,18 @@ What is compared with what:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from stages.base import Diagnostic, fail
 from stages.rows import read_json
 from tunec import dvc, git
-from tunec.releasing import build, digests, manifest, registry
-from tunec.releasing.proposing import CHANGELOG
+from tunec.releasing import build, digests, ledger, manifest, registry, signing
+from tunec.releasing.ledger import AGAIN
 from tunec.releasing.shelf import Release
 from tunec.releasing.targets import FOLDER
-
-_AGAIN = "`tunec release get NAME` brings the files of a release; `tunec build` makes those of a build"
 
 
 @dataclass(frozen=True)
@@ -48,41 +45,60 @@ class Checked:
     files: int = 0
     bytes: int = 0
 
+    @property
+    def whole(self) -> bool:
+        return all(found.severity != "error" for found in self.found)
+
     def add(self, other: Checked) -> None:
         self.found += other.found
         self.files, self.bytes = self.files + other.files, self.bytes + other.bytes
 
 
-def folder(path: Path) -> Checked:
-    """A folder of a release, or of a package, wherever it lies; git and DVC are not asked.
+def folder(path: Path, key: Path | None = None) -> Checked:
+    """A folder of a release, or of a package, wherever it lies; git and DVC are not asked. key: see signing.look.
 
     Raises T465 when it is neither.
     """
     if (path / manifest.NAME).is_file():
         whole = manifest.opened((path / manifest.NAME).read_bytes(), (path / manifest.NAME).as_posix())
-        return files(_of_folder(path, whole))
+        return _signed(files(_of_folder(path, whole)), path, whole, key)
     if not (path / manifest.PACKED).is_file():
         help = f"name a release, or a folder that holds {manifest.NAME} or a package's {manifest.PACKED}"
         raise fail("T465", f"{path.as_posix()!a} holds nothing that can be verified", help=help)
     packed = read_json(path / manifest.PACKED)["files"]
-    return files([Held(path / name, (path / name).as_posix(), sha256) for name, sha256 in sorted(packed.items())])
+    held = [Held(path / name, (path / name).as_posix(), sha256) for name, sha256 in sorted(packed.items())]
+    return _signed(files(held), path, None, key)
 
 
-def release(repo: git.Repository, root: Path, chosen: Release, texts: Mapping[str, bytes | None]) -> Checked:
+def _signed(checked: Checked, path: Path, whole: Mapping[str, Any] | None, key: Path | None) -> Checked:
+    """With what is wrong with its signature; of damaged files enough is said by their bytes."""
+    if checked.whole and path.is_dir():
+        checked.found += signing.look(path, whole, key)
+    return checked
+
+
+def release(
+    repo: git.Repository,
+    root: Path,
+    chosen: Release,
+    texts: Mapping[str, bytes | None],
+    key: Path | None = None,
+) -> Checked:
     """A release of this workspace: its tag, its lines, its folder, and what DVC's cache still holds of its build."""
     tag = git.tag(repo, chosen.name)
     if tag is None:
         help = "`git fetch --tags` brings it if it was pushed; a lightweight tag of that name is not it"
         return Checked([Diagnostic("T462", f"the annotated tag {chosen.name} is gone", help=help)])
-    found = [*_tag(repo, chosen, tag, texts), *_later(repo, chosen, tag, texts)]
+    found = [*ledger.of_tag(repo, chosen, tag, texts), *ledger.later(chosen, tag, texts)]
     path = registry.manifest_path(chosen.name)
     text = git.read(repo, tag.commit, path)
     if text is None or hashlib.sha256(text).hexdigest() != chosen.line.get("manifest"):
-        return Checked([*found, _moved(chosen, f"its commit does not hold the {path} that the registry names")])
+        return Checked([*found, ledger.moved(chosen, f"its commit does not hold the {path} that the registry names")])
     whole = manifest.opened(text, path)
-    on_disk = [*_texts(repo, root, tag, chosen, text, texts)]
+    on_disk = [*ledger.on_disk(repo, root, tag, chosen, text, texts)]
     checked = files([*_of_folder(root / FOLDER / chosen.name, whole, chosen), *_of_cache(root, whole, chosen)])
-    return Checked([*found, *on_disk, *checked.found], checked.files, checked.bytes)
+    together = Checked([*found, *on_disk, *checked.found], checked.files, checked.bytes)
+    return _signed(together, root / FOLDER / chosen.name, whole, key)
 
 
 def workspace(root: Path) -> Checked:
@@ -148,12 +164,12 @@ def _differs(one: Held, held: Sequence[Held]) -> Diagnostic:
         whole = next((twin for twin in twins if one.md5 and digests.facts(twin.path).md5 == one.md5), None)
         place = digests.first_difference_from(one.path, whole.path) if whole else None
     where = str(place) if place else "which byte is not known: there is no whole copy to compare with"
-    return Diagnostic("T460", f"{one.shown} is not what was written: {where}", help=_AGAIN)
+    return Diagnostic("T460", f"{one.shown} is not what was written: {where}", help=AGAIN)
 
 
 def _missing(one: Held) -> Diagnostic:
     what = "is a link" if one.path.is_symlink() else "is missing"
-    return Diagnostic("T461", f"{one.shown} {what}", help=_AGAIN)
+    return Diagnostic("T461", f"{one.shown} {what}", help=AGAIN)
 
 
 def _of_folder(path: Path, whole: Mapping[str, Any], chosen: Release | None = None) -> list[Held]:
@@ -174,99 +190,3 @@ def _of_cache(root: Path, whole: Mapping[str, Any], chosen: Release) -> list[Hel
         for copy, path, entry in copies
         if copy.is_file()
     ]
-
-
-# ---------------------------------------------------------------- tag and registry
-
-
-def _tag(
-    repo: git.Repository, chosen: Release, tag: git.Tag, texts: Mapping[str, bytes | None]
-) -> Iterator[Diagnostic]:
-    """A moved tag names a commit that does not end with this release, or was not made on the commit that it names."""
-    if tag.name != chosen.name:
-        yield _moved(chosen, f"it calls itself {tag.name!a}")
-    if git.parents(repo, tag.commit) != [chosen.line.get("commit")]:
-        yield _moved(chosen, "its commit does not come right after the one that was released")
-        return
-    ours = {CHANGELOG, registry.manifest_path(chosen.name), registry.RELEASES, registry.RUNS, registry.DATASETS}
-    changed = git.changed(repo, str(chosen.line["commit"]), tag.commit)
-    others = [path for path in changed if path not in {repo.path(name) for name in ours}]
-    if others:
-        yield _moved(chosen, f"its commit changes {others[0]}, which no release touches")
-    then = git.read(repo, tag.commit, registry.RELEASES) or b""
-    if str(chosen.line.get("manifest")) not in tag.message:
-        yield _moved(chosen, "its message names another manifest")
-    yield from _registry(chosen, then, texts[registry.RELEASES] or b"")
-
-
-def _registry(chosen: Release, then: bytes, now: bytes) -> Iterator[Diagnostic]:
-    """Lines are only added: what the tag's commit held is how the registry begins today."""
-    if number := _first_other_line(then, now):
-        yield _edited(registry.RELEASES, number, f"the last commit does not hold what {chosen.name} was released with")
-        return
-    lines = registry.read(then, registry.RELEASES)
-    if not lines or lines[-1] != dict(chosen.line):
-        yield _moved(chosen, "its commit does not end the registry with this release")
-
-
-def _first_other_line(then: bytes, now: bytes) -> int | None:
-    """The number of the first line of `then` that `now` does not begin with."""
-    new = now.split(b"\n")[:-1]
-    pairs = enumerate(then.split(b"\n")[:-1], 1)
-    return next((number for number, line in pairs if number > len(new) or new[number - 1] != line), None)
-
-
-def _later(
-    repo: git.Repository, chosen: Release, tag: git.Tag, texts: Mapping[str, bytes | None]
-) -> Iterator[Diagnostic]:
-    """The next release wrote down this one's tag."""
-    lines = registry.read(texts[registry.RELEASES], registry.RELEASES)
-    following = next((b for a, b in pairwise(lines) if a.get("release") == chosen.name), None)
-    if following and following.get("previous_tag") not in (None, tag.oid):
-        yield _moved(chosen, f"it is another tag than {following.get('release')} was made after")
-
-
-def _texts(
-    repo: git.Repository,
-    root: Path,
-    tag: git.Tag,
-    chosen: Release,
-    sealed: bytes,
-    texts: Mapping[str, bytes | None],
-) -> Iterator[Diagnostic]:
-    """The registry's files on disk, and the folder's release.json, byte by byte against git."""
-    path = root / FOLDER / chosen.name / manifest.NAME
-    if path.parent.is_dir():
-        yield from _same(path, sealed, path.relative_to(root).as_posix())
-    name = registry.manifest_path(chosen.name)
-    yield from _same(root / name, sealed, name)
-    for file, last in texts.items():
-        then = git.read(repo, tag.commit, file) or b""
-        now = (root / file).read_bytes() if (root / file).is_file() else None
-        if now is None and (last or then):
-            yield Diagnostic("T461", f"{file} is missing", help=f"`git checkout HEAD -- {file}`")
-        elif now is not None and (number := _first_other_line(then, now)):
-            yield _edited(file, number, f"it is not what {chosen.name} was released with")
-        elif now is not None and (broken := registry.broken(now)):
-            yield _edited(file, broken.number, broken.why)
-        elif now is not None and last and (number := _first_other_line(last, now)):
-            yield _edited(file, number, "it is not what the last commit holds")
-
-
-def _same(path: Path, whole: bytes, shown: str) -> Iterator[Diagnostic]:
-    if not path.is_file():
-        yield Diagnostic("T461", f"{shown} is missing", help=_AGAIN)
-    elif place := digests.first_difference_from(path, whole):
-        yield Diagnostic("T460", f"{shown} is not what was written: {place}", help=_AGAIN)
-
-
-def _moved(chosen: Release, why: str) -> Diagnostic:
-    help = "a tag that was fetched may be right where yours is not: `git fetch --tags --force` takes theirs"
-    return Diagnostic("T462", f"the tag {chosen.name} was moved: {why}", help=help)
-
-
-def _edited(file: str, number: int, why: str) -> Diagnostic:
-    from stages.base import Span
-
-    help = f"`git log -p -- {file}` shows by whom; take it back with `git checkout TAG -- {file}`"
-    return Diagnostic("T463", f"{file}, line {number} was edited: {why}", Span(file, number), (), help)

@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler.versions import spelled
 from stages.wording import tame
-from tunec.releasing import shelf, targets
+from tunec.releasing import licensing, shelf, signing, targets
 from tunec.releasing.proposing import Proposal
 from tunec.releasing.shelf import CANDIDATE, Release
 
@@ -23,9 +23,12 @@ def summary(proposal: Proposal, files: list[str]) -> Iterator[str]:
     yield from (f"  {change.level:<8}  {change.what}" for change in proposal.found)
     yield f"  verdict   {_verdict(whole)}"
     yield f"  measured  {_figure(whole, task.success_criteria.primary_metric)} with {whole['chosen']}"
+    yield f"  licence   {next(licensing.words(whole))}"
+    if signed := whole["signature"]:
+        yield f"  signed    with the key {signed['key'][:16]}"
     yield f"  tag       {proposal.name}, annotated, on {proposal.branch.removeprefix('refs/heads/')}"
     yield f"  commit    {', '.join(files)}"
-    yield f"  folder    {targets.FOLDER}/{proposal.name}: {_folder(whole['files'])}"
+    yield f"  folder    {targets.FOLDER}/{proposal.name}: {_folder(whole['files'], signed=bool(whole['signature']))}"
     yield f"  keeps     {_keeps(proposal)}"
     yield from next_commands(whole, task.versioning.deploy_target)
 
@@ -52,8 +55,8 @@ def changelog(before: str, proposal: Proposal) -> str:
     """The changelog with an entry on top of the older ones; what stands under `Unreleased` stays where it is."""
     metric = proposal.task.success_criteria.primary_metric
     lines = [f"## {proposal.name} - {proposal.day.isoformat()}", ""]
-    lines += [f"- {_markdown(line)}" for line in _why(proposal)]
-    lines += [f"- {_markdown(_figure(proposal.manifest, metric))}; verdict: {_markdown(_verdict(proposal.manifest))}."]
+    lines += [f"- {markdown(line)}" for line in _why(proposal)]
+    lines += [f"- {markdown(_figure(proposal.manifest, metric))}; verdict: {markdown(_verdict(proposal.manifest))}."]
     entry = "\n".join(lines) + "\n"
     text = before or _TITLE
     found = _HEADING.search(text)
@@ -81,8 +84,8 @@ def _figure(whole: Mapping[str, Any], metric: str) -> str:
     return f"{metric} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
-def _folder(files: Mapping[str, Mapping[str, Any]]) -> str:
-    held = ", ".join([*files, "release.json"])
+def _folder(files: Mapping[str, Mapping[str, Any]], *, signed: bool) -> str:
+    held = ", ".join([*files, "release.json", *([signing.NAME] if signed else [])])
     return f"{held} ({sum(f['bytes'] for f in files.values()) / 1e6:.1f} MB)"
 
 
@@ -97,6 +100,6 @@ def _keeps(proposal: Proposal) -> str:
     return f"the files of the newest {retention} and of all that are deployed: {', '.join(kept)}{rest}"
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Nothing in it is markup, a link or a tag."""
     return re.sub(r"([\\`*<\[\]|])", r"\\\1", " ".join(tame(text).split()))
