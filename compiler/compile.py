@@ -12,6 +12,7 @@ from compiler.parse import Node, ParseError, parse
 from compiler.plan import Clash, Plan, Variant, plan
 from compiler.resolve import model_slug, overridden, resolve
 from compiler.schema import canonical, expand, lowered, order
+from compiler.sources import settled
 from compiler.sweep import Point, points
 from compiler.task import Task
 from compiler.validate import validate
@@ -93,9 +94,10 @@ def variant(task: Task, workspace: Workspace, point: Point) -> Variant:
     on = {gate: bound for gate, bound in task.success_criteria.gates.items() if bound is not False}
     values["success_criteria"]["gates"] = _sorted(on)
     values["base_model"]["name"] = model
+    settled(values["data"])
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
-        source["files"] = _files(source["path"], workspace)
+        source["files"] = [] if source["hub"] else _files(source["path"], workspace)
     values["data"]["shape"] = method.rows
     if "reward" in method.keys:
         values["training"]["reward"] = task.training.reward or task.success_criteria.primary_metric

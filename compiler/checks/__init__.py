@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from itertools import islice
 from types import ModuleType
 
-from compiler.checks import contract, criteria, data, execution, model, paths, splits, template, training, versioning
+from compiler.checks import (
+    contract,
+    criteria,
+    data,
+    execution,
+    model,
+    paths,
+    sources,
+    splits,
+    template,
+    training,
+    versioning,
+)
 from compiler.checks._check import Check, Look
 from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
@@ -20,6 +32,7 @@ from stages.base import Diagnostic
 _MODULES: tuple[ModuleType, ...] = (
     paths,
     data,
+    sources,
     splits,
     template,
     contract,

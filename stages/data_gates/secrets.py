@@ -1,0 +1,19 @@
+"""Keys, tokens and passwords. A model that was trained on one can be asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.base import DataGate
+from stages.personal import SECRETS, find
+from stages.seen import Seen, Settings
+
+
+def look(seen: Seen, settings: Settings) -> Iterator[str]:
+    found = {kind for kind, _, _ in find(seen.everything, settings.regions)}
+    yield from (f"it holds a secret: {kind}" for kind in sorted(found) if kind in SECRETS)
+
+
+DATA_GATE = DataGate(
+    "secrets", "rows hold no keys or passwords", "reject", look, actions=("reject", "redact", "warn", "off")
+)
