@@ -18,6 +18,7 @@ from stages.rows import Row, as_dict, dumps
 from stages.seen import Seen
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined, clusters
+import itertools
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None)
@@ -164,7 +165,7 @@ class Corpus:
             found = clusters(bands[order], lambda a, b: self.alike(place[a], place[b], threshold))
             self._joined = Joined()
             for members in found.sets().values():
-                for one, other in zip(members, members[1:], strict=False):
+                for one, other in itertools.pairwise(members):
                     self._joined.join(place[one], place[other])
         return self._joined
 

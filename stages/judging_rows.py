@@ -19,7 +19,7 @@ from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
 from stages.likeness import said
 from stages.making import Making, Rejected, Source, named, to_row
-from stages.personal import PERSONAL, SECRETS, Redaction, find
+from stages.personal import PERSONAL, SECRETS, Redaction
 from stages.reading.record import Record
 from stages.rows import Row, row_id
 from stages.seen import Seen, Settings
@@ -83,8 +83,8 @@ class Judge:
             row = to_row(fields, self._sources[source], self._making, self._wanted)
         except Rejected as reason:
             return Outcome(file, record.line, None, (reason.gate, str(reason)))
-        seen = Seen(row, fields, self._making.contract)
-        personal = tuple(sorted({kind for kind, _, _ in find(seen.everything, self._settings.regions)}))
+        seen = Seen(row, fields, self._making.contract, self._settings.regions)
+        personal = tuple(sorted(seen.personal))
         if not self._redacted.isdisjoint(personal):
             seen = replace(seen, row=self._without(row))
         flags: list[tuple[str, str]] = []

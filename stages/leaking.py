@@ -58,9 +58,12 @@ def _contained(rows: Path, place: dict[str, str], share: float) -> Iterator[Leak
     for batch in _batches(row for row in read_rows(rows) if place.get(row.id) == "train"):
         found, whose = _grams(batch)
         starts, ends = np.searchsorted(grams, found), np.searchsorted(grams, found, side="right")
-        hits: Counter[tuple[int, int]] = Counter()
-        for at in np.flatnonzero(ends > starts).tolist():
-            hits.update((int(whose[at]), owner) for owner in owners[starts[at] : ends[at]].tolist())
+        shared = {
+            (int(whose[at]), owner, int(found[at]))
+            for at in np.flatnonzero(ends > starts).tolist()
+            for owner in owners[starts[at] : ends[at]].tolist()
+        }
+        hits = Counter((row, owner) for row, owner, _ in shared)
         for (row, owner), many in sorted(hits.items()):
             if totals[owner] >= _FEWEST and many >= share * totals[owner]:
                 yield Leak(batch[row].id, names[owner], place[names[owner]], "contains")
@@ -81,13 +84,15 @@ def _index(rows: Iterable[Row]) -> tuple[Any, Any, list[str]]:
     every, whose = np.concatenate(grams), np.concatenate(owners)
     order = np.lexsort((whose, every))
     every, whose = every[order], whose[order]
+    first = np.append(True, (every[1:] != every[:-1]) | (whose[1:] != whose[:-1])) if len(every) else order == 0
+    every, whose = every[first], whose[first]
     _, numbers, counts = np.unique(every, return_inverse=True, return_counts=True)
     rare = counts[numbers] <= _COMMON
     return every[rare], whose[rare], names
 
 
 def _grams(rows: list[Row]) -> tuple[Any, Any]:
-    """(hashes of eight words in a row, each once a row; the place of the row in the batch that each stands in)."""
+    """(hashes of eight words in a row; the place of the row in the batch that each stands in)."""
     import numpy as np
 
     texts = [words(row.text if row.text is not None else said(row.input)) for row in rows]
@@ -102,8 +107,7 @@ def _grams(rows: list[Row]) -> tuple[Any, Any]:
         found = found * np.uint64(0x9E3779B97F4A7C15) + every[shift : shift + many]
         found ^= found >> np.uint64(31)
     within = whose[:many] == whose[_GRAM - 1 :]
-    pairs = np.unique(np.stack([whose[:many][within].astype(np.uint64), found[within]], axis=1), axis=0)
-    return pairs[:, 1], pairs[:, 0].astype(np.int64)
+    return found[within], whose[:many][within]
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

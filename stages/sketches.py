@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stages.likeness import MOVED, digest, shingles
+import itertools
 
 ROWS, BANDS = 6, 21
 _PERMUTATIONS, _SEED = 128, 1
@@ -55,7 +56,7 @@ def _pairs(bucket: list[int]) -> Iterator[tuple[int, int]]:
     if len(bucket) <= _ALL_PAIRS:
         yield from ((one, other) for n, one in enumerate(bucket) for other in bucket[n + 1 :])
         return
-    for one, other in zip(bucket, bucket[1:], strict=False):
+    for one, other in itertools.pairwise(bucket):
         yield one, other
         yield bucket[0], other
 

@@ -16,6 +16,7 @@ from stages.leaking import leaks
 from stages.rows import Row, read_jsonl, read_rows, row_id, write_json, write_jsonl
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined
+import itertools
 
 NAMES = ("train", "dev", "test", *APART, HOLDOUT)
 
@@ -163,7 +164,7 @@ def _merged(
     number = {id: place for place, name in enumerate(names) for id, _ in groups[name]}
     joined = Joined()
     for ids in alike:
-        for one, other in zip(ids, ids[1:], strict=False):
+        for one, other in itertools.pairwise(ids):
             joined.join(number[one], number[other])
     found: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for place, name in enumerate(names):

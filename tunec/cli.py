@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunec import data_commands
 from tunec.releasing import commands as releases
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
@@ -25,6 +26,7 @@ app = typer.Typer(
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
 app.add_typer(releases.app)
+app.add_typer(data_commands.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]

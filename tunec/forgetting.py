@@ -8,7 +8,6 @@ named, for a person to withdraw. git's history is not rewritten: where the sourc
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 
 from compiler.plan import Instance
 from stages import audit
-from stages.base import fail
+from stages.base import UserError, fail
 from stages.data import DataParams
 from stages.likeness import said
 from stages.making import Rejected, Source, named, to_row
@@ -198,10 +197,8 @@ def _mentions(path: Path, ids: set[str]) -> bool:
 def _repository(root: Path) -> git.Repository | None:
     try:
         return git.repository(root)
-    except Exception as error:
-        if getattr(error, "diagnostics", None):
-            return None
-        raise
+    except UserError:  # no git, or no repository: then nothing was released
+        return None
 
 
 def _releases(repo: git.Repository) -> dict[str, str]:
@@ -249,7 +246,3 @@ def _note(root: Path, found: Forgotten) -> None:
     with chdir(root):
         files = [Path(file) for file in sorted(found.lines)]
         audit.note(files, {}, {"forgotten": found.rows}, where=found.field, releases=found.releases)
-
-
-def printed(found: Forgotten, *, as_json: bool, done: bool) -> str:
-    return json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else found.text(done=done)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +34,11 @@ def without(path: Path, lines: set[int]) -> Callable[[], None]:
     except Exception:
         aside.unlink(missing_ok=True)
         raise
-    return lambda: os.replace(aside, path)
+    return lambda: _into_place(aside, path)
+
+
+def _into_place(aside: Path, path: Path) -> None:
+    aside.replace(path)
 
 
 def _lines(path: Path, aside: Path, lines: set[int]) -> None:

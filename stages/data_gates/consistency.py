@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stages.base import DataGate
 from stages.corpus import Corpus, Finding
 from stages.seen import Settings
+import itertools
 
 
 def sift(corpus: Corpus, settings: Settings) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def sift(corpus: Corpus, settings: Settings) -> Iterator[Finding]:
     keys = np.frombuffer(corpus.keys, np.uint64)[places]
     order = np.argsort(keys, kind="stable")
     edges = [0, *(np.flatnonzero(np.diff(keys[order])) + 1).tolist(), len(order)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         if end - start > 1:
             yield from _conflicts(corpus, places[order[start:end]].tolist())
 
