@@ -19,7 +19,8 @@ from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
 from stages.likeness import said
 from stages.making import Making, Rejected, Source, named, to_row
-from stages.personal import PERSONAL, SECRETS, Redaction
+from stages.kinds import PERSONAL, SECRETS
+from stages.personal import Redaction
 from stages.reading.record import Record
 from stages.rows import Row, row_id
 from stages.seen import Seen, Settings

@@ -238,8 +238,6 @@ _VENDORS: list[tuple[str, str, _Holds]] = [
     ),
 ]
 _KINDS = [(kind, re.compile(pattern), holds) for kind, pattern, holds in (*_PERSONAL, *_VENDORS)]
-PERSONAL = tuple(dict.fromkeys(kind for kind, _, _ in _PERSONAL))
-SECRETS = tuple(dict.fromkeys(kind for kind, _, _ in _VENDORS))
 # One cheap look at a text: without any of these it holds none of the above.
 _DIGITS = re.compile(r"\d[\d ().\-]{4,}\d")
 _MARKS = (
@@ -268,8 +266,3 @@ def _hints(text: str) -> bool:
         return True
     small = text.lower()
     return any(mark in text for mark in _MARKS) or any(word in small for word in _WORDS)
-
-
-def kinds() -> Iterator[str]:
-    """Every kind that `data.pii.types` may name."""
-    yield from (*PERSONAL, *SECRETS)

@@ -13,7 +13,8 @@ from typing import Any
 
 from stages.base import fail
 from stages.likeness import said
-from stages.personal import PERSONAL, SECRETS, Redaction
+from stages.kinds import PERSONAL, SECRETS
+from stages.personal import Redaction
 from stages.readers import read
 from stages.reading.lines import bounded
 from stages.reading.opening import open_text

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
 from compiler.resolve import HUB_ID, did_you_mean
-from stages.base import DataGate, members
-from stages.personal import kinds
+from stages.facts import data_gates
+from stages.kinds import PERSONAL, SECRETS
 
 _COUNTED = ("tag", "label", "language", "license")
 _NESTED = re.compile(r"\([^()]*[+*][^()]*\)[+*{]")  # (a+)+ takes time without end
@@ -23,14 +23,14 @@ def data_gate_is_known(look: Look) -> Iterator[Found]:
     Choose one that the note lists. Rows that are no JSON, lack an input, break the contract or stand there twice are
     always rejected.
     """
-    known = members("stages.data_gates", "DATA_GATE", DataGate)
+    known = data_gates()
     for name, action in look.task.data.gates.items():
         at = f"data.gates.{name}"
         if name not in known:
             note = f"gates: {', '.join(known)}"
             yield Found(f"unknown gate `{name}`", at, did_you_mean(name, list(known)) or "remove it", note, key=True)
-        elif action not in known[name].actions:
-            note = f"what it can do: {', '.join(known[name].actions)}"
+        elif action not in known[name]:
+            note = f"what it can do: {', '.join(known[name])}"
             yield Found(f"the gate `{name}` cannot {action}", at, "choose one of these, or remove the line", note)
 
 
@@ -74,7 +74,7 @@ def kind_of_pii_is_known(look: Look) -> Iterator[Found]:
 
     Choose one that the note lists.
     """
-    known = list(kinds())
+    known = [*PERSONAL, *SECRETS]
     for name in look.task.data.pii.types:
         if name not in known:
             help = did_you_mean(name, known) or "remove it"

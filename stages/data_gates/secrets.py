@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages.base import DataGate
-from stages.personal import SECRETS
+from stages.kinds import SECRETS
 from stages.seen import Seen, Settings
 
 
