@@ -18,7 +18,6 @@ def files_of(source: Source) -> list[Path]:
 
 
 def _fetched(source: Source, repo: str, commit: str) -> list[Path]:
-    from httpx import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -28,7 +27,7 @@ def _fetched(source: Source, repo: str, commit: str) -> list[Path]:
             every = HfApi().list_repo_files(repo, repo_type="dataset", revision=commit)
         names = sorted(name for name in every if fnmatchcase(name, source.path))
         found = [Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit)) for name in names]
-    except (HfHubHTTPError, LocalEntryNotFoundError, HTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         help = "look at its name and commit on the Hub, and at the network; HF_TOKEN opens one that is private"
         raise fail("T603", f"the data set {repo} cannot be fetched: {type(error).__name__}", help=help) from None
     if not found:

@@ -30,6 +30,7 @@ from stages.templating import placeholders
 BATCH = 512
 _POOLED = 32_000_000  # bytes of sources, from which on processes of its own are worth their start
 _AHEAD = 4  # batches a process, read and not yet judged
+_KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
 TRAITS = ("label", "language", "license", "tag", "words")
 _SCRIPTS = (("Japanese", r"[\u3040-\u30ff]"), ("Han", r"[\u3400-\u9fff]"), ("Hangul", r"[\uac00-\ud7af]"))
 _SCRIPTS += (("Cyrillic", r"[\u0400-\u04ff]"), ("Arabic", r"[\u0600-\u06ff]"), ("Latin", r"[A-Za-z\u00c0-\u024f]"))
@@ -67,7 +68,10 @@ class Judge:
         self._wanted = tuple(sorted(placeholders(making.input_template)))
         self._actions = actions(settings)
         gates = members("stages.data_gates", "DATA_GATE", DataGate)
-        self._looks = [(g.name, g.look) for g in gates.values() if g.look and self._actions[g.name] != "off"]
+        told = {gate for gate, kinds in _KINDS.items() if not settings.pii_types.keys().isdisjoint(kinds)}
+        self._looks = [
+            (g.name, g.look) for g in gates.values() if g.look and (self._actions[g.name] != "off" or g.name in told)
+        ]
         self._redacted = frozenset(self._kinds("redact"))
         self.traits = (*TRAITS, *dict.fromkeys(q["by"] for q in settings.quotas if q["by"] not in TRAITS))
 
@@ -101,14 +105,10 @@ class Judge:
     def _action(self, gate: str, reason: str) -> str:
         """What is done; of personal data and secrets, by their kind where the task says so."""
         kind = reason.rpartition(": ")[2]
-        return (
-            self._settings.pii_types.get(kind, self._actions[gate])
-            if gate in ("pii", "secrets")
-            else self._actions[gate]
-        )
+        return self._settings.pii_types.get(kind, self._actions[gate]) if gate in _KINDS else self._actions[gate]
 
     def _kinds(self, action: str) -> Iterator[str]:
-        for gate, kinds in (("pii", PERSONAL), ("secrets", SECRETS)):
+        for gate, kinds in _KINDS.items():
             yield from (kind for kind in kinds if self._settings.pii_types.get(kind, self._actions[gate]) == action)
 
     def _without(self, row: Row) -> Row:

@@ -13,6 +13,7 @@ from typing import Any
 from stages import data
 from stages.base import Shape, UserError, fail
 from stages.contract import Contract
+from stages.judging_rows import Judge
 from stages.leaking import leaks
 from stages.making import Making, Rejected, Source, named
 from stages.readers import read
@@ -22,6 +23,7 @@ from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN
 from stages.wording import tame
 from tunec.workspace import TASK
 
+CONTAINED = 0.8  # as splits.leakage.contained is of itself
 _LOOKED = 500  # records by which columns are guessed
 _APART = {
     *ANSWER_COLUMNS,
@@ -58,9 +60,7 @@ class Examined:
     def text(self) -> str:
         lines = [_line("rejected", found) for found in self.rejected]
         lines += [_line("warning", found) for found in self.flagged]
-        lines += [
-            f"{leak['where']}: leak [{leak['how']}]: it says what a row of {leak['split']} says" for leak in self.leaks
-        ]
+        lines += [_line("leak", found) for found in self.leaks]
         counts = f"{self.report['read']:,} rows read, {self.report['accepted']:,} accepted, {self.report['rejected']:,} rejected"
         return "\n".join([*map(tame, lines), counts + (f", {len(self.leaks)} leak" if self.leaks else "")])
 
@@ -88,16 +88,34 @@ def _judged(params: data.DataParams, folder: Path) -> Examined:
             raise
         rejected = list(read_jsonl(out.rejected))
         return Examined(rejected, [], [], {"read": len(rejected), "accepted": 0, "rejected": len(rejected)})
-    found = list(_leaks(out))
+    found = list(_leaks(params, out))
     return Examined(list(read_jsonl(out.rejected)), list(read_jsonl(out.flagged)), found, read_json(out.report))
 
 
-def _leaks(out: data.Outputs) -> Iterator[dict[str, Any]]:
+def _leaks(params: data.DataParams, out: data.Outputs) -> Iterator[dict[str, Any]]:
     """Between the splits that the rows themselves name; a row that names none is one to train on."""
     place = {row["id"]: row["split"] or "train" for row in read_jsonl(out.accepted)}
     alike = [line["rows"] for line in read_jsonl(out.near)]
-    for leak in leaks(out.accepted, place, alike, 0.8):
-        yield {"id": leak.id, "of": leak.of, "split": leak.split, "how": leak.how, "where": f"row {leak.id}"}
+    found = {leak.id: leak for leak in leaks(out.accepted, place, alike, CONTAINED)}
+    where = _where(params, {id for leak in found.values() for id in (leak.id, leak.of)}) if found else {}
+    for leak in sorted(found.values(), key=lambda leak: where[leak.id]):
+        file, line = where[leak.id]
+        reason = f"it says what a row of {leak.split} says"
+        twin = "{}:{}".format(*where[leak.of])
+        yield {"file": file, "line": line, "gate": "leakage", "reason": reason, "how": leak.how, "twin": twin}
+
+
+def _where(params: data.DataParams, ids: set[str]) -> dict[str, tuple[str, int]]:
+    """Row id -> file and line of the row that has it; of several, the last, whose split is as far from training."""
+    look = Judge(params.sources, params.making, params.settings)
+    found: dict[str, tuple[str, int]] = {}
+    for number, source in enumerate(params.sources):
+        for file in source.files:
+            for record in read(Path(file), source.format, source.encoding):
+                row = look.batch([(number, 0, record)]).outcomes[0].row
+                if row and (id := f"{row.id:012x}") in ids:
+                    found[id] = (file, record.line)
+    return found
 
 
 def _of_task(root: Path, files: Sequence[Path]) -> data.DataParams:
@@ -158,8 +176,8 @@ def _contract(rows: Sequence[Mapping[str, Any]], output: str) -> Contract:
     values = [row.get(output) for row in rows]
     texts = [value for value in values if isinstance(value, str) and value.strip()]
     if output == "label" and texts:
-        return Contract(type="label", schema={"type": "string", "minLength": 1})
-    return Contract(type="text") if texts else Contract(type="json", schema={})
+        return Contract(type="label", schema_={"type": "string", "minLength": 1})
+    return Contract(type="text") if texts else Contract(type="json", schema_={})
 
 
 def _is_text(value: Any) -> bool:

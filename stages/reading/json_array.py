@@ -42,7 +42,7 @@ def _elements(file: io.BufferedReader, name: str) -> Iterator[Record]:
         yield Record(scan.line, None, ended_early(error))
         return
     if scan.depth or (scan.ended and scan.text.strip()):
-        reason = "the file ends inside the array" if scan.depth else "something stands behind the array"
+        reason = "something stands behind the array" if scan.ended else "the file ends inside the array"
         yield Record(scan.start, None, f"not JSON: {reason}")
     elif not scan.ended and scan.text.strip():
         yield json_record(scan.start, bytes(scan.text), name)

@@ -29,13 +29,15 @@ def open_text(path: Path, encoding: str) -> io.BufferedReader:
     Bytes that the declared encoding does not have come out as bytes that are no UTF-8, so that their line is rejected.
     """
     plain = io.BufferedReader(_Whole(_decompressed(path)))
-    if encoding == "auto":
-        _refuse_others(plain, path)
-        skip(plain, codecs.BOM_UTF8)
-        return plain
-    recoded = io.BufferedReader(_Recoded(plain, encoding))
-    skip(recoded, codecs.BOM_UTF8)
-    return recoded
+    try:
+        if encoding == "auto":
+            _refuse_others(plain, path)
+        text = plain if encoding == "auto" else io.BufferedReader(_Recoded(plain, encoding))
+        skip(text, codecs.BOM_UTF8)
+    except BaseException:
+        plain.close()
+        raise
+    return text
 
 
 def skip(file: io.BufferedReader, mark: bytes) -> None:
