@@ -59,7 +59,7 @@ class Maker:
     """Texts of a vocabulary whose words have the lengths and the frequencies of a language's, about."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
+        self.chance = random.Random(seed)  # noqa: S311
         letters = "etaoinshrdlucmfwypvbg"
         self.words = ["".join(self.chance.choices(letters, k=self.chance.randint(2, 9))) for _ in range(30_000)]
         self.weights = [1 / (n + 20) for n in range(len(self.words))]
@@ -239,7 +239,7 @@ def personal_data() -> None:
 
 
 def _presidio(find: Callable[[str], Any]) -> None:
-    """By the entity types of a public data set of made-up sentences; names and places have no form, and are not found."""
+    """By the entity types of a public data set of made-up sentences; names and places are not found."""
     seen: dict[str, list[bool]] = {}
     for row in jsonl(PRESIDIO):
         spans = [(start, end) for _, start, end in find(row["text"])]
@@ -269,7 +269,7 @@ def planted(chance: random.Random, times: int) -> Iterator[tuple[str, str]]:
         yield "phone", f"09{chance.randint(10, 39)}-{digits(3)}-{digits(3)}"
         yield (
             "ip",
-            f"{chance.choice((8, 54, 93, 203))}.{chance.randint(0, 255)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}",
+            ".".join(map(str, (chance.choice((8, 54, 93)), *(chance.randint(1, 254) for _ in range(3))))),
         )
         yield "aws_key", f"AKIA{letters(16).upper()}"
         yield "github_token", f"ghp_{letters(36)}"

@@ -1,4 +1,4 @@
-"""The sections `data` and `splits` of task.yaml: where rows come from, what they must get past, and how they are parted."""
+"""The sections `data` and `splits` of task.yaml: where rows come from, what they must get past, how they are parted."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """What was decided over which data, when and by whom: for whoever has to answer for a model later.
 
     build/audit/data.jsonl, a line a run of the `data` stage, never written anew:
-    {"at": "2026-11-21T22:31:03Z", "who": "ana", "files": {"data/raw/rows.jsonl": "sha256…"}, "gates": {"pii": "redact"},
-     "counts": {"read": 812, "accepted": 790}, "before": "sha256 of the line before"}
+    {"at": "2026-11-21T22:31:03Z", "who": "ana", "files": {"data/raw/rows.jsonl": "sha256…"},
+     "gates": {"pii": "redact"}, "counts": {"read": 812, "accepted": 790}, "before": "sha256 of the line before"}
 
-Each line names the one before it by its hash, so that a line that is changed or taken out shows. It lies outside of what
-DVC hashes, and nothing is built from it.
+Each line names the one before it by its hash, so that a line that is changed or taken out shows. It lies outside of
+what DVC hashes, and nothing is built from it.
 """
 
 from __future__ import annotations

@@ -326,8 +326,8 @@ class DataGate:
     """What a row must get past to reach training.
 
     action: what happens where the task says nothing; actions: what it may say in `data.gates`.
-    look(seen, settings): the reasons against one stages.seen.Seen row. sift(corpus, settings): (place, reason,
-    place of the other) of rows that only show beside others, in a stages.corpus.Corpus. A reason never holds what stood in the row.
+    look(seen, settings): the reasons against one stages.seen.Seen row. sift(corpus, settings): (place, reason, place of
+    the other) of rows that only show beside others, in a stages.corpus.Corpus. A reason never holds what stood there.
     """
 
     name: str

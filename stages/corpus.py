@@ -5,6 +5,7 @@ A row takes some 150 bytes here, whatever its length: a million rows, 150 MB.
 
 from __future__ import annotations
 
+import itertools
 import json
 from array import array
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ from stages.rows import Row, as_dict, dumps
 from stages.seen import Seen
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined, clusters
-import itertools
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None)

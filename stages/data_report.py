@@ -124,7 +124,8 @@ def markdown(told: Mapping[str, Any]) -> Iterator[str]:
         yield from ("## Quotas", "")
         yield from _table("", ("rows", "min", "max", "missing"), {f"{q['by']} {q['value']}": q for q in told["quotas"]})
     near = told["near"]
-    yield f"{near['rows']:,} accepted rows are alike in {near['clusters']:,} clusters, of which the largest has {near['largest']:,}."
+    largest = f"of which the largest has {near['largest']:,}"
+    yield f"{near['rows']:,} accepted rows are alike in {near['clusters']:,} clusters, {largest}."
 
 
 def _table(head: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -17,9 +17,9 @@ from typing import Any
 from stages.base import DataGate, members
 from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
+from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
 from stages.making import Making, Rejected, Source, named, to_row
-from stages.kinds import PERSONAL, SECRETS
 from stages.personal import Redaction
 from stages.reading.record import Record
 from stages.rows import Row, row_id

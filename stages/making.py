@@ -208,7 +208,7 @@ def _official_split(fields: dict[str, Any]) -> str | None:
 
 
 def named(fields: dict[str, Any], source: Source) -> dict[str, Any]:
-    """A record's columns as the task knows them: those of its shape, under the names that `map` gives. Raises Rejected."""
+    """A record's columns as the task knows them: those of its shape, under `map`'s names. Raises Rejected."""
     try:
         fields = columns(fields, source.shape)
     except Unshaped as why:

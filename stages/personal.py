@@ -7,7 +7,7 @@ Names of people and places have no form, and are not found. Phone numbers are th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -174,7 +174,8 @@ _PERSONAL: list[tuple[str, str, _Holds]] = [
     ("email", r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])", _always),
     (
         "card",
-        rf"{_ID}(?:[2-6]\d{{3}}[ -]?){{1}}(?:\d{{4}}[ -]?){{2,3}}\d{{1,7}}{_END}|{_ID}3[47]\d\d[ -]?\d{{6}}[ -]?\d{{5}}{_END}",
+        rf"{_ID}(?:[2-6]\d{{3}}[ -]?){{1}}(?:\d{{4}}[ -]?){{2,3}}\d{{1,7}}{_END}|"
+        rf"{_ID}3[47]\d\d[ -]?\d{{6}}[ -]?\d{{5}}{_END}",
         _card,
     ),
     ("iban", rf"{_ID}[A-Z]{{2}}\d\d(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?{_END}", _iban),
@@ -204,7 +205,8 @@ _PERSONAL: list[tuple[str, str, _Holds]] = [
 _VENDORS: list[tuple[str, str, _Holds]] = [
     (
         "private_key",
-        r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8000}?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
+        r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:[\s\S]{0,8000}?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
         _always,
     ),
     ("aws_key", rf"{_ID}(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{{16}}{_END}", _always),
@@ -233,7 +235,8 @@ _VENDORS: list[tuple[str, str, _Holds]] = [
     ("password", r"\b[a-z][a-z0-9+.\-]{1,15}://[^\s/:@]{1,64}:([^\s/@]{3,128})@", _always),
     (
         "api_key",
-        r"(?i:\b(?:api|access|auth|secret|client)[_ \-]?(?:key|token|secret)|\btoken|\bbearer)\s{0,3}(?:[:=]|(?i:is)\b)?\s{0,3}[\"']?([A-Za-z0-9_\-/+.]{20,})",
+        r"(?i:\b(?:api|access|auth|secret|client)[_ \-]?(?:key|token|secret)|\btoken|\bbearer)"
+        r"\s{0,3}(?:[:=]|(?i:is)\b)?\s{0,3}[\"']?([A-Za-z0-9_\-/+.]{20,})",
         _mixed,
     ),
 ]
@@ -257,7 +260,18 @@ _MARKS = (
 )
 _MARKS += ("glpat-", "xox", "slack.com", "sk-", "k_live", "k_test", "AIza", "hf_", "npm_", "pypi-", "SG.", "eyJ")
 _MARKS += ("AKIA", "ASIA", "ABIA", "ACCA")
-_WORDS = ("passw", "passphrase", "pass:", "pass =", "pass=", "passport", "pwd", "secret", "token", "bearer")
+_WORDS: tuple[str, ...] = (
+    "passw",
+    "passphrase",
+    "pass:",
+    "pass =",
+    "pass=",
+    "passport",
+    "pwd",
+    "secret",
+    "token",
+    "bearer",
+)
 _WORDS += ("api key", "api_key", "api-key", "apikey", "access_key", "access key", "auth key", "auth_key", "client_key")
 
 

@@ -8,11 +8,11 @@ Source: Leskovec et al., Mining of Massive Datasets, 3.4.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stages.likeness import MOVED, digest, shingles
-import itertools
 
 ROWS, BANDS = 6, 21
 _PERMUTATIONS, _SEED = 128, 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ from stages.leaking import leaks
 from stages.rows import Row, read_jsonl, read_rows, row_id, write_json, write_jsonl
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined
-import itertools
 
 NAMES = ("train", "dev", "test", *APART, HOLDOUT)
 

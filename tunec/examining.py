@@ -61,7 +61,8 @@ class Examined:
         lines = [_line("rejected", found) for found in self.rejected]
         lines += [_line("warning", found) for found in self.flagged]
         lines += [_line("leak", found) for found in self.leaks]
-        counts = f"{self.report['read']:,} rows read, {self.report['accepted']:,} accepted, {self.report['rejected']:,} rejected"
+        told = self.report
+        counts = f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected"
         return "\n".join([*map(tame, lines), counts + (f", {len(self.leaks)} leak" if self.leaks else "")])
 
 

@@ -2,8 +2,8 @@
 
 The rows are taken out of the source files, and with them the rows that were made from them: those whose column `parent`
 names one. What the build made of data goes from build/ and from DVC's cache, every object that a release does not need
-and every one that holds such a row, whoever needs it. A model that was trained on the rows remembers them: its release is
-named, for a person to withdraw. git's history is not rewritten: where the source is tracked, that is said.
+and every one that holds such a row, whoever needs it. A model that was trained on the rows remembers them: its release
+is named, for a person to withdraw. git's history is not rewritten: where the source is tracked, that is said.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`tunec data show`: rows that were rejected or flagged, with file, line and what stands there.
 
-No build keeps a copy of a rejected row. It is read again where it stands, and what is personal or secret in it is hidden.
+No build keeps a copy of a rejected row. It is read again where it stands, and what is personal in it is hidden.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.base import fail
-from stages.likeness import said
 from stages.kinds import PERSONAL, SECRETS
+from stages.likeness import said
 from stages.personal import Redaction
 from stages.readers import read
 from stages.reading.lines import bounded

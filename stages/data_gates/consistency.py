@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from stages.base import DataGate
 from stages.corpus import Corpus, Finding
 from stages.seen import Settings
-import itertools
 
 
 def sift(corpus: Corpus, settings: Settings) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ _CALLS = ("call", "calls", "tool_calls")
 
 
 def look(seen: Seen, settings: Settings) -> Iterator[str]:
-    """A row with a column `tools` says what may be called: [{name, parameters: JSON Schema}]. A call is {name, arguments}.
+    """A row with a column `tools` says what may be called: [{name, parameters: JSON Schema}]. A call is {name,
+    arguments}.
 
     A schema's references are followed inside it alone: nothing is fetched.
     """

@@ -23,7 +23,10 @@ output_format: {type: text}
 training: {base_model: smollm2-135m}
 success_criteria: {threshold: 0.7}
 """
-LONG = "the quick brown fox jumps over the lazy dog while nine old men watch from a bench near the quiet river and say nothing at all about it to anyone else"
+LONG = (
+    "the quick brown fox jumps over the lazy dog while nine old men watch from a bench "
+    "near the quiet river and say nothing at all about it to anyone else"
+)
 
 
 def row(text: str, label: str = "refund", **more: Any) -> dict[str, Any]:
@@ -251,7 +254,7 @@ WAYS = {
     "one word": LONG.replace("bench", "chair"),
     "clauses": " ".join([*LONG.split()[14:], *LONG.split()[:14]]),
     "inside": f"He said to me yesterday evening that {LONG} and then he went home without a word to anybody there",
-    "nothing of it": "some other sentence that has nothing to do with any of this and never will, I think, or so they say here",
+    "nothing of it": "some other sentence that has nothing to do with any of this, I think, or so they say here",
 }
 
 

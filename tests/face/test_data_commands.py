@@ -11,16 +11,20 @@ import pytest
 
 from stages import audit, data
 from stages.base import UserError
-from tests.compiling import MINIMAL
 from tunec.comparing_data import difference
 from tunec.compiling import compile_workspace
 from tunec.examining import examine
 from tunec.rewriting import without
 from tunec.showing_rows import rows, shown
 
-TASK = MINIMAL.replace("people: {type: string}\n    time: {type: string}", "enum: [a, b]").replace(
-    "type: json", "type: label"
-)
+TASK = """\
+task_name: letters
+task_type: classification
+input_template: "{text}"
+output_format: {type: label, schema: {enum: [a, b]}}
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
 GOOD = [{"text": f"number {n} of {n * n}", "label": "ab"[n % 2]} for n in range(6)]
 BAD = {"text": "my mail is zoe@example.com and my key AKIAIOSFODNN7EXAMPLE", "label": "a"}
 
