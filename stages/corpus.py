@@ -85,8 +85,10 @@ class Corpus:
     def add(self, row: Judged, file: int, line: int) -> None:
         self.offsets.append(self._written)
         self._written += self.spool.write(row.line)
-        for column, value in (("ids", row.id), ("ranks", row.rank), ("keys", row.key), ("answers", row.answer)):
-            getattr(self, column).append(value)
+        self.ids.append(row.id)
+        self.ranks.append(row.rank)
+        self.keys.append(row.key)
+        self.answers.append(row.answer)
         self.own.append(row.own)
         self.sources.append(file)
         self.lines.append(line)

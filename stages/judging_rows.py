@@ -32,7 +32,11 @@ _POOLED = 32_000_000  # bytes of sources, from which on processes of its own are
 _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
 TRAITS = ("label", "language", "license", "tag", "words")
-_SCRIPTS = (("Japanese", r"[\u3040-\u30ff]"), ("Han", r"[\u3400-\u9fff]"), ("Hangul", r"[\uac00-\ud7af]"))
+_SCRIPTS: tuple[tuple[str, str], ...] = (
+    ("Japanese", r"[\u3040-\u30ff]"),
+    ("Han", r"[\u3400-\u9fff]"),
+    ("Hangul", r"[\uac00-\ud7af]"),
+)
 _SCRIPTS += (("Cyrillic", r"[\u0400-\u04ff]"), ("Arabic", r"[\u0600-\u06ff]"), ("Latin", r"[A-Za-z\u00c0-\u024f]"))
 _OTHERS = re.compile("|".join(f"({signs})" for _, signs in _SCRIPTS))
 
@@ -86,8 +90,8 @@ class Judge:
         try:
             fields = named(record.fields, self._sources[source])
             row = to_row(fields, self._sources[source], self._making, self._wanted)
-        except Rejected as reason:
-            return Outcome(file, record.line, None, (reason.gate, str(reason)))
+        except Rejected as why:
+            return Outcome(file, record.line, None, (why.gate, str(why)))
         seen = Seen(row, fields, self._making.contract, self._settings.regions)
         personal = tuple(sorted(seen.personal))
         if not self._redacted.isdisjoint(personal):

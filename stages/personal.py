@@ -243,7 +243,7 @@ _VENDORS: list[tuple[str, str, _Holds]] = [
 _KINDS = [(kind, re.compile(pattern), holds) for kind, pattern, holds in (*_PERSONAL, *_VENDORS)]
 # One cheap look at a text: without any of these it holds none of the above.
 _DIGITS = re.compile(r"\d[\d ().\-]{4,}\d")
-_MARKS = (
+_MARKS: tuple[str, ...] = (
     "@",
     "://",
     "-----BEGIN",

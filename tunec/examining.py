@@ -125,7 +125,7 @@ def _of_task(root: Path, files: Sequence[Path]) -> data.DataParams:
 
     found = dict(compile_workspace(root, []).plan["data"].params)
     known = {file: source for source in found["sources"] for file in source["files"]}
-    plain = {"format": "auto", "map": {}, "tags": [], "role": None}
+    plain: dict[str, Any] = {"format": "auto", "map": {}, "tags": [], "role": None}
     named = [(file, file.as_posix()) for file in files]
     sources = [{**known.get(name, plain), "path": name, "files": [str(file)]} for file, name in named]
     return data.DataParams(**{**found, "sources": sources})

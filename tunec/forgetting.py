@@ -38,7 +38,7 @@ class Forgotten:
     lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
     """
 
-    field: str
+    column: str
     lines: dict[str, set[int]] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     outputs: list[str] = field(default_factory=list)
@@ -245,4 +245,4 @@ def _note(root: Path, found: Forgotten) -> None:
 
     with chdir(root):
         files = [Path(file) for file in sorted(found.lines)]
-        audit.note(files, {}, {"forgotten": found.rows}, where=found.field, releases=found.releases)
+        audit.note(files, {}, {"forgotten": found.rows}, where=found.column, releases=found.releases)

@@ -19,7 +19,11 @@ from stages.shapes import COMPRESSED
 
 _SAMPLE = 64 * 1024  # bytes by which an encoding is told
 _PIECE = 64 * 1024
-_MARKS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"))
+_MARKS: tuple[tuple[bytes, str], ...] = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+)
 _MARKS += ((codecs.BOM_UTF16_BE, "UTF-16"),)
 
 
@@ -28,16 +32,20 @@ def open_text(path: Path, encoding: str) -> io.BufferedReader:
 
     Bytes that the declared encoding does not have come out as bytes that are no UTF-8, so that their line is rejected.
     """
-    plain = io.BufferedReader(_Whole(_decompressed(path)))
+    plain = _buffered(_Whole(_decompressed(path)))
     try:
         if encoding == "auto":
             _refuse_others(plain, path)
-        text = plain if encoding == "auto" else io.BufferedReader(_Recoded(plain, encoding))
+        text = plain if encoding == "auto" else _buffered(_Recoded(plain, encoding))
         skip(text, codecs.BOM_UTF8)
     except BaseException:
         plain.close()
         raise
     return text
+
+
+def _buffered(raw: Any) -> io.BufferedReader:
+    return io.BufferedReader(raw, _SAMPLE)
 
 
 def skip(file: io.BufferedReader, mark: bytes) -> None:
@@ -119,21 +127,21 @@ def _refuse_others(file: io.BufferedReader, path: Path) -> None:
     except BROKEN as error:
         message = f"{path.name} cannot be unpacked: {ended_early(error)}"
         raise fail("T302", message, help="write it anew", file=str(path)) from None
-    for mark, name in _MARKS:
+    for mark, told in _MARKS:
         if sample.startswith(mark):
-            raise _other(path, name, f"{path.name} is {name}, and UTF-8 is read")
-    lines = sample.split(b"\n")[: -1 if len(sample) == _SAMPLE else None]
-    bad = sum(map(_broken, lines))
-    if 2 * bad > sum(map(bool, lines)):
-        at = next(number for number, line in enumerate(lines, start=1) if _broken(line))
+            raise _other(path, told, f"{path.name} is {told}, and UTF-8 is read")
+    lines = sample.split(b"\n")
+    bad = [number for number, line in enumerate(lines, start=1) if _broken(line, number == len(lines))]
+    if 2 * len(bad) > sum(map(bool, lines)):
         name = _guess(sample)
         like = f"; it looks like {name}" if name else ""
-        raise _other(path, name or "ENCODING", f"{path.name} is not UTF-8{like}", at, lines[at - 1])
+        raise _other(path, name or "ENCODING", f"{path.name} is not UTF-8{like}", bad[0], lines[bad[0] - 1])
 
 
-def _broken(line: bytes) -> bool:
+def _broken(line: bytes, last: bool) -> bool:
+    """Whether a line is no UTF-8; the last one of a sample may be cut in the middle of a character."""
     try:
-        line.decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(line, not last)
     except UnicodeDecodeError:
         return True
     return False

@@ -104,6 +104,12 @@ def test_a_byte_that_the_declared_encoding_lacks_rejects_its_line_alone() -> Non
     assert found.lines == {2: "not big5 at byte 10"} and len(found.rows) == 1
 
 
+def test_a_long_first_row_of_many_bytes_a_character_is_no_other_encoding() -> None:
+    for size in range(30_000, 30_004):
+        found = one("rows.jsonl", jsonl([{"text": "x" * (size % 3) + "你" * size, "label": "refund"}]))
+        assert len(found.rows) == 1
+
+
 @pytest.mark.parametrize("size", [1, 7, 64 * 1024 - 3, 64 * 1024, 64 * 1024 + 5])
 def test_elements_of_an_array_are_parted_wherever_a_piece_ends(size: int) -> None:
     rows = [{"text": "x" * size + '\\"]},{["', "label": "refund"}, {"text": "b", "label": "refund"}]
