@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from compiler.section import Section
+from compiler.section import Section, unit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -54,12 +54,14 @@ class Dedupe(Section):
     """When two rows say the same."""
 
     threshold: float = Field(
+        json_schema_extra=unit("share of trigrams"),
         default=0.8,
         gt=0,
         le=1,
         description="Share of word trigrams that two inputs have in common (Jaccard) from which on they are alike.",
     )
     semantic: float = Field(
+        json_schema_extra=unit("cosine"),
         default=0.95,
         gt=0,
         le=1,
@@ -74,9 +76,14 @@ class Length(Section):
     """How long a row may be."""
 
     max_tokens: int = Field(
-        default=32_768, ge=1, description="Tokens of input and answer, about: bytes / 4. The training counts again."
+        json_schema_extra=unit("tokens"),
+        default=32_768,
+        ge=1,
+        description="Tokens of input and answer, about: bytes / 4. The training counts again.",
     )
-    min_words: int = Field(default=0, ge=0, description="Words that an input has at least.")
+    min_words: int = Field(
+        json_schema_extra=unit("words"), default=0, ge=0, description="Words that an input has at least."
+    )
 
 
 class Pii(Section):
@@ -107,8 +114,18 @@ class Quota(Section):
 
     by: str = Field(min_length=1, description="tag, label, language, license, or a column.")
     value: str = Field(description="Which tag, label or value.")
-    min: float | None = Field(default=None, ge=0, description="Rows at least; below 1, a share of all.")
-    max: float | None = Field(default=None, ge=0, description="Rows at most; below 1, a share of all.")
+    min: float | None = Field(
+        json_schema_extra=unit("rows, or a share"),
+        default=None,
+        ge=0,
+        description="Rows at least; below 1, a share of all.",
+    )
+    max: float | None = Field(
+        json_schema_extra=unit("rows, or a share"),
+        default=None,
+        ge=0,
+        description="Rows at most; below 1, a share of all.",
+    )
 
 
 class Data(Section):
@@ -146,9 +163,19 @@ class Data(Section):
 class Ratios(Section):
     """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
 
-    train: Share = Field(default=0.8, description="Share of the rows to learn from.")
-    dev: Share = Field(default=0.1, description="Share to choose by; of the train rows where the others are named.")
-    test: Share = Field(default=0.1, description="Share to decide by; write 0 where the data names its test rows.")
+    train: Share = Field(
+        json_schema_extra=unit("share of rows"), default=0.8, description="Share of the rows to learn from."
+    )
+    dev: Share = Field(
+        json_schema_extra=unit("share of rows"),
+        default=0.1,
+        description="Share to choose by; of the train rows where the others are named.",
+    )
+    test: Share = Field(
+        json_schema_extra=unit("share of rows"),
+        default=0.1,
+        description="Share to decide by; write 0 where the data names its test rows.",
+    )
 
 
 class Leakage(Section):
@@ -159,6 +186,7 @@ class Leakage(Section):
         description="reject: taken out of the train split, and listed; warn: listed; off: not looked for.",
     )
     contained: float = Field(
+        json_schema_extra=unit("share of sequences"),
         default=0.8,
         gt=0,
         le=1,
