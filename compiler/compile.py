@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from compiler import licences
+from compiler import licences, sources
 from compiler.brought import brought
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.judged import measured, standing_gates
@@ -181,10 +181,11 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
         values["evaluation"]["terms"]["severity"] = _sorted(task.evaluation.terms.severity)
     values["base_model"]["name"] = model
     values["execution"] = task.execution.written()
+    sources.settled(values["data"])
     for source in values["data"]["sources"]:
         source["map"] = _sorted(source["map"])
         del source["license"]  # no row depends on it
-        source["files"] = _files(source["path"], workspace)
+        source["files"] = [] if source["hub"] else _files(source["path"], workspace)
     values["data"]["shape"] = method.rows
     values["license"] = _licences(task)
     values["evaluation"]["remembered"] = remembered

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 def unit(name: str) -> dict[str, Any]:
     """What a number counts, for `tunec explain`, docs/task-yaml.md and editors."""
     return {"unit": name}
+
+
+Licence = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,62}$")]
 
 
 class Section(BaseModel):

@@ -13,12 +13,10 @@ from pydantic import BaseModel, Field
 from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
-from compiler.section import Section, unit
+from compiler.section import Licence, Section, unit
+from compiler.sources import Data, Splits
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Licence = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,62}$")]
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
 class OutputFormat(Section):
@@ -34,75 +32,6 @@ class OutputFormat(Section):
         description="JSON Schema (draft 2020-12), or the shorthand {field: {type, enum}} with every field required; "
         "of tool_call {tool: the schema of its arguments}.",
     )
-
-
-class Source(Section):
-    """One file, or one pattern of files, that rows come from."""
-
-    path: str = Field(min_length=1, description="A file below the workspace; `*` matches within a folder.")
-    format: Literal["auto", "jsonl", "csv", "parquet"] = Field(
-        default="auto", description="auto: by the file's ending."
-    )
-    map: dict[str, str] = Field(
-        default_factory=dict, description="New name of a column: {text: utterance} reads `utterance` as `text`."
-    )
-    tags: list[Tag] = Field(
-        default_factory=list, description="Words that its rows carry, for `evaluation.slices: [tags]`."
-    )
-    role: Literal["train", "dev", "test", "golden", "adversarial"] | None = Field(
-        default=None,
-        description="Puts all its rows into this split. golden: rows that a release must get right; adversarial: rows "
-        "that try to break it. Neither is trained on, chosen by, or part of test.",
-    )
-    license: Licence | None = Field(
-        default=None, description="SPDX name in lower case that its rows are under; stands in card and release."
-    )
-
-
-class Data(Section):
-    """Where rows come from."""
-
-    sources: list[Source] = Field(
-        min_length=1, max_length=100, description="Files to read; default: everything in data/raw/ that tunec can read."
-    )
-    output: str | None = Field(
-        default=None,
-        description="The answer's column; default: the first of output, label, answer, or the schema's own fields.",
-    )
-
-
-class Ratios(Section):
-    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
-
-    train: Share = Field(
-        default=0.8, description="Share of the rows to learn from.", json_schema_extra=unit("share of rows")
-    )
-    dev: Share = Field(
-        default=0.1,
-        description="Share to choose by; of the train rows where the others are named.",
-        json_schema_extra=unit("share of rows"),
-    )
-    test: Share = Field(
-        default=0.1,
-        description="Share to decide by; write 0 where the data names its test rows.",
-        json_schema_extra=unit("share of rows"),
-    )
-
-
-class Splits(Section):
-    """How rows are parted. An official split column is respected; shares apply to what it leaves open."""
-
-    ratios: Ratios = Field(default_factory=Ratios)
-    stratify: bool = Field(
-        default=True, description="Keep the shares of labels alike in all splits, where rows have a label."
-    )
-    group_by: str | None = Field(
-        default=None,
-        min_length=1,
-        description="A column, such as a customer or document: rows of one value stay on one side, and shares are met "
-        "as nearly as whole groups can. Groups are not stratified.",
-    )
-    seed: int = Field(default=0, ge=0, description="Another seed parts the rows otherwise.")
 
 
 class Lora(Section):

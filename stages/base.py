@@ -362,6 +362,23 @@ class Gate:
     judge: Callable[[Any, float], Any]
 
 
+@dataclass(frozen=True)
+class DataGate:
+    """What a row must get past to reach training.
+
+    action: what happens where the task says nothing; actions: what it may say in `data.gates`.
+    look(seen, settings): the reasons against one stages.seen.Seen row. sift(corpus, settings): (place, reason, place of
+    the other) of rows that only show beside others, in a stages.corpus.Corpus. A reason never holds what stood there.
+    """
+
+    name: str
+    summary: str
+    action: str
+    look: Callable[[Any, Any], Iterator[str]] | None = None
+    sift: Callable[[Any, Any], Iterator[tuple[int, str, int | None]]] | None = None
+    actions: tuple[str, ...] = ("reject", "warn", "off")
+
+
 Shape = Literal["answers", "pairs", "verdicts", "texts"]
 
 

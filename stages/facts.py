@@ -34,6 +34,19 @@ def adapters() -> Mapping[str, Facts]:
     return {facts.name: facts for facts in _facts("adapters", "ADAPTER")}
 
 
+@cache
+def data_gates() -> Mapping[str, tuple[str, ...]]:
+    """What every stages/data_gates/ member can do, by name."""
+    files = sorted((Path(__file__).parent / "data_gates").glob("*.py"))
+    made = (_assigned(ast.parse(file.read_text(encoding="utf-8"))).get("DATA_GATE") for file in files)
+    return dict(sorted(_actions(call) for call in made if isinstance(call, ast.Call)))
+
+
+def _actions(call: ast.Call) -> tuple[str, tuple[str, ...]]:
+    given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "actions"}
+    return ast.literal_eval(call.args[0]), given.get("actions", ("reject", "warn", "off"))
+
+
 def _facts(folder: str, constant: str) -> Iterator[Facts]:
     files = sorted((Path(__file__).parent / folder).glob("*.py"))
     modules = {file.stem: _assigned(ast.parse(file.read_text(encoding="utf-8"))) for file in files}

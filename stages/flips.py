@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.metrics.exact_match import same
-from stages.readers import strict_json
 from stages.rows import dumps, read_jsonl
+from stages.strict_json import strict_json
 
 SHOWN = 50  # rows of one step
 LONGEST = 400  # characters of one text

@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-_RARE = ("group", "tags", "rejected", "text")
+_RARE = ("group", "tags", "rejected", "text", "when")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Row:
     output: the right answer.
     rejected: a worse answer, which may break the contract; the only answer of a row that tells what not to say.
     text: what continued pretraining reads; such a row has an empty input and no answer.
+    when: its time, where rows are parted by one.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Row:
     tags: tuple[str, ...] = ()
     rejected: Any = None
     text: str | None = None
+    when: str | float | None = None
 
     @property
     def answered(self) -> bool:
@@ -45,10 +47,13 @@ class Row:
         return self.text is None and (self.rejected is None or self.output is not None)
 
 
+_FIELDS = tuple(field.name for field in fields(Row))
+
+
 def as_dict(row: Row) -> dict[str, Any]:
     """The row as it is written: what few rows have, only where there is one."""
-    fields = asdict(row)
-    return {name: value for name, value in fields.items() if name not in _RARE or value not in (None, ())}
+    fields = ((name, getattr(row, name)) for name in _FIELDS)
+    return {name: value for name, value in fields if name not in _RARE or value not in (None, ())}
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> str:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-READABLE = (".jsonl", ".csv", ".parquet")
+COMPRESSED = ("gz", "bz2", "xz", "zst")
+_ENDINGS = {"jsonl": "jsonl", "json": "json", "csv": "csv", "tsv": "tsv", "parquet": "parquet", "xlsx": "xlsx"}
+_ENDINGS |= {"ndjson": "jsonl", "arrow": "arrow", "feather": "arrow"}
+_LINED = ("jsonl", "json", "csv", "tsv", "text")  # formats that may be compressed
 SPLIT_COLUMN = "split"
 SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
     ("dev", "validation", "valid", "val", "eval"), "dev"
 )
-APART = ("golden", "adversarial")  # splits that only a source's role or its column `split` makes
-SPLITS |= {name: name for name in APART}
+APART = ("golden", "adversarial")  # splits that only a source's role or its column `split` makes, and that are tested
+HOLDOUT = "holdout"  # rows that nothing reads until people ask: kept apart, and out of training
+SPLITS |= {name: name for name in (*APART, HOLDOUT)}
 VERDICT_COLUMNS = ("completion", "output", "answer")  # where `label` says whether the answer is good
 ANSWER_COLUMNS = ("output", "label", "answer")  # the first that a row has holds its answer
 
 
+def kind(name: str, format: str = "auto") -> str:
+    """The format of a file: the one that its source names, or the one of its ending, compressed or not."""
+    if format != "auto":
+        return format
+    *_, before, last = ["", *name.lower().split(".")]
+    return _lined(before) if last in COMPRESSED else _ENDINGS.get(last, "")
+
+
+def _lined(ending: str) -> str:
+    found = _ENDINGS.get(ending, "")
+    return found if found in _LINED else ""
+
+
 def readable(file: str) -> bool:
     """Whether a reader exists for a file's ending."""
-    return file.endswith(READABLE)
+    return bool(kind(file.rsplit("/", 1)[-1]))

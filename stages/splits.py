@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+import itertools
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write, fail
-from stages.rows import Row, read_rows, row_id, write_json, write_rows
-from stages.shapes import APART
+from stages.leaking import leaks
+from stages.rows import Row, read_jsonl, read_rows, row_id, write_json, write_jsonl
+from stages.shapes import APART, HOLDOUT
+from stages.sketches import Joined
 
-NAMES = ("train", "dev", "test", *APART)
+NAMES = ("train", "dev", "test", *APART, HOLDOUT)
 
 
 @dataclass(frozen=True)
 class Inputs:
     rows: Annotated[Path, Read("data.accepted")]
+    near: Annotated[Path, Read("data.near")]
 
 
 class SplitParams(Params):
@@ -26,6 +32,9 @@ class SplitParams(Params):
     test: Annotated[float, Key("splits.ratios.test")]
     stratify: Annotated[bool, Key("splits.stratify")]
     group_by: Annotated[str | None, Key("splits.group_by")]
+    order_by: Annotated[str | None, Key("splits.order_by")] = None
+    leakage: Annotated[str, Key("splits.leakage.action")] = "reject"
+    contained: Annotated[float, Key("splits.leakage.contained")] = 0.8
     seed: Annotated[int, Key("splits.seed")]
     form: Annotated[str, Key("output_format.type")]
     label: Annotated[str | None, Key("output_format.label")]
@@ -38,6 +47,8 @@ class Outputs:
     test: Annotated[Path, Write("test.jsonl")]
     golden: Annotated[Path, Write("golden.jsonl")]
     adversarial: Annotated[Path, Write("adversarial.jsonl")]
+    holdout: Annotated[Path, Write("holdout.jsonl")]
+    leaks: Annotated[Path, Write("leaks.jsonl")]
     report: Annotated[Path, Write("report.json", "metrics")]
 
 
@@ -49,28 +60,45 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
 
     The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
-    drawn label by label, rows with a group by group. out.*: JSONL, sizes sum to the accepted rows; golden and
-    adversarial hold what the data names so, and may be empty. Raises T303 when train, dev or test is.
+    drawn label by label, rows with a group by group, rows with a time the latest first. Rows that are alike are drawn
+    as one. A train row that says what a row of another split says is taken out, and listed in out.leaks: JSONL of
+    {id, of, split, how}. out.*: JSONL; golden, adversarial and holdout hold what the data names so, and may be empty.
+    Raises T303 when train, dev or test is.
     """
-    places = _by_group if params.group_by else _places
-    place = dict(places(read_rows(inputs.rows), params))
+    alike = [line["rows"] for line in read_jsonl(inputs.near)]
+    places = _by_group if params.group_by else _by_time if params.order_by else _places
+    place = dict(places(read_rows(inputs.rows), params, alike))
     leaking = _leaking(inputs.rows, place)
-    counts = {
-        name: write_rows(getattr(out, name), (row for row in read_rows(inputs.rows) if place.get(row.id) == name))
-        for name in NAMES
-    }
-    empty = [name for name, count in counts.items() if not count and name not in APART]
+    found = list(leaks(inputs.rows, place, alike, params.contained)) if params.leakage != "off" else []
+    for leak in found if params.leakage == "reject" else ():
+        del place[leak.id]
+    write_jsonl(out.leaks, map(asdict, found))
+    counts = _write(inputs.rows, place, out)
+    empty = [name for name in ("train", "dev", "test") if not counts[name]]
     if empty:
-        notes = (f"rows: {counts}",)
+        notes = (f"rows: {counts}", *([f"{len(found)} rows leaked"] if found else []))
         help = "bring more rows, raise the share in splits.ratios, or name the split in a column `split`"
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
     left_out = {"left_out": leaking} if leaking else {}
-    write_json(
-        out.report, {**counts, **left_out, "share_dev": params.dev, "share_test": params.test, "seed": params.seed}
-    )
+    leaked = {"leaks": len(found), "leak_action": params.leakage, "leaks_by": dict(Counter(leak.how for leak in found))}
+    shares = {"share_dev": params.dev, "share_test": params.test, "seed": params.seed}
+    write_json(out.report, {**counts, **left_out, **leaked, **shares})
 
 
-def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
+def _write(rows: Path, place: dict[str, str], out: Outputs) -> dict[str, int]:
+    """Copy each row's line into the file of its split; returns how many rows each has."""
+    counts = dict.fromkeys(NAMES, 0)
+    with ExitStack() as stack, rows.open("rb") as lines:
+        files = {name: stack.enter_context(getattr(out, name).open("wb")) for name in NAMES}
+        for line in lines:
+            split = place.get(json.loads(line)["id"])
+            if split is not None:
+                files[split].write(line)
+                counts[split] += 1
+    return counts
+
+
+def _places(rows: Iterable[Row], params: SplitParams, alike: list[list[str]]) -> Iterator[tuple[str, str]]:
     """(row id, split) for every row; only ids and labels are held in memory."""
     named: dict[str, str] = {}
     pools: dict[str | None, dict[str, list[str]]] = {None: defaultdict(list), "train": defaultdict(list)}
@@ -83,24 +111,42 @@ def _places(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str
             pools[row.split][_stratum(row, params)].append(row.id)
         else:
             named[row.id] = str(row.split)
-    yield from named.items()
     shares = _open_shares(set(named.values()), params)
     if texts:  # what has an answer is there to measure
+        yield from named.items()
         whole = sum(shares.values()) or 1.0
         yield from _draw(pools[None], {name: share / whole for name, share in shares.items()}, params.seed, "dev")
         return
+    drawn = pools[None] or pools["train"]
     if pools[None]:
-        yield from ((id, "train") for ids in pools["train"].values() for id in ids)
-    yield from _draw(pools[None] or pools["train"], shares, params.seed, "train")
+        named |= {id: "train" for ids in pools["train"].values() for id in ids}
+    held = _with_others(alike, {id for ids in drawn.values() for id in ids}, named)
+    named |= {id: "train" for id, head in held.items() if head is None}  # beside a row that is named: it leaks
+    yield from named.items()
+    heads = {stratum: [id for id in ids if id not in held] for stratum, ids in drawn.items()}
+    place = dict(_draw(heads, shares, params.seed, "train"))
+    yield from place.items()
+    yield from ((id, place[head]) for id, head in held.items() if head is not None)
 
 
-def _by_group(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, str]]:
+def _with_others(alike: list[list[str]], drawn: set[str], named: dict[str, str]) -> dict[str, str | None]:
+    """Rows that are not drawn themselves -> the row like them that is, where they go, too; None: they stay in train."""
+    held: dict[str, str | None] = {}
+    for ids in alike:
+        mine = [id for id in ids if id in drawn]
+        apart = any(named.get(id, "train") != "train" for id in ids)
+        held |= dict.fromkeys(mine) if apart else dict.fromkeys(mine[1:], mine[0] if mine else None)
+    return held
+
+
+def _by_group(rows: Iterable[Row], params: SplitParams, alike: list[list[str]]) -> Iterator[tuple[str, str]]:
     """(row id, split) for every row, a group at a time. A group goes where the furthest from training of its rows is
-    named to go; rows without a group are groups of one.
+    named to go; rows without a group are groups of one. Groups with rows that are alike are one.
     """
     groups: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
     for row in rows:
         groups[row.group if row.group is not None else f"row {row.id}"].append((row.id, row.split))
+    groups = _merged(groups, alike)
     claimed = {name: split for name, group in groups.items() if (split := _furthest(group))}
     yield from ((id, split) for name, split in claimed.items() for id, _ in groups[name])
     free = {name: group for name, group in groups.items() if name not in claimed}
@@ -111,9 +157,47 @@ def _by_group(rows: Iterable[Row], params: SplitParams) -> Iterator[tuple[str, s
     yield from ((id, split) for name, split in drawn for id, _ in open_[name])
 
 
+def _merged(
+    groups: dict[str, list[tuple[str, str | None]]], alike: list[list[str]]
+) -> dict[str, list[tuple[str, str | None]]]:
+    names = sorted(groups)
+    number = {id: place for place, name in enumerate(names) for id, _ in groups[name]}
+    joined = Joined()
+    for ids in alike:
+        for one, other in itertools.pairwise(ids):
+            joined.join(number[one], number[other])
+    found: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for place, name in enumerate(names):
+        found[names[joined.find(place)]] += groups[name]
+    return found
+
+
+def _by_time(rows: Iterable[Row], params: SplitParams, alike: list[list[str]]) -> Iterator[tuple[str, str]]:
+    """(row id, split) for every row: of those that name no split, the latest are test and those before them dev. A row
+    without a time counts as the earliest.
+    """
+    times: list[tuple[bool, float, str, str]] = []
+    taken: set[str] = set()
+    for row in rows:
+        if row.split in (None, "train") and row.answered:
+            number = float(row.when) if isinstance(row.when, int | float) else 0.0
+            times.append((row.when is not None, number, str(row.when), row.id))
+        else:
+            split = row.split if row.answered and row.split else "train"
+            taken.add(split)
+            yield row.id, split
+    times.sort(reverse=True)
+    shares, at = _open_shares(taken, params), 0
+    for name, share in shares.items():
+        until = at + round(share * len(times))
+        yield from ((id, name) for *_, id in times[at:until])
+        at = until
+    yield from ((id, "train") for *_, id in times[at:])
+
+
 def _furthest(group: list[tuple[str, str | None]]) -> str | None:
     """The split that claims a group, of those that its rows are named to be in; train claims none."""
-    return next((name for name in (*APART, "test", "dev") if any(split == name for _, split in group)), None)
+    return next((name for name in (*APART, HOLDOUT, "test", "dev") if any(split == name for _, split in group)), None)
 
 
 def _draw_groups(sizes: dict[str, int], shares: dict[str, float], seed: int) -> Iterator[tuple[str, str]]:
@@ -136,8 +220,9 @@ def _open_shares(taken: set[str], params: SplitParams) -> dict[str, float]:
 def _leaking(rows: Path, place: dict[str, str]) -> int:
     """Take wrong answers to inputs of dev and test out of `place`, and what a group would put there; gives how many."""
     wrong = {row.id: _asked(row) for row in read_rows(rows) if not row.answered}
-    asked = (_asked(row) for row in read_rows(rows) if row.answered and place[row.id] != "train")
-    held = set(asked) if wrong else set()
+    if not wrong:
+        return 0
+    held = {_asked(row) for row in read_rows(rows) if row.answered and place[row.id] != "train"}
     leaking = [id for id, question in wrong.items() if place[id] != "train" or question in held]
     for id in leaking:
         del place[id]
@@ -190,4 +275,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=SplitParams,
     outputs=Outputs,
+    libraries=("numpy", "opencc"),
 )

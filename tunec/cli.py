@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunec import data_commands
 from tunec.releasing import commands as releases
 from tunec.serving import commands as serving
 from tunec.sweeping import commands as sweeps
@@ -28,10 +29,9 @@ app.command()(serving.serve)
 app.command()(serving.ask)
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
-data_ = typer.Typer(help="Look at the rows.", no_args_is_help=True)
-app.add_typer(data_, name="data")
 app.add_typer(releases.app)
 app.add_typer(sweeps.app)
+app.add_typer(data_commands.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
@@ -267,26 +267,6 @@ def export_data(
     from tunec.providing import export
 
     print(export(Path(), provider, out or Path("build", f"export-{provider}"), list(overrides or [])))
-
-
-@data_.command("show")
-def data_show(
-    row: Annotated[str, typer.Argument(help="A row's id, or a row of train by its number.")],
-    overrides: Overrides = None,
-    mask: Annotated[
-        bool, typer.Option("--mask", help="As the model is trained on it, what is learned marked.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print a row of the build's splits."""
-    from stages.rows import as_dict
-    from tunec import masking
-
-    if not mask:
-        _json(as_dict(masking.find(Path(), row)[0]))
-        return
-    shown = masking.mask(Path(), row, list(overrides or []))
-    _json([one.json() for one in shown]) if as_json else print("\n\n".join(one.text() for one in shown))
 
 
 @import_.command()

@@ -475,5 +475,32 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "An answer that breaks the contract, such as one that was cut.",
         "Raise `evaluation.max_new_tokens`, then build and release again.",
     ),
+    "T601": ("An .xlsx file, and openpyxl is not installed.", "`pip install 'tunec[xlsx]'`, or save the sheet as CSV."),
+    "T602": (
+        "The gate `semantic` without semhash, or without a model of embeddings.",
+        "`pip install 'tunec[semantic]'`, and name the folder of a model2vec model in `data.dedupe.embedder`.",
+    ),
+    "T603": (
+        "A data set of the Hub that cannot be fetched, or that has no such file.",
+        "Look at its name and commit, and at the network; `HF_TOKEN` opens one that is private.",
+    ),
+    "T611": ("What `tunec data check` was given is no file.", "Name data files; paths count from here."),
+    "T613": (
+        "`tunec data show` was asked for a reason that no row has.",
+        "Choose one of the gates that the help lists.",
+    ),
+    "T614": (
+        "What `tunec data diff` was given is no version of the rows.",
+        "Name a file of rows, or a commit whose build lies in DVC's cache.",
+    ),
+    "T615": ("`tunec data forget` was given no FIELD=VALUE.", "Write it like `--where customer=1234`."),
+    "T616": (
+        "No row of the sources has the value that is to be forgotten.",
+        "Look at the column's name and the value.",
+    ),
+    "T617": (
+        "A source that holds rows to be forgotten, and that tunec cannot write anew.",
+        "Take out the rows that the help names by hand, and say it again.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -9,12 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from compiler.workspace import Peek
+from stages import shapes
+from stages.row_shapes import Unshaped, columns
 from stages.shapes import SPLIT_COLUMN, SPLITS
 
 _BEGINNING = 256 * 1024  # bytes that are looked into
@@ -32,7 +35,9 @@ def peek(path: Path, format: str) -> Peek | None:
 
 @lru_cache(maxsize=256)
 def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
-    kind = path.suffix.removeprefix(".") if format == "auto" else format
+    kind = shapes.kind(path.name, format)
+    if path.suffix.removeprefix(".") in shapes.COMPRESSED:
+        return None
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING)
     whole = len(beginning) == size
@@ -40,9 +45,17 @@ def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
     rows = list(_READERS[kind](text, whole)) if kind in _READERS else []
     if not rows:
         return None
-    columns = frozenset(name for row in rows for name in row)
+    columns = frozenset(name for row in rows for name in _columns(row))
     splits = {SPLITS.get(str(row.get(SPLIT_COLUMN)).strip().lower()) for row in rows}
     return Peek(columns, _count(path, size, len(beginning), len(rows), kind), frozenset(filter(None, splits)))
+
+
+def _columns(row: dict[str, Any]) -> Iterable[str]:
+    """The row's columns, those among them that follow from its shape."""
+    try:
+        return columns(row)
+    except Unshaped:
+        return row
 
 
 def _count(path: Path, size: int, looked: int, found: int, kind: str) -> int:
@@ -52,7 +65,7 @@ def _count(path: Path, size: int, looked: int, found: int, kind: str) -> int:
         return round(found * size / looked)
     with path.open("rb") as file:
         lines = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
-    return max(found, lines - (kind == "csv"))
+    return max(found, lines - (kind in ("csv", "tsv")))
 
 
 def _jsonl(text: str, whole: bool) -> Iterator[dict[str, Any]]:
@@ -68,8 +81,9 @@ def _jsonl(text: str, whole: bool) -> Iterator[dict[str, Any]]:
 
 def _csv(text: str, whole: bool) -> Iterator[dict[str, Any]]:
     """The cells of each row by the header's names. A damaged file shows nothing: `data` says what is wrong with it."""
+    mark = max(",;\t|", key=text.split("\n", 1)[0].count)
     try:
-        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        rows = list(csv.DictReader(io.StringIO(text), strict=True, delimiter=mark))
     except csv.Error:
         return
     for row in rows if whole else rows[:-1]:
@@ -77,4 +91,20 @@ def _csv(text: str, whole: bool) -> Iterator[dict[str, Any]]:
             yield row
 
 
-_READERS = {"jsonl": _jsonl, "csv": _csv}
+def _json(text: str, whole: bool) -> Iterator[dict[str, Any]]:
+    """The elements of an array, as many as the beginning holds; otherwise an object a line."""
+    if not text.lstrip().startswith("["):
+        yield from _jsonl(text, whole)
+        return
+    decoder, at = json.JSONDecoder(), text.index("[") + 1
+    while found := _ELEMENT.match(text, at):
+        try:
+            row, at = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            return
+        if isinstance(row, dict):
+            yield row
+
+
+_ELEMENT = re.compile(r"[\s,]*(?=[{\[\"\-\w])")
+_READERS = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _csv}

@@ -20,6 +20,7 @@ from compiler.checks import (
     model,
     paths,
     recipe,
+    sources,
     splits,
     sweeping,
     template,
@@ -35,6 +36,7 @@ from stages.base import Diagnostic
 _MODULES: tuple[ModuleType, ...] = (
     paths,
     data,
+    sources,
     splits,
     template,
     contract,

@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 from compiler.parse import Node
 from compiler.resolve import COMMAND_LINE
 from compiler.schema import expand
-from compiler.task import Source, Task
+from compiler.sources import Source
+from compiler.task import Task
 from compiler.workspace import Peek, Workspace
 from stages.base import Diagnostic, Severity, Span
 from stages.facts import methods
@@ -119,13 +120,15 @@ class Look:
         seen = (
             (index, source, file, self.workspace.peek(file, source.format))
             for index, source in enumerate(self.task.data.sources)
-            for file in self.workspace.glob(source.path)
+            for file in ([] if source.hub else self.workspace.glob(source.path))
         )
         return tuple((index, source, file, peek) for index, source, file, peek in seen if peek is not None)
 
     @cached_property
     def seen_whole(self) -> bool:
         """Whether every data file could be looked into, so that what none of them shows is not there."""
+        if any(source.hub for source in self.task.data.sources):
+            return False
         files = {file for source in self.task.data.sources for file in self.workspace.glob(source.path)}
         return bool(self.peeks) and files == {file for _, _, file, _ in self.peeks}
 

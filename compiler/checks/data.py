@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
-from stages.shapes import ANSWER_COLUMNS, APART, SPLIT_COLUMN, VERDICT_COLUMNS, readable
+from stages.row_shapes import CONTAINERS, DERIVED
+from stages.shapes import ANSWER_COLUMNS, APART, HOLDOUT, SPLIT_COLUMN, VERDICT_COLUMNS, readable
 from stages.templating import placeholders
 
+_KEPT = (*APART, HOLDOUT)
+# Columns that gates and reports read, whoever else does.
+_TOLD = {"id", "tools", "call", "entities", "license", "licence", "language", "lang", "parent", *CONTAINERS, *DERIVED}
 # The columns that rows of a shape have beside those of the input; answers have a column of their own, see T109.
 _SHAPES = {"pairs": ("chosen", "rejected"), "verdicts": ("label",), "texts": ("text",)}
 
@@ -34,7 +38,9 @@ def column_is_read(look: Look) -> Iterator[Found]:
 
     It may be forgotten in `input_template`. Where it is meant to stay out, there is nothing to do.
     """
-    read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, look.task.splits.group_by, "id"}
+    splits, data = look.task.splits, look.task.data
+    read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, splits.group_by, splits.order_by}
+    read |= {data.tags, data.licenses.column, *data.patterns, *(quota.by for quota in data.quotas), *_TOLD}
     unused = sorted(look.columns - read - set(_SHAPES.get(look.shape, ())))
     if unused and look.seen_whole:
         names = ", ".join(f"`{name}`" for name in unused[:8])
@@ -50,8 +56,8 @@ def golden_is_kept_apart(look: Look) -> Iterator[Found]:
     """
     for file, index, other in _twice(look):
         roles = {look.task.data.sources[i].role for i in (index, other)}
-        if roles & set(APART) and len(roles) == 2:
-            role = next(role for role in APART if role in roles)
+        if roles & set(_KEPT) and len(roles) == 2:
+            role = next(role for role in _KEPT if role in roles)
             first = look.task.data.sources[other]
             note = f"`{first.path}` reads it as {first.role or 'ordinary rows'} as well"
             help = f"move it out of the way of that source, such as to data/{role}/"
@@ -66,7 +72,7 @@ def selection_never_reads_test(look: Look) -> Iterator[Found]:
     """
     for file, index, other in _twice(look):
         roles = {look.task.data.sources[i].role for i in (index, other)}
-        if len(roles) == 2 and not roles & set(APART):
+        if len(roles) == 2 and not roles & set(_KEPT):
             named = " and ".join(sorted(role or "unassigned" for role in roles))
             help = "give each role files of its own"
             why = "selection would read the test split" if roles == {"dev", "test"} else "rows would be on both sides"
@@ -148,7 +154,7 @@ def format_can_be_told(look: Look) -> Iterator[Found]:
     for index, source in enumerate(look.task.data.sources):
         files = [] if unsafe(source.path, look.workspace) else look.workspace.glob(source.path)
         if source.format == "auto" and files and not any(readable(file) for file in files):
-            help = "write `format: jsonl`, `csv` or `parquet` beside the path"
+            help = "write its `format:` beside the path, such as jsonl, csv or text"
             yield Found(f"`{files[0]}`: no format has this ending", f"data.sources.{index}.path", help)
 
 

@@ -23,6 +23,8 @@ def source_exists(look: Look) -> Iterator[Found]:
     Paths count from the folder of task.yaml. Put the file there, or correct the path.
     """
     for index, source in enumerate(look.task.data.sources):
+        if source.hub:
+            continue
         if not unsafe(source.path, look.workspace) and not look.workspace.glob(source.path):
             what = "matches no file" if "*" in source.path else "is not there"
             near = did_you_mean(source.path, look.workspace.glob("data/raw/*"))
@@ -40,6 +42,8 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
     under a plain name.
     """
     paths = [(source.path, f"data.sources.{index}.path") for index, source in enumerate(look.task.data.sources)]
+    if look.task.data.dedupe.embedder:
+        paths.append((look.task.data.dedupe.embedder, "data.dedupe.embedder"))
     if look.task.base_model.path:
         paths.append((look.task.base_model.path, "base_model.path"))
     if look.task.training.signals.general:

@@ -29,7 +29,9 @@ HEAVY = {
 OPEN_TO_THE_COMPILER = {
     "stages.base",
     "stages.facts",
+    "stages.kinds",
     "stages.patterns",
+    "stages.row_shapes",
     "stages.schemas",
     "stages.shapes",
     "stages.templating",

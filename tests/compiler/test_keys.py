@@ -29,7 +29,7 @@ TEXT = {
     "task_type": "extraction",
     "input_template": "{text}",
     "output_format": {"type": "json", "schema": {"people": {"type": "string"}}},
-    "data": {"sources": [{"path": ROWS}]},
+    "data": {"sources": [{"path": ROWS}], "quotas": [{"by": "tag", "value": "a", "min": 1.0}]},
     "training": {"base_model": MODEL},
     "evaluation": {"metrics": ["exact_match"]},
     "success_criteria": {"primary_metric": "exact_match", "threshold": 0.7},
@@ -74,10 +74,32 @@ OTHER: dict[str, Any] = {
     "data.sources.tags": ["web"],
     "data.sources.role": "test",
     "data.sources.license": "cc-by-4.0",
+    "data.sources.encoding": "big5",
+    "data.sources.shape": "columns",
+    "data.sources.hub": f"a/b@{COMMITS[0]}",
     "data.output": "slots",
+    "data.tags": "kinds",
+    "data.gates": {"near": "off"},
+    "data.dedupe.threshold": 0.9,
+    "data.dedupe.semantic": 0.9,
+    "data.dedupe.embedder": "models/words",
+    "data.length.max_tokens": 100,
+    "data.length.min_words": 2,
+    "data.patterns": {"text": "a"},
+    "data.pii.types": {"email": "redact"},
+    "data.pii.regions": ["DE"],
+    "data.licenses.column": "terms",
+    "data.licenses.refuse": ["none"],
+    "data.quotas.by": "label",
+    "data.quotas.value": "b",
+    "data.quotas.min": 5.0,
+    "data.quotas.max": 9.0,
     "splits.ratios.dev": 0.1000001,
     "splits.ratios.test": 0.1000001,
     "splits.group_by": "customer",
+    "splits.order_by": "day",
+    "splits.leakage.action": "warn",
+    "splits.leakage.contained": 0.9,
     "splits.stratify": False,
     "splits.seed": 1,
     "baselines": {"majority": False},
@@ -202,8 +224,8 @@ def parts(annotation: Any) -> Iterator[Any]:
 
 def with_value(task: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     first, _, rest = path.partition(".")
-    if first == "sources":
-        return {**task, "sources": [{**task["sources"][0], rest: value}]}
+    if first in ("sources", "quotas"):
+        return {**task, first: [{**task[first][0], rest: value}]}
     return {**task, first: with_value(task.get(first, {}), rest, value) if rest else value}
 
 

@@ -59,7 +59,7 @@ def test_neither_key_order_nor_comments_change_a_byte(seed: int) -> None:
 
 def test_the_order_of_the_answers_fields_is_part_of_the_meaning_and_dvc_sees_it() -> None:
     other = FULL.replace("{day: {type: string}, hour: {type: string}}", "{hour: {type: string}, day: {type: string}}")
-    before, after = (yaml.safe_load(compiled(text).params_yaml)["data"]["contract"] for text in (FULL, other))
+    before, after = (yaml.safe_load(compiled(text).params_yaml)["data"]["making"]["contract"] for text in (FULL, other))
     assert before["schema_"] == after["schema_"], "as DVC compares them"
     assert (before["order"], after["order"]) == (["people", "date", "day", "hour"], ["people", "date", "hour", "day"])
 

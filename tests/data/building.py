@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from stages import data, splits
-from stages.shapes import APART
 from tests.compiling import compiled, params
 
 LABELS = """\
@@ -32,6 +31,8 @@ class Read:
     accepted: bytes
     rejected: list[dict[str, Any]]
     report: dict[str, Any]
+    flagged: list[dict[str, Any]]
+    near: bytes
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -55,10 +56,12 @@ def read(files: Mapping[str, bytes], task: str = LABELS) -> Read:
         for name, content in files.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(content)
-        out = data.Outputs(Path("accepted.jsonl"), Path("rejected.jsonl"), Path("report.json"))
+        out = data.Outputs(**{name: Path(write.path) for name, write in data.STAGE.writes().items()})
         data.run(data.Inputs(tuple(map(Path, files))), data.DataParams(**found), out)
         rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
-        return Read(out.accepted.read_bytes(), rejected, json.loads(out.report.read_text(encoding="utf-8")))
+        flagged = list(map(json.loads, out.flagged.read_bytes().splitlines()))
+        report = json.loads(out.report.read_text(encoding="utf-8"))
+        return Read(out.accepted.read_bytes(), rejected, report, flagged, out.near.read_bytes())
 
 
 def read_jsonl(rows: Iterable[Any], task: str = LABELS) -> Read:
@@ -69,14 +72,19 @@ def jsonl(rows: Iterable[Any]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def split(accepted: bytes, task: str = LABELS) -> dict[str, list[dict[str, Any]]]:
-    """Run the splits stage on the data stage's output: split -> its rows."""
+def split(accepted: bytes, task: str = LABELS, near: bytes = b"") -> dict[str, list[dict[str, Any]]]:
+    """Run the splits stage on the data stage's output: split -> its rows; and `leaks`, where there are any."""
     found = _params(task, (), "splits")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "accepted.jsonl").write_bytes(accepted)
-        names = {name: home / f"{name}.jsonl" for name in splits.NAMES}
-        out = splits.Outputs(**names, report=home / "report.json")
-        splits.run(splits.Inputs(home / "accepted.jsonl"), splits.SplitParams(**found), out)
-        parts = {name: list(map(json.loads, path.read_bytes().splitlines())) for name, path in names.items()}
-        return {name: part for name, part in parts.items() if part or name not in APART}
+        (home / "near.jsonl").write_bytes(near)
+        out = splits.Outputs(**{name: home / write.path for name, write in splits.STAGE.writes().items()})
+        inputs = splits.Inputs(home / "accepted.jsonl", home / "near.jsonl")
+        splits.run(inputs, splits.SplitParams(**found), out)
+        parts = {name: lines(getattr(out, name)) for name in (*splits.NAMES, "leaks")}
+        return {name: part for name, part in parts.items() if part or name in ("train", "dev", "test")}
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return list(map(json.loads, path.read_bytes().splitlines()))

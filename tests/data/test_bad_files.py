@@ -10,7 +10,9 @@ import pytest
 
 from compiler.parse import ParseError
 from stages.base import Diagnostic, UserError
+from tests.compiling import refused
 from tests.data.building import LABELS, Read, read
+from tunec.examining import examine
 
 BAD = Path(__file__).parent / "bad"
 MANIFEST: list[dict[str, Any]] = json.loads((BAD / "manifest.json").read_text(encoding="utf-8"))
@@ -22,30 +24,43 @@ READ: dict[str, tuple[int, dict[int, str]]] = {
     "03_utf8_bom.jsonl": (40, {}),
     "08_invalid_utf8_bytes.jsonl": (6, {4: "not UTF-8 at byte 21"}),
     "09_nul_bytes.jsonl": (7, {4: "not JSON: Invalid control character", 5: "not JSON: Expecting value"}),
-    "14_one_megabyte_row.jsonl": (6, {4: "longer than 1,000,000 bytes"}),
+    "10_duplicate_ids.jsonl": (6, {7: "a duplicate"}),
+    "12_conflicting_labels.jsonl": (5, dict.fromkeys((1, 7, 8, 9), "the same input has another answer")),
+    "13_unseen_label_in_test.jsonl": (40, dict.fromkeys((41, 42, 43), "the answer is none of account")),
+    "14_one_megabyte_row.jsonl": (6, {4: "longer than 1,000,000 bytes: 1,000,0"}),
     "15_mixed_line_endings.jsonl": (6, {5: "not JSON: Extra data"}),
     "17_nested_arrays_10k.jsonl": (4, {3: "not JSON: nested more than 100 deep"}),
     "19_csv_embedded_newlines.csv": (4, {}),
     "21_csv_formula_injection.csv": (4, {}),
-    "24_pii_rows.jsonl": (12, {}),
+    "23_leaked_test.jsonl": (8, {}),
+    "23_leaked_train.jsonl": (36, {}),
+    "24_pii_rows.jsonl": (
+        8,
+        {
+            6: "it holds a secret: api_key",
+            7: "it holds a secret: aws_key",
+            9: "it holds a secret: password",
+            10: "it holds a secret: private_key",
+        },
+    ),
     "25_prompt_injection_and_template_tokens.jsonl": (10, {}),
 }
 # File -> (code, message, line, some of the notes).
-REFUSED: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
+REFUSED: dict[str, tuple[str, str, int | None, tuple[str, ...]]] = {
     "04_utf16le_bom.jsonl": ("T302", "04_utf16le_bom.jsonl is UTF-16, and UTF-8 is read", 1, ()),
     "06_big5_zhtw.jsonl": (
-        "T301",
-        "none of 16 rows is left",
-        5,
-        ("12 of them: not UTF-8 at byte 23", "4 of them: not UTF-8 at byte 22"),
+        "T302",
+        "06_big5_zhtw.jsonl is not UTF-8; it looks like big5",
+        1,
+        ("line 1 is not UTF-8 at byte 22",),
     ),
-    "18_nested_objects_100k.json": (
-        "T112",
-        "`data/raw/18_nested_objects_100k.json`: no format has this ending",
-        None,
-        (),
+    "18_nested_objects_100k.json": ("T301", "none of 1 rows is left", 1, ("1 of them: not JSON: nested more than",)),
+    "22_csv_semicolon_latin1.csv": (
+        "T302",
+        "22_csv_semicolon_latin1.csv is not UTF-8; it looks like cp1257",
+        2,
+        ("line 2 is not UTF-8 at byte 3",),
     ),
-    "22_csv_semicolon_latin1.csv": ("T302", "22_csv_semicolon_latin1.csv is not UTF-8", 1, ()),
     "26_missing_and_null_fields.jsonl": (
         "T301",
         "none of 13 rows is left",
@@ -72,9 +87,9 @@ def read_bad(name: str, task: str = LABELS, *extra: bytes) -> Read:
 
 
 def refusal(name: str, task: str = LABELS) -> Diagnostic:
-    with pytest.raises((UserError, ParseError)) as refused:
+    with pytest.raises((UserError, ParseError)) as stopped:
         read_bad(name, task)
-    (found,) = refused.value.diagnostics
+    (found,) = stopped.value.diagnostics
     return found
 
 
@@ -102,13 +117,78 @@ def test_a_file_of_which_nothing_is_left_stops_the_build(name: str) -> None:
 
 def test_the_tables_hold_every_file_of_the_manifest() -> None:
     files = {path.name for path in BAD.iterdir()} - {"README.md", "manifest.json"}
-    assert files == {item["file"] for item in MANIFEST} == READ.keys() | REFUSED.keys()
+    assert files == {item["file"] for item in MANIFEST} == READ.keys() | REFUSED.keys() | OTHERS | TASKS
+
+
+# What `tunec data check FILE` says where no task is: (lines rejected, lines flagged). Files of one line a rejection, or
+# none, follow the manifest.
+FLAGGED: dict[str, tuple[set[int], set[int]]] = {
+    "09_nul_bytes.jsonl": ({4, 5}, {9}),
+    "10_duplicate_ids.jsonl": ({7}, {5, 6}),
+    "13_unseen_label_in_test.jsonl": (set(), {41, 42, 43}),
+    "15_mixed_line_endings.jsonl": ({5}, set()),
+    "18_nested_objects_100k.json": ({1}, set()),
+    "23_leaked_train.jsonl": (set(), set()),
+    "24_pii_rows.jsonl": ({6, 7, 9, 10}, {1, 2, 3, 4, 5, 8, 11}),
+    "25_prompt_injection_and_template_tokens.jsonl": (set(), {1, 10}),
+    "28_not_json_dialects.jsonl": (set(range(1, 11)), set()),
+    "31_only_blank_lines.jsonl": ({1, 2, 3}, set()),
+    "33_single_class.jsonl": (set(), {1}),
+    "34_extreme_imbalance.jsonl": (set(), {991}),
+}
+OTHERS = {
+    "33_single_class.jsonl",
+    "34_extreme_imbalance.jsonl",
+    "36_entity_offsets_bad.jsonl",
+    "37_tool_calls_bad.jsonl",
+    "44_license_field_conflict.jsonl",
+}
+TASKS = {"39_yaml_bomb.yaml", "40_yaml_python_tag.yaml", "41_yaml_surprises.yaml", "42_zip_slip_names.txt"}
+WHOLE = {
+    "04_utf16le_bom.jsonl",
+    "06_big5_zhtw.jsonl",
+    "22_csv_semicolon_latin1.csv",
+    "30_empty.jsonl",
+    "32_header_only.csv",
+}
+
+
+@pytest.mark.parametrize("item", [i for i in MANIFEST if i["file"] not in TASKS], ids=lambda i: i["file"])
+def test_checking_a_file_without_a_task_says_what_the_manifest_expects(item: dict[str, Any], tmp_path: Path) -> None:
+    name = item["file"]
+    if name in WHOLE:
+        with pytest.raises(UserError) as refused:
+            examine(tmp_path, [BAD / name])
+        assert refused.value.diagnostics[0].code in ("T301", "T302") and refused.value.diagnostics[0].help
+        return
+    found = examine(tmp_path, [BAD / name])
+    expected = FLAGGED.get(name, (set(item.get("bad_lines", ())), set()))
+    assert ({one["line"] for one in found.rejected}, {one["line"] for one in found.flagged}) == expected
+    assert found.report["read"] == found.report["accepted"] + found.report["rejected"]
+    assert all(str(BAD / name) == one["file"] for one in (*found.rejected, *found.flagged))
+
+
+def test_the_leaked_pair_has_one_exact_copy_and_three_after_normalisation(tmp_path: Path) -> None:
+    found = examine(tmp_path, [BAD / "23_leaked_train.jsonl", BAD / "23_leaked_test.jsonl"])
+    assert [(one["line"], one["gate"]) for one in found.rejected] == [(33, "duplicates")]
+    assert sorted(leak["line"] for leak in found.leaks) == [34, 35, 36] and not found.clean
+
+
+@pytest.mark.parametrize("name", sorted(TASKS - {"42_zip_slip_names.txt"}))
+def test_hostile_yaml_is_refused_as_a_task(name: str) -> None:
+    assert refused((BAD / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("line", (BAD / "42_zip_slip_names.txt").read_text(encoding="utf-8").splitlines())
+def test_no_name_leads_out_of_the_workspace(line: str) -> None:
+    task = LABELS + f"data: {{sources: [{{path: {json.dumps(line)}}}]}}\n"
+    assert {"T101", "T102"} & {found.code for found in refused(task, line)}
 
 
 @pytest.mark.parametrize("item", [i for i in MANIFEST if i["file"] in READ], ids=lambda i: i["file"])
 def test_what_the_manifest_expects_is_what_happens(item: dict[str, Any]) -> None:
     accepted, reasons = READ[item["file"]]
-    if item["file"] not in ("14_one_megabyte_row.jsonl", "15_mixed_line_endings.jsonl", "24_pii_rows.jsonl"):
+    if item["file"] not in (*FLAGGED, "15_mixed_line_endings.jsonl"):
         assert accepted == item.get("rows", accepted)
         assert set(reasons) == set(item.get("bad_lines", ()))
 

@@ -1,0 +1,18 @@
+"""Rows with nothing to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.base import DataGate
+from stages.seen import Seen, Settings
+
+
+def look(seen: Seen, settings: Settings) -> Iterator[str]:
+    if not seen.words and not any(sign.isalnum() or ord(sign) > 0x2190 for sign in seen.text):
+        yield "the input holds no word"
+    elif len(seen.words) < settings.min_words:
+        yield f"the input has fewer than {settings.min_words} words"
+
+
+DATA_GATE = DataGate("triviality", "every input says something", "reject", look)

@@ -1,0 +1,220 @@
+"""A record of a source as a canonical row, or the reason why it cannot be one."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from typing import Annotated, Any
+
+from stages.base import Key, Params, Shape
+from stages.contract import Contract
+from stages.row_shapes import Unshaped, columns
+from stages.rows import Row, dumps, row_id
+from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, VERDICT_COLUMNS
+from stages.strict_json import strict_json
+
+_GOOD = {"true": True, "1": True, "false": False, "0": False}
+_UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
+
+
+class Source(Params):
+    """A source as task.yaml names it, and the files that its path matches."""
+
+    path: str
+    format: str
+    map: dict[str, str]
+    tags: tuple[str, ...]
+    role: str | None
+    files: tuple[str, ...]
+    encoding: str = "auto"
+    shape: str = "auto"
+    hub: str | None = None
+
+
+class Making(Params):
+    """How records become rows."""
+
+    output: Annotated[str | None, Key("data.output")]
+    group_by: Annotated[str | None, Key("splits.group_by")]
+    order_by: Annotated[str | None, Key("splits.order_by")] = None
+    tags: Annotated[str | None, Key("data.tags")] = None
+    input_template: Annotated[str, Key("input_template")]
+    shape: Annotated[Shape, Key("data.shape")] = "answers"
+    contract: Contract
+
+
+class Rejected(Exception):
+    """This record cannot be a row; the message says why. gate: `row` or `contract`."""
+
+    def __init__(self, reason: str, gate: str = "row") -> None:
+        super().__init__(reason)
+        self.gate = gate
+
+
+def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple[str, ...]) -> Row:
+    """A record as a canonical row of `params.shape`: what the template reads, and the answers. Raises Rejected."""
+    if params.shape == "texts" and not _has_answer(fields, params):
+        row = _text(fields)
+    elif params.shape == "pairs":
+        row = _pair(_given(fields, wanted), fields, params.contract)
+    elif params.shape == "verdicts":
+        row = _verdict(_given(fields, wanted), fields, params)
+    else:
+        given = _given(fields, wanted)
+        answer = _checked(_answer(fields, params, ANSWER_COLUMNS), params.contract)
+        row = Row(row_id(given, answer), given, answer)
+    split = source.role or _official_split(fields)
+    if params.shape == "texts" and row.answered and split == "train":
+        raise Rejected("it has an answer, so it is no text to train on")
+    group, place = _group(fields, params.group_by), split if row.answered else _trained_on(split)
+    tags = (*source.tags, *(tag for tag in _tags(fields, params.tags) if tag not in source.tags))
+    return replace(row, split=place, group=group, tags=tags, when=_when(fields, params.order_by))
+
+
+def _given(fields: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
+    missing = [name for name in wanted if fields.get(name) is None]
+    if missing:
+        raise Rejected(f"the input field {missing[0]} is missing")
+    given = {name: fields[name] for name in wanted}
+    if all(_is_empty(value) for value in given.values()):
+        raise Rejected("every input field is empty")
+    return given
+
+
+def _pair(given: dict[str, Any], fields: dict[str, Any], contract: Contract) -> Row:
+    """{…, chosen, rejected}: the chosen answer is the right one."""
+    if fields.get("chosen") is None:
+        raise Rejected("the answer is missing: no column chosen")
+    chosen, rejected = _checked(fields["chosen"], contract), _worse(fields.get("rejected"), contract)
+    if contract.write(chosen) == contract.spell(rejected):
+        raise Rejected("chosen and rejected are the same answer")
+    return Row(row_id(given, {"chosen": chosen, "rejected": rejected}), given, chosen, rejected=rejected)
+
+
+def _verdict(given: dict[str, Any], fields: dict[str, Any], params: Making) -> Row:
+    """{…, completion, label}: a right answer, or one that is not to be given."""
+    good = _GOOD.get(str(fields.get("label")).strip().lower())
+    if good is None:
+        raise Rejected("the label says neither true nor false")
+    answer = _answer(fields, params, VERDICT_COLUMNS)
+    if good:
+        answer = _checked(answer, params.contract)
+        return Row(row_id(given, answer), given, answer)
+    answer = _worse(answer, params.contract)
+    return Row(row_id(given, {"rejected": answer}), given, None, rejected=answer)
+
+
+def _text(fields: dict[str, Any]) -> Row:
+    """{text}: nothing is asked and nothing answered."""
+    text = fields.get("text")
+    if not isinstance(text, str) or _is_empty(text):
+        raise Rejected("the text is missing or empty")
+    return Row(row_id({}, text), {}, None, text=text)
+
+
+def _trained_on(split: str | None) -> str:
+    if split not in (None, "train"):
+        raise Rejected(f"it names no right answer, so it cannot stand in {split}")
+    return "train"
+
+
+def _group(fields: dict[str, Any], column: str | None) -> str | None:
+    value = fields.get(column) if column else None
+    return None if value is None else value if isinstance(value, str) else dumps(value)
+
+
+def _when(fields: dict[str, Any], column: str | None) -> str | float | None:
+    value = fields.get(column) if column else None
+    return (
+        value
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else None
+        if value is None
+        else str(value)
+    )
+
+
+def _tags(fields: dict[str, Any], column: str | None) -> list[str]:
+    """A row's own tags: a list, or a text with commas between them."""
+    value = fields.get(column) if column else None
+    given = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    return list(dict.fromkeys(str(tag).strip() for tag in given if str(tag).strip()))
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip() or all(unicodedata.category(char) in _UNSEEN for char in value)
+    return value in ([], {})
+
+
+def _answer(fields: dict[str, Any], params: Making, columns: tuple[str, ...]) -> Any:
+    """What stands in the answer's column, or in columns that bear the names of its fields."""
+    own = params.contract.fields if params.contract.type == "json" else ()
+    column = params.output or next((name for name in columns if name in fields and name not in own), None)
+    if column is None and own:
+        return {name: fields[name] for name in own if name in fields}
+    if column is None or column not in fields:
+        raise Rejected(f"the answer is missing: no column {params.output or ', '.join(columns)}")
+    return fields[column]
+
+
+def _checked(value: Any, contract: Contract) -> Any:
+    answer = _out_of_text(value, contract)
+    if contract.type == "label" and answer in contract.labels:  # the schema says no more of a label
+        return answer
+    if broken := contract.errors(answer):
+        raise Rejected("; ".join([*broken, *_nearly(answer, contract)]), "contract")
+    return answer
+
+
+def _nearly(answer: Any, contract: Contract) -> list[str]:
+    """The label that an answer was meant to be, where only case and blanks are wrong."""
+    meant = [label for label in contract.labels if label.casefold() == str(answer).strip().casefold()]
+    return [f"it is {label} but for case or blanks" for label in meant[:1]]
+
+
+def _worse(value: Any, contract: Contract) -> Any:
+    """An answer that is not to be given; it may well break the contract."""
+    answer = _out_of_text(value, contract)
+    if answer is None or not contract.spell(answer).strip():
+        raise Rejected("the rejected answer is missing or empty")
+    return answer
+
+
+def _out_of_text(value: Any, contract: Contract) -> Any:
+    """JSON in a text column; a text that fits the contract as it stands is meant so."""
+    if contract.type == "json" and isinstance(value, str) and contract.errors(value):
+        try:
+            return strict_json(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _has_answer(fields: dict[str, Any], params: Making) -> bool:
+    """Whether a record among texts is a row to measure with."""
+    names = (params.output,) if params.output else (*ANSWER_COLUMNS, *params.contract.fields)
+    return any(fields.get(name) is not None for name in names)
+
+
+def _official_split(fields: dict[str, Any]) -> str | None:
+    named = fields.get(SPLIT_COLUMN)
+    if named in (None, ""):
+        return None
+    split = SPLITS.get(str(named).strip().lower())
+    if split is None:
+        raise Rejected(f"the split is none of {', '.join(sorted(SPLITS))}")
+    return split
+
+
+def named(fields: dict[str, Any], source: Source) -> dict[str, Any]:
+    """A record's columns as the task knows them: those of its shape, under `map`'s names. Raises Rejected."""
+    try:
+        fields = columns(fields, source.shape)
+    except Unshaped as why:
+        raise Rejected(str(why)) from None
+    names = source.map  # new name -> column in the file
+    if not names:
+        return fields
+    kept = {column: value for column, value in fields.items() if column not in names.values()}
+    return kept | {new: fields[column] for new, column in names.items() if column in fields}

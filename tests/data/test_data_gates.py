@@ -1,0 +1,304 @@
+"""The gates of rows: what each lets pass, what it does not, and that a task can say otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import kinds, personal
+from stages.base import DataGate, UserError, members
+from stages.facts import data_gates
+from stages.likeness import words
+from tests.data.building import LABELS, read, read_jsonl, split
+
+TEXT = """\
+task_name: answers
+task_type: generation
+input_template: "{text}"
+output_format: {type: text}
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
+LONG = (
+    "the quick brown fox jumps over the lazy dog while nine old men watch from a bench "
+    "near the quiet river and say nothing at all about it to anyone else"
+)
+
+
+def row(text: str, label: str = "refund", **more: Any) -> dict[str, Any]:
+    return {"text": text, "label": label, **more}
+
+
+def data(**keys: Any) -> str:
+    return LABELS + "data: " + json.dumps({"sources": [{"path": "data/raw/rows.jsonl"}], **keys}) + "\n"
+
+
+def answer(text: str, output: str) -> dict[str, str]:
+    return {"text": text, "output": output}
+
+
+# Gate -> (task, rows, lines that it is about).
+CASES: dict[str, tuple[str, list[dict[str, Any]], set[int]]] = {
+    "instructions": (TEXT, [answer("a", "As an AI language model, I cannot."), answer("b", "Yes, here we are.")], {1}),
+    "triviality": (LABELS, [row("???"), row("ok"), row("😀"), row("你")], {1}),
+    "copying": (TEXT, [answer("say it again", "Say it again!"), answer("b", "c")], {1}),
+    "length": (data(length={"max_tokens": 50}), [row("x" * 300), row("short")], {1}),
+    "characters": (LABELS, [row("a\x00b"), row("a\ufffdb"), row("cafÃ©"), row("café\ttab")], {1, 2, 3}),
+    "patterns": (data(patterns={"text": "!^A-"}), [row("A-1"), row("B-1")], {1}),
+    "licenses": (
+        data(licenses={"refuse": ["CC-BY-NC*", "none"]}),
+        [row("a", license="cc-by-nc-4.0"), row("b", license="MIT"), row("c", license="")],
+        {1, 3},
+    ),
+    "pii": (LABELS, [row("mail me@example.com"), row("version 10.0.0.1")], {1}),
+    "secrets": (LABELS, [row("AKIAIOSFODNN7EXAMPLE"), row("a key to success")], {1}),
+    "duplicates": (LABELS, [row("a"), row("b"), row("a")], {3}),
+    "near": (LABELS, [row(LONG), row(LONG.upper() + "!"), row("another")], {1, 2}),
+    "consistency": (LABELS, [row("Wo?", "refund"), row(" wo ", "account"), row("b")], {1, 2}),
+    "ids": (LABELS, [row("a", id=1), row("b", id=1), row("c", id=2)], {2}),
+    "labels": (LABELS, [row("a"), row("b", "account", split="test"), row("c", split="test")], {2}),
+    "balance": (LABELS, [row("a"), row("b")], {1}),
+    "quotas": (
+        data(quotas=[{"by": "label", "value": "refund", "max": 2}]),
+        [row(t) for t in "abc"] + [row("d", "account")],
+        {1, 2, 3},
+    ),
+    "offsets": (
+        LABELS,
+        [
+            row("Bob", entities=[{"text": "Bob", "start": 1, "end": 3}]),
+            row("Al", entities=[{"text": "Al", "start": 0, "end": 2}]),
+        ],
+        {1},
+    ),
+    "tools": (
+        LABELS,
+        [
+            row("a", tools=[{"name": "f"}], call=[{"name": "g", "arguments": {}}]),
+            row("b", tools=[{"name": "f"}], call=[{"name": "f", "arguments": {}}]),
+        ],
+        {1},
+    ),
+}
+
+
+def with_gate(task: str, gate: str, action: str) -> str:
+    gates = f"gates: {{{gate}: {action!r}}}"
+    if '"sources"' in task:
+        return task.replace('{"sources"', f'{{"gates": {{"{gate}": "{action}"}}, "sources"')
+    return task + f"data: {{sources: [{{path: data/raw/rows.jsonl}}], {gates}}}\n"
+
+
+@pytest.mark.parametrize("gate", CASES)
+@pytest.mark.parametrize("action", ["reject", "warn", "off"])
+def test_a_gate_does_what_it_is_told_with_the_rows_that_it_is_about(gate: str, action: str) -> None:
+    task, rows, about = CASES[gate]
+    if action not in data_gates()[gate]:
+        return
+    found = read_jsonl(rows, with_gate(task, gate, action))
+    rejected = {item["line"] for item in found.rejected if item["gate"] == gate}
+    flagged = {item["line"] for item in found.flagged if item["gate"] == gate}
+    many = 1 if gate in ("quotas", "near") else len(about)
+    assert (len(rejected), len(flagged)) == (many * (action == "reject"), many * (action == "warn"))
+    assert rejected | flagged <= about
+    assert found.report["read"] == len(rows) == len(found.rows) + len(found.rejected)
+
+
+def test_every_gate_but_the_one_that_needs_a_model_has_a_case() -> None:
+    gates = members("stages.data_gates", "DATA_GATE", DataGate)
+    assert gates.keys() == CASES.keys() | {"semantic"}
+    assert {name: gate.actions for name, gate in gates.items()} == data_gates(), "what the compiler reads of them"
+
+
+def test_the_semantic_gate_says_what_it_needs() -> None:
+    with pytest.raises(UserError) as refused:
+        read_jsonl([row("a"), row("b")], with_gate(LABELS, "semantic", "reject"))
+    assert [found.code for found in refused.value.diagnostics] == ["T602"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([LONG, LONG.upper(), LONG + " x", "short", "mail a@b.com", "???"]),
+            st.sampled_from(["refund", "account", "no"]),
+            st.sampled_from([None, "train", "test"]),
+        ),
+        min_size=1,
+        max_size=14,
+    )
+)
+def test_whatever_the_gates_find_rows_read_are_rows_accepted_and_rejected(
+    given_rows: list[tuple[str, str, str | None]],
+) -> None:
+    rows = [row(text, label, **({"split": split} if split else {})) for text, label, split in given_rows]
+    found = read_jsonl([*rows, row("one that stays")])
+    assert found.report["read"] == len(rows) + 1 == len(found.rows) + len(found.rejected)
+    assert {item["line"] for item in found.rejected} == {item["line"] for item in found.rejected if item["gate"]}
+
+
+def test_rows_of_other_splits_are_never_dropped_for_being_like_a_row() -> None:
+    rows = [row(LONG, split="test"), row(LONG + " now", split="test"), row(LONG + " then", split="train")]
+    assert len(read_jsonl(rows).rows) == 3
+
+
+def test_quotas_say_what_is_missing() -> None:
+    quotas = [{"by": "tag", "value": "negative", "min": 3}, {"by": "label", "value": "refund", "min": 0.5}]
+    found = read_jsonl([row("a", kinds="negative"), row("b", "account")], data(quotas=quotas, tags="kinds"))
+    assert [(q["value"], q["rows"], q["missing"]) for q in found.report["quotas"]] == [
+        ("negative", 1, 2),
+        ("refund", 1, 0),
+    ]
+
+
+# ---------------------------------------------------------------- personal data
+
+
+def test_the_names_that_a_task_may_use_are_those_that_are_looked_for() -> None:
+    looked = dict.fromkeys(kind for kind, _, _ in personal._KINDS)
+    assert tuple(looked) == tuple(dict.fromkeys((*kinds.PERSONAL, *kinds.SECRETS)))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("write to jane.roe@example.co.uk.", "email"),
+        ("card 4111-1111-1111-1111", "card"),
+        ("GB82 WEST 1234 5698 7654 32", "iban"),
+        ("SSN 078-05-1120", "us_ssn"),
+        ("NINO AB 12 34 56 C", "uk_nino"),
+        ("身分證 A123456789", "tw_id"),
+        ("身份证 11010519491231002X", "cn_id"),
+        ("call 0912-345-678", "phone"),
+        ("server 192.0.2.44 is down", "ip"),
+        ("at 2001:db8:85a3::8a2e:370:7334", "ip"),
+        ("http://wiki.corp.internal/x", "private_url"),
+        ("postgres://me:hunter22@db/x", "password"),
+        ("xoxb-123456789012-abcdefghij", "slack_token"),
+    ],
+)
+def test_a_kind_is_found(text: str, kind: str) -> None:
+    assert kind in {found for found, _, _ in personal.find(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Order 4111-2222-3333",
+        "4111 1111 1111 1112",
+        "version 10.0.0.1",
+        "a table for 4 at 7:30 on 12-05-2026",
+        "A123456780",
+        "isbn 978-3-16-148410-0 is a book",
+        "password reset",
+        "pi is 3.14159265358979",
+        "12:30:45",
+        "the token ring",
+    ],
+)
+def test_what_only_looks_like_it_is_not_found(text: str) -> None:
+    assert not personal.find(text)
+
+
+def test_a_value_has_one_placeholder_in_a_row_and_the_id_is_that_of_what_is_left() -> None:
+    task = with_gate(TEXT, "pii", "redact")
+    rows = [
+        answer("from a@x.com to b@x.com", "I wrote to a@x.com"),
+        answer("from c@x.com to d@x.com", "I wrote to c@x.com"),
+    ]
+    found = read_jsonl(rows, task)
+    assert (
+        found.rows[0]["input"]["text"] == "from [EMAIL_1] to [EMAIL_2]"
+        and found.rows[0]["output"] == "I wrote to [EMAIL_1]"
+    )
+    assert len(found.rows) == 1, "and two rows that only differed there are one"
+    assert found.report["personal"] == {"email": 2}
+
+
+def test_a_kind_may_be_treated_otherwise_than_the_others() -> None:
+    task = data(gates={"pii": "off"}, pii={"types": {"card": "reject", "email": "redact"}})
+    found = read_jsonl([row("me@x.com"), row("4111 1111 1111 1111"), row("call 0912-345-678")], task)
+    assert found.lines == {2: "it holds personal data: card"}
+    assert not [one for one in found.flagged if one["gate"] == "pii"]
+    assert sorted(one["input"]["text"] for one in found.rows) == ["[EMAIL_1]", "call 0912-345-678"]
+
+
+# ---------------------------------------------------------------- alike
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LONG.upper(),
+        LONG.replace(" ", "  "),
+        LONG.replace(" ", ", ") + "!",
+        "".join(chr(ord(c) + 0xFEE0) if c != " " else "\u3000" for c in LONG),
+        "\u200b".join(LONG),
+    ],
+)
+def test_ways_to_write_one_text_have_the_same_words(other: str) -> None:
+    assert words(other) == words(LONG)
+
+
+def test_traditional_and_simplified_chinese_are_the_same() -> None:
+    assert words("怎麼修改收貨地址") == words("怎么修改收货地址")
+
+
+WAYS = {
+    "as it is": LONG,
+    "case": LONG.title(),
+    "one word": LONG.replace("bench", "chair"),
+    "clauses": " ".join([*LONG.split()[14:], *LONG.split()[:14]]),
+    "inside": f"He said to me yesterday evening that {LONG} and then he went home without a word to anybody there",
+    "nothing of it": "some other sentence that has nothing to do with any of this, I think, or so they say here",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("action", ["reject", "warn", "off"])
+def test_a_train_row_that_tells_a_test_row_is_listed_and_taken_out(way: str, action: str) -> None:
+    others = [row(f"row {n} about {n * 7}", split="dev" if n % 2 else "train") for n in range(8)]
+    rows = [*others, row(LONG, split="test"), row(WAYS[way], "account", split="train")]
+    task = LABELS + f"splits: {{leakage: {{action: '{action}'}}, ratios: {{train: 1.0, dev: 0.0, test: 0.0}}}}\n"
+    found = read_jsonl(rows, task)
+    parts = split(found.accepted, task, found.near)
+    leaks = way != "nothing of it"
+    assert len(parts.get("leaks", [])) == (leaks and action != "off")
+    assert (WAYS[way] in {one["input"]["text"] for one in parts["train"]}) is not (leaks and action == "reject")
+
+
+def test_rows_that_are_alike_stay_on_one_side() -> None:
+    pairs = [[f"{LONG} {n} {n} {n}", f"{LONG} {n} {n} {n} please"] for n in range(60)]
+    texts = [" ".join(w + str(n) for w in text.split()) for n, pair in enumerate(pairs) for text in pair]
+    rows = [row(text, "refund" if place % 2 else "account") for place, text in enumerate(texts)]
+    task = LABELS + "splits: {ratios: {train: 0.5, dev: 0.25, test: 0.25}}\n"
+    found = read_jsonl(rows, task)
+    parts = split(found.accepted, task, found.near)
+    where = {one["input"]["text"]: name for name in ("train", "dev", "test") for one in parts[name]}
+    assert len(where) == 120 and all(where[texts[n]] == where[texts[n + 1]] for n in range(0, 120, 2))
+
+
+def test_rows_with_a_time_are_parted_by_it() -> None:
+    task = LABELS + "splits: {order_by: day, ratios: {train: 0.6, dev: 0.2, test: 0.2}}\n"
+    rows = [row(f"row {n} {n * n}", day=f"2026-11-{n + 10}") for n in range(20)]
+    parts = split(read_jsonl(rows, task).accepted, task)
+    days = {name: [one["when"] for one in parts[name]] for name in ("train", "dev", "test")}
+    assert max(days["train"]) < min(days["dev"]) <= max(days["dev"]) < min(days["test"])
+    assert {name: len(found) for name, found in days.items()} == {"train": 12, "dev": 4, "test": 4}
+
+
+def test_a_holdout_is_in_no_other_split_and_its_rows_are_not_trained_on() -> None:
+    task = LABELS + "data: {sources: [{path: data/raw/rows.jsonl}, {path: data/held.jsonl, role: holdout}]}\n"
+    rows = [row(f"row {n} {n * 31}", ("refund", "account")[n % 2]) for n in range(40)]
+    lines = {
+        "data/raw/rows.jsonl": "\n".join(map(json.dumps, [*rows, row(LONG + " too", "account")])).encode(),
+        "data/held.jsonl": json.dumps(row(LONG)).encode(),
+    }
+    found = read(lines, task)
+    parts = split(found.accepted, near=found.near)
+    assert [one["input"]["text"] for one in parts["holdout"]] == [LONG]
+    assert LONG + " too" not in {one["input"]["text"] for name in ("train", "dev", "test") for one in parts[name]}

@@ -1,0 +1,104 @@
+"""`tunec data show | diff | check` on a workspace of a few rows."""
+
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import audit, data
+from stages.base import UserError
+from tunec.comparing_data import difference
+from tunec.compiling import compile_workspace
+from tunec.examining import examine
+from tunec.leaving_out import without
+from tunec.showing_rows import rows, shown
+
+TASK = """\
+task_name: letters
+task_type: classification
+input_template: "{text}"
+output_format: {type: label, schema: {enum: [a, b]}}
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
+GOOD = [{"text": f"number {n} of {n * n}", "label": "ab"[n % 2]} for n in range(6)]
+BAD = {"text": "my mail is zoe@example.com and my key AKIAIOSFODNN7EXAMPLE", "label": "a"}
+
+
+def built(root: Path, lines: list[dict[str, Any]]) -> Path:
+    (root / "data/raw").mkdir(parents=True, exist_ok=True)
+    (root / "task.yaml").write_text(TASK, encoding="utf-8")
+    text = "".join(json.dumps(line) + "\n" for line in lines) + "{broken\n"
+    (root / "data/raw/rows.jsonl").write_text(text, encoding="utf-8")
+    with chdir(root):
+        plan = compile_workspace(Path(), []).plan["data"]
+        home = Path("build/data")
+        home.mkdir(parents=True, exist_ok=True)
+        out = data.Outputs(**{name: home / write.path for name, write in data.STAGE.writes().items()})
+        data.run(data.Inputs((Path("data/raw/rows.jsonl"),)), data.DataParams(**plan.params), out)
+    return root
+
+
+def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_path: Path) -> None:
+    root = built(tmp_path, [*GOOD, BAD])
+    told = shown(root, "secrets", 20)
+    assert told.startswith("data/raw/rows.jsonl:7: [secrets] it holds a secret: aws_key")
+    assert "zoe" not in told and "AKIA" not in told and "[EMAIL_1]" in told
+    assert "data/raw/rows.jsonl:8: [json] not JSON" in shown(root, "not json", 20)
+    assert "1 rejected" in shown(root, None, 20) and len(rows(root, None)) >= 2
+    with pytest.raises(UserError) as refused:
+        shown(root, "near", 20)
+    assert refused.value.diagnostics[0].code == "T613"
+
+
+def test_nothing_of_what_was_found_stands_in_any_file_of_the_build(tmp_path: Path) -> None:
+    root = built(tmp_path, [*GOOD, BAD])
+    written = [path.read_text(encoding="utf-8") for path in (root / "build").rglob("*") if path.is_file()]
+    assert not [text for text in written if "zoe@" in text or "AKIA" in text]
+
+
+def test_two_versions_are_told_apart_row_by_row(tmp_path: Path) -> None:
+    before = built(tmp_path / "one", GOOD) / data.STAGE.name
+    now = built(tmp_path / "two", [*GOOD[1:], {**GOOD[0], "label": "b"}, {"text": "new", "label": "a"}])
+    found = difference(now, str(before.parent), None)
+    assert (len(found.added), len(found.removed), len(found.changed)) == (1, 0, 1)
+    assert found.answers == {"b": 1}
+    assert difference(now, "build/data/accepted.jsonl", None).text() == "the same rows"
+
+
+def test_a_file_is_judged_by_the_task_of_its_folder(tmp_path: Path) -> None:
+    root = built(tmp_path, GOOD)
+    with chdir(root):
+        Path("other.jsonl").write_text(json.dumps({"text": "x y", "label": "c"}) + "\n" + json.dumps(GOOD[0]) + "\n")
+        found = examine(Path(), [Path("other.jsonl")])
+    assert [(one["line"], one["gate"]) for one in found.rejected] == [(1, "contract")] and not found.clean
+    assert "other.jsonl:1: rejected [contract]" in found.text()
+
+
+def test_the_audit_log_shows_when_a_line_was_changed(tmp_path: Path) -> None:
+    root = built(tmp_path, GOOD)
+    built(root, GOOD[:4])
+    log = root / audit.LOG
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 2 and not list(audit.broken(log))
+    log.write_text(log.read_text(encoding="utf-8").replace('"accepted": 6', '"accepted": 5'), encoding="utf-8")
+    assert list(audit.broken(log)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "lines", "after"),
+    [
+        ("a.jsonl", b'{"a": 1}\r\n\n{"a": 2}', {1}, b'\n{"a": 2}'),
+        ("a.csv", b'a;b\r\n"x\ny";1\r\nz;2\r\n', {3}, b"a;b\r\nz;2\r\n"),
+        ("a.json", b'[{"a": 1},\n {"a": 2}]', {2}, b'[\n{"a": 1}\n]\n'),
+    ],
+)
+def test_what_stays_in_a_file_keeps_its_bytes(
+    tmp_path: Path, name: str, before: bytes, lines: set[int], after: bytes
+) -> None:
+    (tmp_path / name).write_bytes(before)
+    without(tmp_path / name, lines)()
+    assert (tmp_path / name).read_bytes() == after

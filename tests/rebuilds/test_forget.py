@@ -1,0 +1,79 @@
+"""`tunec data forget`: neither the sources, the next build nor the cleaned cache hold what is to be forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stages import audit
+from stages.base import UserError
+from tests.rebuilds.conftest import Workspace
+from tunec.forgetting import forget
+
+pytestmark = pytest.mark.slow
+SECRET, CHILD = "Mrs Ypsilanti wants a table at noon", "Ypsilanti, the same in other words"
+ROWS = "data/raw/rows.jsonl"
+
+
+def files(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+def holding(text: str, *folders: Path) -> list[Path]:
+    return [path for path in files(*folders) if text.encode() in path.read_bytes()]
+
+
+@pytest.fixture
+def personal(workspace: Workspace) -> Workspace:
+    """A build that holds a person's row, and one that was made from it."""
+    with (workspace.root / ROWS).open("a", encoding="utf-8") as rows:
+        for id, text, more in (("p1", SECRET, {"customer": 7}), ("p2", CHILD, {"parent": "p1"})):
+            rows.write(json.dumps({"id": id, "text": text, "output": {"time": "noon"}, **more}) + "\n")
+    workspace.compile()
+    assert "data" in workspace.repro()
+    assert holding("Ypsilanti", workspace.root / "build", workspace.root / ".dvc" / "cache")
+    return workspace
+
+
+def test_a_persons_rows_and_what_was_made_of_them_are_gone(personal: Workspace) -> None:
+    before = (personal.root / ROWS).read_text(encoding="utf-8").splitlines()
+    found = forget(personal.root, "customer=7", dry_run=False)
+    assert found.rows == 2 and (personal.root / ROWS).read_text(encoding="utf-8").splitlines() == before[:-2]
+    cache = personal.root / ".dvc" / "cache"
+    assert not holding("Ypsilanti", personal.root / "build", personal.root / "data", cache)
+    assert list(files(cache / "files")), "what does not come from data stays"
+    personal.compile()
+    assert "data" in personal.repro()
+    assert not holding("Ypsilanti", personal.root / "build", personal.root / "data", cache)
+    log = personal.root / audit.LOG
+    told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in told if "forgotten" in line["counts"]] and not list(audit.broken(log))
+
+
+def test_a_dry_run_removes_nothing(personal: Workspace) -> None:
+    found = forget(personal.root, "customer=7", dry_run=True)
+    assert found.rows == 2 and found.objects and "build/train-tiny-r16" in found.outputs
+    assert holding("Ypsilanti", personal.root / "data") and holding("Ypsilanti", personal.root / "build")
+    assert "Ypsilanti" not in found.text(done=False) + json.dumps(found.json())
+
+
+@pytest.mark.parametrize(("where", "code"), [("customer", "T615"), ("customer=8", "T616"), ("=7", "T615")])
+def test_what_cannot_be_forgotten_is_said(personal: Workspace, where: str, code: str) -> None:
+    with pytest.raises(UserError) as refused:
+        forget(personal.root, where, dry_run=False)
+    assert [found.code for found in refused.value.diagnostics] == [code]
+
+
+def test_a_file_that_cannot_be_written_anew_is_named_and_nothing_else_is_touched(personal: Workspace) -> None:
+    import gzip
+
+    packed = personal.root / "data/raw/more/b.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps({"utterance": "x", "slots": {}, "customer": 7}).encode()))
+    personal.edit("data/raw/more/*.csv", "data/raw/more/*")
+    with pytest.raises(UserError) as refused:
+        forget(personal.root, "customer=7", dry_run=False)
+    assert refused.value.diagnostics[0].code == "T617" and holding("Ypsilanti", personal.root / "data")

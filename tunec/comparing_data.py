@@ -1,0 +1,105 @@
+"""`tunec data diff`: which rows came, went or got another answer between two versions of the accepted rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.base import fail
+from stages.likeness import digest
+from stages.rows import dumps, read_jsonl
+from tunec import dvc, git
+from tunec.releasing.build import ROWS, cache_object, locked
+
+_LISTED = 20  # ids
+
+
+@dataclass(frozen=True)
+class Version:
+    """ids -> (hash of the input, split), and the labels' counts."""
+
+    ids: Mapping[str, tuple[int, str]]
+    answers: Counter[str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ids of rows. changed: (id before, id now), of rows with one input and two answers."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[tuple[str, str]]
+    moved: list[str]
+    answers: dict[str, int]
+
+    def json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def text(self) -> str:
+        if not any((self.added, self.removed, self.changed, self.moved)):
+            return "the same rows"
+        lines = [
+            f"{len(self.added):,} added, {len(self.removed):,} removed, {len(self.changed):,} with another answer, "
+            f"{len(self.moved):,} in another official split"
+        ]
+        lines += _listed("+", self.added) + _listed("-", self.removed)
+        lines += _listed("~", [f"{before} -> {now}" for before, now in self.changed])
+        return "\n".join([*lines, *(f"  {label}: {change:+,}" for label, change in self.answers.items())])
+
+
+def difference(root: Path, before: str, now: str | None) -> Difference:
+    """Between two versions, each a JSONL of rows, or a commit or tag whose build DVC's cache still holds.
+
+    now: the build that stands here, by default. Raises T614 for what is neither.
+    """
+    old, new = _version(root, before), _version(root, now or ROWS)
+    gone, come = old.ids.keys() - new.ids.keys(), new.ids.keys() - old.ids.keys()
+    asked = {old.ids[id][0]: id for id in sorted(gone)}
+    changed = [(asked[new.ids[id][0]], id) for id in sorted(come) if new.ids[id][0] in asked]
+    moved = [id for id in sorted(old.ids.keys() & new.ids.keys()) if old.ids[id][1] != new.ids[id][1]]
+    twins = {id for pair in changed for id in pair}
+    counts = {name: new.answers[name] - old.answers[name] for name in sorted(old.answers | new.answers)}
+    labels = {name: many for name, many in counts.items() if many} if len(counts) <= 1000 else {}
+    return Difference(sorted(come - twins), sorted(gone - twins), changed, moved, labels)
+
+
+def _listed(sign: str, ids: list[str]) -> list[str]:
+    more = [f"  {sign} … {len(ids) - _LISTED:,} more"] if len(ids) > _LISTED else []
+    return [f"  {sign} {id}" for id in ids[:_LISTED]] + more
+
+
+def _version(root: Path, name: str) -> Version:
+    path = root / name
+    if path.is_dir():
+        path = path / "accepted.jsonl" if (path / "accepted.jsonl").is_file() else path / ROWS
+    if not path.is_file():
+        path = _of_commit(root, name)
+    ids: dict[str, tuple[int, str]] = {}
+    answers: Counter[str] = Counter()
+    try:
+        for row in read_jsonl(path):
+            ids[row["id"]] = (digest(dumps(row["input"], sort_keys=True)), str(row.get("split")))
+            answers[row["output"] if isinstance(row["output"], str) and len(row["output"]) < 80 else ""] += 1
+    except (ValueError, KeyError, TypeError):
+        raise fail("T614", f"{name} holds no rows of a build", help=f"name a {ROWS}, or a commit") from None
+    del answers[""]
+    return Version(ids, answers)
+
+
+def _of_commit(root: Path, name: str) -> Path:
+    repo = git.repository(root)
+    whole = name if re.fullmatch(r"[0-9a-f]{40}", name) else None
+    known = whole or git.tagged(repo).get(name) or git.resolve(repo, f"refs/heads/{name}")
+    commit = git.head(repo) if name == "HEAD" else known
+    lock = locked(git.read(repo, commit, "dvc.lock")) if commit else {}
+    outs = lock.get("data", {}).get("outs", [])
+    md5 = next((str(out["md5"]) for out in outs if out.get("path") == ROWS), None)
+    path = cache_object(dvc.cache(root), md5) if md5 else None
+    if path is None or not path.is_file():
+        help = f"name a file such as {ROWS}, or a commit whose build lies in DVC's cache (`dvc fetch`)"
+        raise fail("T614", f"{name} is no version of the rows", help=help)
+    return path

@@ -1,0 +1,116 @@
+"""`tunec data show`: rows that were rejected or flagged, with file, line and what stands there.
+
+No build keeps a copy of a rejected row. It is read again where it stands, and what is personal in it is hidden.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.base import fail
+from stages.kinds import PERSONAL, SECRETS
+from stages.likeness import said
+from stages.personal import Redaction
+from stages.readers import read
+from stages.reading.lines import bounded
+from stages.reading.opening import open_text
+from stages.rows import dumps, read_json, read_jsonl
+from stages.shapes import kind
+from stages.wording import tame
+from tunec.compiling import compile_workspace
+
+REPORT, REJECTED, FLAGGED = (Path("build", "data", name) for name in ("report.json", "rejected.jsonl", "flagged.jsonl"))
+_LONGEST = 240  # characters of a row that are shown
+_HIDDEN = frozenset((*PERSONAL, *SECRETS))
+
+
+def shown(root: Path, reason: str | None, most: int) -> str:
+    """What `reason` (a gate's name, or words of a reason) rejected or flagged; without one, how many each gate did.
+
+    Raises T407 before the first build, and T613 for a reason that nothing has.
+    """
+    if not (root / REPORT).is_file():
+        raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
+    if reason is None:
+        return _gates(read_json(root / REPORT))
+    found = [one for file in (REJECTED, FLAGGED) for one in read_jsonl(root / file) if _fits(one, reason)]
+    if not found:
+        help = f"gates that did something: {', '.join(read_json(root / REPORT)['gates']) or 'none'}"
+        raise fail("T613", f"no row was rejected or flagged for `{reason}`", help=help)
+    texts = _texts(root, found[:most])
+    lines = [
+        f"{_place(one)}: [{one['gate']}] {one['reason']}\n    {texts.get((one['file'], one['line']), '')}"
+        for one in found[:most]
+    ]
+    more = f"\n… and {len(found) - most:,} more: `--limit {len(found)}`" if len(found) > most else ""
+    return tame("\n".join(lines)) + more
+
+
+def rows(root: Path, reason: str | None) -> list[dict[str, Any]]:
+    """The same, as it stands in the build's files."""
+    every = (one for file in (REJECTED, FLAGGED) if (root / file).is_file() for one in read_jsonl(root / file))
+    return [one for one in every if reason is None or _fits(one, reason)]
+
+
+def _fits(one: Mapping[str, Any], reason: str) -> bool:
+    return reason == one["gate"] or reason.lower() in one["reason"].lower()
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    return f"{one['file']}:{one['line']}" + (f" (see {one['twin']})" if "twin" in one else "")
+
+
+def _gates(report: Mapping[str, Any]) -> str:
+    head = f"{report['read']:,} rows read, {report['accepted']:,} accepted, {report['rejected']:,} rejected"
+    lines = [
+        f"  {gate:<14}{told['rejected']:>9,} rejected {told['flagged']:>9,} flagged"
+        for gate, told in report["gates"].items()
+    ]
+    return "\n".join([head, *lines, "`tunec data show GATE` prints them"])
+
+
+def _texts(root: Path, found: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
+    """(file, line) -> what stands there now, on one line, with nothing personal in it."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for one in found:
+        wanted[one["file"]].add(one["line"])
+    sources = _sources(root)
+    texts: dict[tuple[str, int], str] = {}
+    for file, lines in wanted.items():
+        if (root / file).is_file():
+            format, encoding = sources.get(file, ("auto", "auto"))
+            texts |= {(file, line): _safe(text) for line, text in _read(root / file, format, encoding, lines)}
+    return texts
+
+
+def _sources(root: Path) -> dict[str, tuple[str, str]]:
+    """File -> the format and the encoding that its source declares."""
+    given = compile_workspace(root, []).plan["data"].params["sources"]
+    return {file: (source["format"], source["encoding"]) for source in given for file in source["files"]}
+
+
+def _read(path: Path, format: str, encoding: str, lines: set[int]) -> Iterator[tuple[int, str]]:
+    if kind(path.name, format) == "jsonl":
+        with open_text(path, encoding) as file:
+            for number, (line, _) in enumerate(bounded(file), start=1):
+                if number in lines:
+                    yield number, line[:4000].decode("utf-8", "replace").strip()
+        return
+    for record in read(path, format, encoding):
+        if record.line in lines and record.fields is not None:
+            yield record.line, dumps(record.fields)
+
+
+def _safe(text: str) -> str:
+    hidden = Redaction(_HIDDEN, ())
+    try:
+        value = json.loads(text)
+        text = dumps(hidden(value)) if isinstance(value, dict) else hidden(said(value))
+    except (ValueError, RecursionError):
+        text = hidden(text)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
