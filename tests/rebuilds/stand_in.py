@@ -64,6 +64,7 @@ def _run(name: str) -> int:
         _choose(Path("build", name), meta["meta"]["inputs"], params)
     if meta["meta"]["stage"] == "predict":
         _json(Path("build", name, "speed.json"), {"rows_per_second": 1.0 + len(name)})
+        _answer(Path("build", name, "predictions.jsonl"), meta["meta"]["inputs"]["rows"])
     return 0
 
 
@@ -107,6 +108,18 @@ def _write(path: Path, given: Any) -> None:
 
 def _json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _answer(out: Path, rows: str) -> None:
+    """Answers that can be scored; what they are, and how many are right, follows from what was written there before."""
+    seed = out.read_text(encoding="utf-8").strip()
+    answers = []
+    for line in Path(rows).read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        right = hashlib.sha256((seed + row["id"]).encode()).digest()[0] % 3
+        text = json.dumps(row["output"] if right else {"people": "nobody"})
+        answers.append({"id": row["id"], "text": text, "free": seed, "tokens": 1, "finish": "stop"})
+    out.write_text("".join(json.dumps(answer) + "\n" for answer in answers), encoding="utf-8")
 
 
 def _figure(path: str) -> dict[str, float]:

@@ -78,14 +78,20 @@ def _run(command: list[str]) -> int:
 
 
 def tidy(path: str) -> int:
-    """Write dvc.lock once as DVC writes it, so that a build leaves the same bytes however it went."""
+    """Write dvc.lock once as DVC writes it, its stages in the order of dvc.yaml: a build leaves the same bytes however
+    it went.
+    """
     from pathlib import Path
 
     lock = Path(path)
     if lock.is_file():
         aside = lock.with_name(f"{lock.name}.{os.getpid()}.tmp")
+        found = parse(lock.read_text(encoding="utf-8"), path)
+        stages = list(parse(lock.with_suffix(".yaml").read_text(encoding="utf-8"), "dvc.yaml")["stages"])
+        place = {name: number for number, name in enumerate(stages)}
+        in_order = sorted(found.get("stages", {}).items(), key=lambda item: (place.get(item[0], len(place)), item[0]))
         with aside.open("w", encoding="utf-8") as out:
-            _slow_dump(parse(lock.read_text(encoding="utf-8"), path), out)
+            _slow_dump({**found, "stages": dict(in_order)}, out)
         aside.replace(lock)
     return 0
 

@@ -75,7 +75,7 @@ def _check(root: Path, text: str, variant: Variant, format: str | None) -> None:
     except ParseError as error:
         raise UserError(*error.diagnostics) from None
     ours, theirs = compiled.variants[0].values, variant.values
-    aside = {"swept", *({"quantization"} if format is not None else ())}
+    aside = {"sweep", "swept", *({"quantization"} if format is not None else ())}
     differing = [key for key in ours if key not in aside and ours[key] != theirs.get(key)]
     if len(compiled.variants) != 1 or differing:
         help = f"write these into {TASK} by hand: {', '.join(differing) or 'one variant'}"
