@@ -7,8 +7,8 @@ from tunec.executing.base import Slots
 
 
 def shared(found: Slots, execution: Execution) -> Slots:
-    """`found`, which is what this machine has, as `execution.slots` says. Stages that run elsewhere take nothing of this
-    machine: of them only what is written counts.
+    """`found`, which is what this machine has, as `execution.slots` says. Stages that run elsewhere take nothing of
+    this machine: of them only what is written counts.
     """
     here, written = execution.type == "local", execution.slots
     gpus = written.gpus if written.gpus is not None else found.gpus if here else 0
