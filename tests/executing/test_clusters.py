@@ -74,6 +74,7 @@ def gone(pid: int) -> bool:
 # ---------------------------------------------------------------- Slurm
 
 
+@pytest.mark.slow
 def test_a_job_writes_what_the_stage_writes_here(place: Place, tmp_path: Path) -> None:
     here = make(tmp_path / "here")
     here.tunec("run", "data")
@@ -106,6 +107,7 @@ def test_a_machine_that_submits_to_no_cluster_says_so(place: Place) -> None:
     assert "error[T540]" in place.tunec("run", "data", code=1)
 
 
+@pytest.mark.slow
 def test_a_refusal_comes_back_as_it_was_said(place: Place) -> None:
     (place.root / "data/raw/rows.jsonl").write_text('{"text": "a", "output": {"people": 2}}\n')
     told = place.root / "events.jsonl"
@@ -114,6 +116,7 @@ def test_a_refusal_comes_back_as_it_was_said(place: Place) -> None:
     assert code == 1 and '"T301"' in told.read_text()
 
 
+@pytest.mark.slow
 def test_a_job_whose_stage_is_killed_says_so(place: Place) -> None:
     hold(place).touch()
     process = start(place)
@@ -125,6 +128,7 @@ def test_a_job_whose_stage_is_killed_says_so(place: Place) -> None:
     assert ended(start(place))[0] == 0
 
 
+@pytest.mark.slow
 def test_a_job_that_the_cluster_ends_says_so(place: Place) -> None:
     hold(place).touch()
     process = start(place)
@@ -139,6 +143,7 @@ def test_a_job_that_the_cluster_ends_says_so(place: Place) -> None:
     until(lambda: gone(stage))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
 def test_stopping_here_stops_the_job(place: Place, how: signal.Signals) -> None:
     hold(place).touch()
@@ -158,6 +163,7 @@ def job(place: Place) -> tether.Tied:
     return tether.Tied(str(place.root), "data", "0" * 16, {**place.environ}, beat=0.1, patience=1.0)
 
 
+@pytest.mark.slow
 def test_a_job_that_hears_nothing_more_ends_its_stage(place: Place, job: tether.Tied) -> None:
     hold(place).touch()
     with tether.Held(job) as held:
@@ -166,6 +172,7 @@ def test_a_job_that_hears_nothing_more_ends_its_stage(place: Place, job: tether.
         assert gone(ran(place)[0])
 
 
+@pytest.mark.slow
 def test_a_job_that_hears_all_along_runs_longer_than_its_patience(place: Place, job: tether.Tied) -> None:
     import threading
 
@@ -199,6 +206,7 @@ def test_every_key_reaches_ray() -> None:
     }
 
 
+@pytest.mark.slow
 def test_no_cluster_there_is_said(place: Place) -> None:
     pytest.importorskip("ray")
     place.execute({"type": "ray", "address": "127.0.0.1:1", "gpus": 0})

@@ -20,6 +20,8 @@ import pytest
 
 from tests.executing.places import OUTPUTS, Place, Server, free_port, make, until
 
+pytestmark = pytest.mark.slow
+
 
 def objects(host: Server) -> dict[str, int]:
     """What lies there, and the inode of each: one that was sent again has another."""

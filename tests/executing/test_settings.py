@@ -12,6 +12,8 @@ from compiler.parse import ParseError
 from compiler.workspace import Memory, Preset
 from tests.compiling import MINIMAL, compile_task, compiled, refused, shipped, told
 from tunec.executing import settings
+from tunec.executing.base import Slots
+from tunec.executing.sharing import shared
 from tunec.executing.ssh import Host
 
 REMOTE = "execution: {type: remote_ssh, host: me@gpu}\n"
@@ -121,3 +123,11 @@ def test_an_unknown_preset_is_named() -> None:
         compiled(MINIMAL + "execution: slrum\n")
     assert found.value.diagnostics[0].code == "T550"
     assert "slurm" in str(found.value.diagnostics[0].help)
+
+
+def test_slots_that_are_written_stand_before_those_that_are_found() -> None:
+    found = Slots(jobs=3, gpus=2, memory=8)
+    assert shared(found, Execution()) == found
+    assert shared(found, Execution(slots={"gpus": 0, "memory": 1.5})) == Slots(3, 0, 1_500_000_000)
+    assert shared(found, Execution(type="slurm")) == Slots(3, 0, None), "this machine's are none of the cluster's"
+    assert shared(found, Execution(type="slurm", slots={"gpus": 4})) == Slots(3, 4, None)

@@ -56,6 +56,9 @@ def test_a_host_stands_behind_two_dashes_and_no_shell_reads_a_command() -> None:
     assert "StrictHostKeyChecking=yes" in found.agent() and "BatchMode=yes" in found.agent()
 
 
+# ---------------------------------------------------------------- a real sshd
+
+
 def refused(place: Place, code: str) -> str:  # noqa: F811
     said = place.tunec("run", "data", code=1)
     assert f"error[{code}]" in said, said
@@ -63,18 +66,21 @@ def refused(place: Place, code: str) -> str:  # noqa: F811
     return said
 
 
+@pytest.mark.slow
 def test_an_unknown_host_is_not_talked_to(place: Place, host: Server) -> None:  # noqa: F811
     host.known("")
     refused(place, "T531")
     assert not host.far.exists() and not (host.own / "known_hosts").read_text()
 
 
+@pytest.mark.slow
 def test_a_host_with_another_key_than_before_is_not_talked_to(place: Place, host: Server) -> None:  # noqa: F811
     host.known((host.folder / "key.pub").read_text())
     refused(place, "T531")
     assert not host.far.exists()
 
 
+@pytest.mark.slow
 def test_a_config_that_would_take_any_key_does_not_weaken_that(place: Place, host: Server) -> None:  # noqa: F811
     host.known("")
     with (host.own / "config").open("a") as config:
@@ -140,6 +146,7 @@ def hostile(host: Server, script: str) -> dict[str, Any]:  # noqa: F811
     return host.execution(python=str(host.python("hostile", command=f"exec {sys.executable} -P {file}")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_that_is_not_what_the_stage_writes_is_not_let_in(
     place: Place,  # noqa: F811
@@ -170,6 +177,7 @@ SPEECHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speech", SPEECHES.values(), ids=SPEECHES)
 def test_an_agent_that_talks_nonsense_is_refused_in_plain_words(
     place: Place,  # noqa: F811
@@ -182,6 +190,7 @@ def test_an_agent_that_talks_nonsense_is_refused_in_plain_words(
     assert not place.written("data")
 
 
+@pytest.mark.slow
 def test_a_refusal_from_there_cannot_steer_the_terminal(place: Place, host: Server) -> None:  # noqa: F811
     script = (
         "import os\nfrom tunec.executing import far\nclass Run:\n    def __init__(self, *given): pass\n"
@@ -195,6 +204,7 @@ def test_a_refusal_from_there_cannot_steer_the_terminal(place: Place, host: Serv
     assert "error[T301]" in error and "\x1b" not in out + error
 
 
+@pytest.mark.slow
 def test_no_secret_of_this_environment_goes_there(place: Place, host: Server) -> None:  # noqa: F811
     shown = host.own / "environ"
     place.execute(host.execution(python=str(host.python("shows", first=f"env > {shown}"))))
