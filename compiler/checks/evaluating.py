@@ -9,8 +9,8 @@ from compiler.checks._check import Found, Look, check
 from compiler.judged import NEEDS, has_its_terms
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
-from stages import own
 from stages.base import NEED_IMATRIX, Baseline, Metric, members
+from stages.own import MEND, split
 from stages.patterns import flaw
 
 PAIRED = ("pair_accuracy", "reward_margin")
@@ -31,15 +31,15 @@ def own_function_is_there(look: Look) -> Iterator[Found]:
     for path, name in named:
         if not isinstance(name, str) or not name.startswith("python:"):
             continue
-        found = own.split(name)
+        found = split(name)
         if found is None:
-            yield Found(f"`{name}` names no function", path, own.MEND)
+            yield Found(f"`{name}` names no function", path, MEND)
         elif outside(found[0]):
             yield Found(
                 f"`{found[0]}` lies outside the workspace", path, "bring the file below the folder of task.yaml"
             )
         elif not look.workspace.glob(found[0]):
-            yield Found(f"there is no `{found[0]}`", path, own.MEND)
+            yield Found(f"there is no `{found[0]}`", path, MEND)
 
 
 def outside(path: str) -> bool:

@@ -30,6 +30,7 @@ OPEN_TO_THE_COMPILER = {
     "stages.base",
     "stages.facts",
     "stages.kinds",
+    "stages.own",
     "stages.patterns",
     "stages.row_shapes",
     "stages.schemas",

@@ -65,6 +65,8 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
         "data.files",
         "data.shape",
         "baselines.majority",
+        "license.data",
+        "license.release",
         "swept",
         "brought.metrics",
         "brought.baseline_majority",

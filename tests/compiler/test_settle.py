@@ -126,12 +126,12 @@ def test_editing_one_training_leaves_the_other_as_it_is() -> None:
 def test_variants_of_the_second_training_share_the_first() -> None:
     found = instances(TWO + "sweep: {training.beta: [0.1, 0.3], training.after.epochs: [1, 2]}\n")
     assert sorted(name for name in found if name.startswith("before")) == [
+        "before-smollm2-135m-r16",
         "before-smollm2-135m-r16-epochs-1",
-        "before-smollm2-135m-r16-epochs-2",
     ]
     assert len([name for name in found if name.startswith("train")]) == 4
-    other = found["train-smollm2-135m-r16-beta-0_3-epochs-2"]
-    assert other.inputs["start"] == "build/before-smollm2-135m-r16-epochs-2/adapter"
+    other = found["train-smollm2-135m-r16-beta-0_3-epochs-1"]
+    assert other.inputs["start"] == "build/before-smollm2-135m-r16-epochs-1/adapter"
 
 
 def test_without_a_first_training_there_is_none() -> None:
