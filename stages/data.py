@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from stages import audit, data_report
-from stages.base import DataGate, File, Key, Params, Span, Stage, Write, fail, members
+from stages.base import DataGate, Diagnostic, File, Key, Params, Span, Stage, Write, fail, members
 from stages.corpus import Corpus, Finding
 from stages.hub_rows import files_of
 from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source
-from stages.progress import tell
+from stages.progress import tell, warn
 from stages.readers import read
 from stages.rows import dumps
 from stages.seen import Settings
@@ -101,7 +101,21 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
     spool.unlink()
     if not accepted:
         raise _nothing_left(params, tally)
+    _warn(tally)
     return {"read": tally.read.total(), "accepted": accepted}
+
+
+def _warn(tally: Tally) -> None:
+    """Say which rows are not trained on, and why; that a row stands twice needs no word."""
+    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] != "duplicates"})
+    if lost:
+        message = f"{lost.total():,} of {tally.read.total():,} rows are rejected"
+        help = "`tunec data show` prints them; mend them, or switch the gate off in `data.gates`"
+        warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
+
+
+def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(f"{many:,} by {gate}: {reason}" for (gate, reason), many in lost.most_common(3))
 
 
 def _read_all(params: DataParams, corpus: Corpus, tally: Tally) -> None:

@@ -127,7 +127,19 @@ def measure(
         hits, rows = counts.sum(axis=0)
         low, high = wilson(hits, rows, confidence)
         return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower])
-    return _figure(value, metric.value(_weights(judged, resamples, seed) @ counts), confidence, metric.lower)
+    samples = metric.value(_weights(judged, resamples, seed) @ counts)
+    if value in (metric.low, metric.high) and not np.ptp(samples):
+        return _unanimous(value, metric, len(judged), confidence)
+    return _figure(value, samples, confidence, metric.lower)
+
+
+def _unanimous(value: float, metric: Metric, rows: int, confidence: float) -> Figure:
+    """Where every row is wholly right, or wholly wrong, resampling sees no spread, however few they are: as a share."""
+    span = metric.high - metric.low
+    hits = rows * (value - metric.low) / span
+    low, high = (metric.low + span * end for end in wilson(hits, rows, confidence))
+    bound = metric.low + span * wilson(hits, rows, 2 * confidence - 1)[metric.lower]
+    return Figure(value, low, high, bound)
 
 
 def _is_share(metric: Metric, counts: Any, judged: Sequence[Judged]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ from tunec.executing.base import Slots
 from tunec.executing.sizing import tasks
 from tunec.start import show
 
+ALONE = Path("build", "logs", "build.lock")
 _KILLED = re.compile(r"exited with (137|-9)\b")
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
@@ -81,12 +84,16 @@ class Display:
             for line in told:
                 if line.endswith("\n"):
                     self.offset += len(line.encode())
-                    self._take(json.loads(line))
+                    self._take(line)
 
     def __rich__(self) -> RenderableType:
         return Group(*(self.line(line) for line in self.lines.values() if line.seconds is None))
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _take(self, told: str) -> None:
+        try:
+            event = json.loads(told)
+        except ValueError:  # half a line of a stage that was killed
+            return
         line = self.lines.get(event["stage"])
         if event.get("event") == "refused":
             self.refused += [_diagnostic(d) for d in event["diagnostics"]]
@@ -178,13 +185,33 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
     """A display of what the stages in `root` tell while the block runs."""
     dvc.require_workspace(root)
     (root / LOG).parent.mkdir(parents=True, exist_ok=True)
-    (root / EVENTS).unlink(missing_ok=True)
-    if dvc.mend_lock(root):
-        console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
-    display = Display(console, root / EVENTS)
-    with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
-        yield display
-        display.tick()
+    with _alone(root):
+        (root / EVENTS).unlink(missing_ok=True)
+        if dvc.mend_lock(root):
+            console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
+        display = Display(console, root / EVENTS)
+        with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
+            yield display
+            display.tick()
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Raises T406 where another build is on its way: it writes the same logs. The system frees the lock of a process
+    that was killed.
+    """
+    with (root / ALONE).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            who = f"process {pid}" if (pid := lock.read(20).strip()) else "another process"
+            help = "wait for it, or stop it"
+            raise fail("T406", f"a build runs in this workspace already ({who})", help=help) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def _told(display: Display, unchanged: int) -> bool:
@@ -202,13 +229,16 @@ def _diagnostic(told: dict[str, Any]) -> Diagnostic:
 def _failed(root: Path) -> UserError:
     """DVC's own words, where no stage said why."""
     lines = (root / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    notes = tuple(line for line in lines if line.startswith("ERROR"))[-3:] or tuple(lines[-3:])
     killed = next((line for line in lines if line.startswith("ERROR") and _KILLED.search(line)), None)
     if killed:  # by the system itself, before the stage could say a word
         help = "close other programs, or choose a smaller base model, batch or max_length; then build again"
         return fail(
             "T661", "the system killed a stage, most likely because the memory was full", notes=(killed,), help=help
         )
+    if any("No space left on device" in line for line in lines):  # while DVC put something into its cache
+        help = "free some space and build again; what is finished stays finished"
+        return fail("T380", "the disk is full", notes=notes, help=help)
     if any("Unable to acquire lock" in line for line in lines):
         return fail("T406", "another build runs in this workspace", help="wait for it, or stop it")
-    notes = tuple(line for line in lines if line.startswith("ERROR"))[-3:] or tuple(lines[-3:])
     return fail("T405", "the build stopped", notes=notes, help=f"{LOG} holds everything that was printed")

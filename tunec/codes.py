@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T660"}
+_WARNINGS = {"T501", "T502", "T620", "T660"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -367,6 +367,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T550": (
         "An execution that is neither local, remote_ssh, slurm or ray nor a preset.",
         "Choose one, or write `conf/execution/NAME.yaml`.",
+    ),
+    "T620": (
+        "Rows that are rejected, and not trained on.",
+        "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
     ),
     "T660": (
         "A checkpoint that is damaged, or is not of this run.",

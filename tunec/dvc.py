@@ -363,5 +363,7 @@ def _run(root: Path, *arguments: str) -> str:
 def _failed(command: str, said: str) -> UserError:
     from stages.base import fail
 
+    if "Unable to acquire lock" in said or "is busy, it is being blocked by" in said:
+        return fail("T406", "a build runs in this workspace", help="wait for it, or stop it; leave its locks alone")
     notes = tuple(line for line in said.strip().splitlines() if line)[-5:]
     return fail("T403", f"`dvc {command}` failed", notes=notes, help="mend what DVC names above")

@@ -35,8 +35,11 @@ def initialize(folder: Path, template: str) -> str:
     text = json.dumps(json_schema(folder), indent=2, ensure_ascii=False)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-    if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
+    around = next((at for at in (folder.resolve(), *folder.resolve().parents) if (at / ".git").exists()), None)
+    if around is None:
         subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc.init(folder)
     then = "Then put your own rows into data/raw/ and edit task.yaml."
+    if around not in (None, folder.resolve()):
+        then += f"\nIt lies in the git repository {around}, which its releases will be tags of."
     return f"{folder} is ready. Next:\n\n  cd {folder}\n  tunec build\n\n{then}"

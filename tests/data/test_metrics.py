@@ -146,6 +146,14 @@ def test_the_interval_of_a_share_is_as_wide_as_theory_says() -> None:
     assert figure.bound == pytest.approx(0.8 - 1.645 * deviation, abs=0.006)
 
 
+@pytest.mark.parametrize("name", ["macro_f1", "accuracy"])
+def test_a_few_rows_without_a_miss_are_no_certainty(name: str) -> None:
+    """Exactly: of 6 right answers out of 6, a share of 0.61 is what 95% (one-sided) leave open."""
+    figure = measure([judged("a", "a")] * 6, METRICS[name], confidence=0.95, resamples=500)
+    assert (figure.value, figure.high) == (1, 1)
+    assert 0.5 < figure.low < figure.bound < 0.75
+
+
 def test_a_lead_is_resampled_in_pairs() -> None:
     gold = [judged("a", "a")] * 50 + [judged("a", "b")] * 50
     same_rows = difference(gold, gold, METRICS["accuracy"], confidence=0.95, resamples=500)

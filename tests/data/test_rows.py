@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import UserError
+from stages import progress
+from stages.base import Diagnostic, UserError
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
 
 SLOTS = """\
@@ -73,6 +74,18 @@ def test_neither_order_nor_repeated_rows_change_a_byte(lines: list[Any], chance:
     again = [*lines, *chance.choices(lines, k=3)]
     chance.shuffle(again)
     assert read_jsonl(again).accepted == read_jsonl(lines).accepted
+
+
+def test_rejected_rows_are_told_with_their_reasons_and_repeated_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    read_jsonl([GOOD, GOOD])
+    assert not heard
+    read_jsonl([GOOD, {"text": "a", "label": "Refund"}, {"text": "b", "label": "Refund"}, 7])
+    (found,) = heard
+    assert (found.code, found.severity, found.message) == ("T620", "warning", "3 of 4 rows are rejected")
+    assert found.span is not None and found.span.line == 2
+    assert found.notes[0].startswith("2 by ")
 
 
 def test_neither_the_order_of_keys_in_a_row_changes_a_byte() -> None:

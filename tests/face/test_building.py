@@ -1,0 +1,67 @@
+"""A build beside another one, and what stages tell while it runs."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from stages.base import UserError
+from tunec import building, dvc
+from tunec.dvc import EVENTS, LOG
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(dvc, "require_workspace", lambda root: None)
+    return tmp_path
+
+
+def test_a_second_build_is_refused_and_leaves_the_first_one_s_logs(workspace: Path) -> None:
+    console = Console(file=io.StringIO())
+    with building._shown(workspace, console):
+        (workspace / EVENTS).write_text('{"stage": "train"}\n', encoding="utf-8")
+        with pytest.raises(UserError) as refused, building._shown(workspace, console):
+            pass
+        assert [found.code for found in refused.value.diagnostics] == ["T406"]
+        assert (workspace / EVENTS).read_text(encoding="utf-8") == '{"stage": "train"}\n'
+    with building._shown(workspace, console):
+        pass
+
+
+def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -> None:
+    lock = workspace / building.ALONE
+    lock.parent.mkdir(parents=True)
+    lock.write_text("4711", encoding="utf-8")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+    with building._shown(workspace, Console(file=io.StringIO())) as display:
+        assert not display.lines
+
+
+def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    display = building.Display(Console(file=io.StringIO()), events)
+    display.hear("running", "train")
+    events.write_text('{"stage": "tr{"stage": "x"}\n{"stage": "train", "done": 3, "total": 4, "note": "half way"}\n')
+    display.tick()
+    assert display.lines["train"].note == "3/4  half way"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("ERROR: failed to transfer 'ea' - [Errno 28] No space left on device", "T380"),
+        ("ERROR: Unable to acquire lock. Most likely another DVC process is running", "T406"),
+        ("ERROR: failed to reproduce 'train': failed to run: tunec run train, exited with -9", "T661"),
+        ("ERROR: something else", "T405"),
+    ],
+)
+def test_what_dvc_says_of_a_failure_becomes_what_a_person_can_do(said: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / LOG).parent.mkdir(parents=True)
+    (tmp_path / LOG).write_text(f"Running stage 'train':\n{said}\n", encoding="utf-8")
+    assert [found.code for found in building._failed(tmp_path).diagnostics] == [code]
+    assert building._failed(tmp_path).diagnostics[0].notes or code == "T406"
