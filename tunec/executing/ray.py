@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from stages.base import fail
 from tunec.executing import tether
 from tunec.executing.base import Job
 from tunec.executing.cluster import end_with_parents, ended, require
+
+_REACH = 10.0  # seconds
 
 
 class OnRay:
@@ -37,6 +40,7 @@ class OnRay:
 
         address = self.execution.address or "auto"
         try:
+            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except Exception as error:  # Ray has a dozen kinds of it
             notes = tuple(line for line in str(error).splitlines() if line.strip())[:3]
@@ -57,3 +61,10 @@ class OnRay:
                 notes = tuple(line for line in str(error).splitlines() if line.strip())[:3]
                 help = "look at the node that ran it, often a lack of memory, and build again"
                 raise fail("T545", f"Ray lost the task of {job.stage}", notes=notes, help=help) from None
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=_REACH).close()
