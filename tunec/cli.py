@@ -159,6 +159,7 @@ def build(
         from rich.console import Console
 
         from tunec import building, table
+        from tunec.executing.sharing import shared
         from tunec.executing.sizing import slots
 
         console = Console(soft_wrap=True)
@@ -167,10 +168,11 @@ def build(
         building.report_to(Path(), compiled.task.execution.report_to)
         if pull or push:
             dvc.require_remote(Path())
+        side = shared(slots(jobs), compiled.task.execution)
         if waiting:
             any_ran = building.build(waiting, Path(), targets, console, pull=pull)
         else:
-            any_ran = building.build_side_by_side(Path(), compiled.plan, targets, console, slots(jobs), pull=pull)
+            any_ran = building.build_side_by_side(Path(), compiled.plan, targets, console, side, pull=pull)
         if any_ran:  # then the data may tell more than before
             again, _ = compile_here(Path(), overrides)
             _warn([found for found in again.warnings if found not in compiled.warnings])

@@ -166,7 +166,7 @@ class _Build:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // len(self.crew)))
         names = sizing.gpus()
-        seen = {"CUDA_VISIBLE_DEVICES": ",".join(names[gpu] for gpu in held)} if names else {}
+        seen = {"CUDA_VISIBLE_DEVICES": ",".join(names[gpu] for gpu in held if gpu < len(names))} if names else {}
         return {"OMP_NUM_THREADS": threads, **seen}
 
     def _waits(self, name: str) -> bool:

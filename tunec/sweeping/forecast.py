@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.plan import Instance
 from tunec import dvc, shown
 from tunec.executing.schedule import Task, makespan
+from tunec.executing.sharing import shared
 from tunec.executing.sizing import slots, tasks
 from tunec.looking import asked_only
 from tunec.steps import Step
@@ -110,7 +111,7 @@ def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
         kinds,
         _alone(compiled.plan.instances),
         options.jobs,
-        makespan(running, slots(options.jobs)),
+        makespan(running, shared(slots(options.jobs), compiled.task.execution)),
         [kind.name for kind in kinds if kind.run and kind.seconds is None],
         options.rate,
     )

@@ -67,6 +67,7 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
     from rich.console import Console
 
     from tunec import building
+    from tunec.executing.sharing import shared
     from tunec.executing.sizing import slots
     from tunec.start import show
     from tunec.sweeping.budget import seconds_of
@@ -81,7 +82,12 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
     stopped = None
     try:
         building.build_side_by_side(
-            root, compiled.plan, _targets(compiled, options), Console(soft_wrap=True), slots(options.jobs), seconds
+            root,
+            compiled.plan,
+            _targets(compiled, options),
+            Console(soft_wrap=True),
+            shared(slots(options.jobs), compiled.task.execution),
+            seconds,
         )
     except UserError as error:
         if not _may_go_on(error):
