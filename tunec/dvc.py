@@ -219,17 +219,20 @@ def mend_lock(root: Path) -> bool:
 
 
 def _is_whole(lock: Any) -> bool:
-    """Whether every stage has a command, and every file that it names a path and a hash."""
+    """Whether every stage has a command, every file that it names a path and a hash, and nothing is left empty."""
     stages = lock.get("stages", {}) if isinstance(lock, dict) else None
     if not isinstance(stages, dict) or "schema" not in lock:
         return False
     entries = [entry for entry in stages.values() if isinstance(entry, dict) and isinstance(entry.get("cmd"), str)]
     lists = [entry[name] for entry in entries for name in ("deps", "outs") if name in entry]
     files = [one for listed in lists if isinstance(listed, list) for one in listed]
+    params = [entry["params"] for entry in entries if "params" in entry]
     return (
         len(entries) == len(stages)
         and all(isinstance(listed, list) for listed in lists)
-        and all(isinstance(one, dict) and "path" in one and "hash" in one and "md5" in one for one in files)
+        and all(isinstance(one, dict) and {"path", "hash", "md5"} <= one.keys() for one in files)
+        and all(value is not None for one in files for value in one.values())
+        and all(isinstance(one, dict) and all(isinstance(of, dict) for of in one.values()) for one in params)
     )
 
 
