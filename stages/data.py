@@ -199,5 +199,15 @@ STAGE = Stage(
     inputs=Inputs,
     params=DataParams,
     outputs=Outputs,
-    libraries=("jsonschema", "numpy", "opencc", "phonenumbers", "pyarrow", "python-stdnum", "rensa"),
+    libraries=(
+        "jsonschema",
+        "numpy",
+        "opencc",
+        "phonenumbers",
+        "pyarrow",
+        "python-stdnum",
+        "rensa",
+        "semhash",
+        "model2vec",
+    ),
 )

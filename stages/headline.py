@@ -17,7 +17,7 @@ AFTER_FAILING = {
     "threshold": "Bring more or better training rows, or another base model; a build runs only what that touches.",
 }
 AFTER_FAILING |= {
-    "golden_regressions": "A golden row is wrong: see it in build/test/golden.jsonl, and train on rows like it.",
+    "golden_errors": "A golden row is wrong: see it in build/test/golden.jsonl, and train on rows like it.",
     "parse_rate": "See in the clusters how answers cannot be read; decode under the grammar.",
     "latency_p95": "Choose a smaller format or base model, or shorten prompt and answers.",
 }

@@ -67,6 +67,7 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
         "baselines.majority",
         "license.data",
         "license.release",
+        "evaluation.remembered",
         "swept",
         "brought.metrics",
         "brought.baseline_majority",

@@ -67,7 +67,7 @@ def test_a_preset_of_one_s_own_names_a_machine(line: str) -> None:
     assert found.task.execution.type == "remote_ssh" and found.task.execution.host == "me@box"
 
 
-@pytest.mark.parametrize("key", [key for key in Execution.model_fields if key not in ("type", "slots")])
+@pytest.mark.parametrize("key", [key for key in Execution.model_fields if key not in ("type", "slots", "report_to")])
 def test_a_key_that_the_type_does_not_read_is_warned_of(key: str) -> None:
     value = {"port": 22, "gpus": 1, "time": "1h", "address": "auto"}.get(key, "x")
     codes = [found.code for found in told(MINIMAL + f"execution: {{{key}: {value}}}\n")]

@@ -134,7 +134,7 @@ def test_a_dry_run_shows_what_would_change_and_writes_nothing(folder: Path) -> N
     tunec(folder, "compile")
     before = (folder / "params.yaml").read_bytes()
     done = tunec(folder, "compile", "--dry-run", "training.epochs=7")
-    assert done.returncode == 0 and "\n+  epochs: 7.0\n" in done.stdout and "\n-  epochs: 3.0\n" in done.stdout
+    assert done.returncode == 0 and "\n+  epochs: 7.0\n" in done.stdout and "\n-  epochs: 4.0\n" in done.stdout
     assert (folder / "params.yaml").read_bytes() == before
     assert tunec(folder, "compile", "--dry-run").stdout == "nothing would change\n"
 
@@ -315,7 +315,7 @@ def test_the_guard_knows_the_overrides_that_a_graph_was_compiled_with(folder: Pa
 
 def test_the_wheel_holds_three_packages_and_all_that_they_need(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    names = ["compiler", "stages", "tunec", "conf", "pyproject.toml", "LICENSE", "README.md"]
+    names = ["compiler", "stages", "tunec", "hydra_plugins", "conf", "pyproject.toml", "LICENSE", "README.md"]
     source.mkdir()
     subprocess.run(["cp", "-r", *(str(ROOT / name) for name in names), str(source)], check=True)
     build = [
@@ -334,7 +334,7 @@ def test_the_wheel_holds_three_packages_and_all_that_they_need(tmp_path: Path) -
     (wheel,) = tmp_path.glob("*.whl")
     files = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in files}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"compiler", "stages", "tunec"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"compiler", "hydra_plugins", "stages", "tunec"}
     assert {
         "tunec/conf/defaults.yaml",
         "tunec/conf/base_model/smollm2-135m.yaml",

@@ -71,7 +71,7 @@ def test_the_workspaces_own_preset_lies_over_tunecs(folder: Path) -> None:
 def test_the_names_that_a_key_takes_are_listed(folder: Path) -> None:
     assert "slot_f1" in told(folder, "success_criteria.primary_metric")["choices"]
     assert "smollm2-135m" in told(folder, "training.base_model")["choices"]
-    assert told(folder, "evaluation.decoding")["allowed"] == "auto | constrained | free"
+    assert told(folder, "evaluation.decoding")["allowed"] == "auto | constrained | free | likelihood"
 
 
 def test_a_section_tells_its_keys_in_short(folder: Path) -> None:

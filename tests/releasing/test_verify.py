@@ -231,7 +231,7 @@ def test_a_folder_verifies_anywhere_without_git_and_dvc(released: Small, tmp_pat
     alone = tmp_path / "downloaded"
     shutil.copytree(released.root / RELEASE, alone)
     elsewhere = Small(tmp_path)
-    assert "7 files, 0.1 MB: all as written" in elsewhere.tunec("verify", "downloaded").out
+    assert "9 files, 0.1 MB: all as written" in elsewhere.tunec("verify", "downloaded").out
     at, was = flip(alone / "model.gguf", 33_333)
     done = elsewhere.tunec("verify", "downloaded", code=1)
     assert (

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from stages import export, gguf_header, quantize, requantizing
-from stages.base import QUANTIZATIONS, UserError
+from stages.base import NEED_IMATRIX, QUANTIZATIONS, UserError
 from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.chat import Prompting
+from stages.contract import Contract
 from stages.engines.llama_cpp import LlamaCpp
-from stages.rows import write_json
+from stages.rows import Row, write_json, write_rows
 from tests.stages.tiny_gguf import asked, tiny_adapter, tiny_folder, tiny_gguf
 
 
@@ -193,14 +195,27 @@ def test_a_missing_llama_cpp_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def quantized(format: str, into: Path) -> Path:
-    target = into / f"{format}.gguf"
-    quantize.run(quantize.Inputs(tiny_gguf()), quantize.QuantizeParams(format=format), quantize.Outputs(target))
+    """Of formats that need one, with an importance matrix of three rows."""
+    target, rows = into / f"{format}.gguf", into / "rows.jsonl"
+    if into.is_dir():
+        write_rows(rows, map(row, range(3)))
+    params = quantize.QuantizeParams(
+        format=format,
+        imatrix=3 if format in NEED_IMATRIX else 0,
+        prompting=Prompting(input_template="{text}", system_prompt=None, mode="none"),
+        contract=Contract(type="text"),
+    )
+    quantize.run(quantize.Inputs(tiny_gguf(), rows, rows), params, quantize.Outputs(target, into / "report.json"))
     return target
+
+
+def row(number: int) -> Row:
+    return Row(id=f"{number:012x}", input={"text": f"Is {number} a number?"}, output="yes")
 
 
 def test_every_quantization_that_a_task_may_name_is_one_of_llama_cpps() -> None:
     assert set(QUANTIZATIONS) <= set(quantize.formats())
-    assert not {"f16", "bf16", "f32"} & set(quantize.formats())
+    assert not {"f16", "f32"} & set(quantize.formats())
     assert quantize.formats()["q4_k_m"] == 15, "LLAMA_FTYPE_MOSTLY_Q4_K_M of llama.h"
 
 

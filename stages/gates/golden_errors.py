@@ -11,11 +11,11 @@ def judge(evidence: Evidence, bound: float) -> Outcome:
     found = evidence.beside.get("golden")
     wrong = list(found.get("wrong", ())) if found else []
     if found is None:
-        return Outcome("golden_regressions", "pass", 0.0, bound, "there are no golden rows, so none is lost")
+        return Outcome("golden_errors", "pass", 0.0, bound, "there are no golden rows, so none is lost")
     status: Status = "pass" if len(wrong) <= bound else "fail"
     named = f": {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}" if wrong else ""
     reason = f"{len(wrong)} of {found['rows']} golden rows are wrong{named}; allowed {bound:g}"
-    return Outcome("golden_regressions", status, float(len(wrong)), bound, reason)
+    return Outcome("golden_errors", status, float(len(wrong)), bound, reason)
 
 
-GATE = Gate("golden_regressions", "golden rows that are wrong, at most", judge)
+GATE = Gate("golden_errors", "golden rows that are wrong, at most", judge)
