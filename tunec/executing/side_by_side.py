@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.base import UserError, fail
+from tunec import sealing
 from tunec.dvc import GUARD, Event
 from tunec.executing import sizing
 from tunec.executing.base import Slots
@@ -54,13 +55,16 @@ def run(
     """
     wanted = above(tasks, targets) if targets else set(tasks)
     workers = max(1, min(slots.jobs, len(wanted)))
-    with pool(root, workers, hear, options) as crew:
+    quiet = sealing.intact(root)  # then there may be nothing to do, and one worker sees it as well
+    with pool(root, hear, options) as hire:
+        crew = [hire() for _ in range(1 if quiet else workers)]
         build = _Build(root, crew, slots, hear, tick, time.monotonic() + seconds if seconds is not None else None)
         build.alone(["--wait-for-lock", "repro", "--single-item", GUARD], GUARD)
         changed = _changed(build.alone(["status", "--json"], "status"))
         stale = {name: tasks[name] for name in tasks if name in below(tasks, changed & tasks.keys()) & wanted}
         if not stale:
             return Ended(len(wanted), {})
+        crew += [hire() for _ in range(workers - len(crew))]
         try:
             return build.all(stale, len(wanted) - len(stale))
         finally:

@@ -56,14 +56,33 @@ def _load() -> None:
     import dvc.fs
     import dvc.repo
     import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc.dependency import param
     from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
+    param.dpath = _Dpath(param.dpath)
     global _slow_parse, _slow_dump
     _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
     _yaml.parse_yaml = strictyaml.parse_yaml = parse
     _yaml.parse_yaml_for_update = lambda text, path: parse(text, path)
     _yaml._dump = dump
+
+
+class _Dpath:
+    """The library that DVC looks parameters up with. It walks through the whole of params.yaml for each; a section's
+    name is a word without a separator, and there is one place where it can stand.
+    """
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def get(self, config: Any, path: str, separator: str) -> Any:
+        if isinstance(config, dict) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", path):
+            return config[path]
+        return self._real.get(config, path, separator=separator)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 _slow_parse: Any = None

@@ -87,12 +87,12 @@ class Worker:
 
 @contextmanager
 def pool(
-    root: Path, many: int, hear: Callable[[Event, str], None], options: tuple[str, ...] = ()
-) -> Iterator[list[Worker]]:
-    """So many workers; they end with the block, and what they run with them. options: of `dvc repro`."""
+    root: Path, hear: Callable[[Event, str], None], options: tuple[str, ...] = ()
+) -> Iterator[Callable[[], Worker]]:
+    """Each call starts a worker; they end with the block, and what they run with them. options: of `dvc repro`."""
     (root / LOGS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        yield [stack.enter_context(_worker(root, hear, options)) for _ in range(many)]
+        yield lambda: stack.enter_context(_worker(root, hear, options))
 
 
 @contextmanager
