@@ -36,7 +36,7 @@ LACKING = [
     for tool, found in (("ssh", shutil.which("ssh")), ("rsync", shutil.which("rsync")), ("sshd", SSHD))
     if not found
 ]
-OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "report.json")
+OUTPUTS = ("accepted.jsonl", "flagged.jsonl", "near.jsonl", "rejected.jsonl", "report.json", "report.md")
 # What the far side's Python runs first: it writes down its own process, and waits where a test tells it to.
 PROBE = """\
 import os, sys, time
