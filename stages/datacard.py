@@ -21,7 +21,7 @@ def data_card(
     answers: Counter[str] = Counter()
     lengths: list[int] = []
     for row in rows:
-        columns.update(row.input)
+        columns.update(row.input.keys())  # a mapping would be counts
         tags.update(row.tags)
         answers.update(_said(row, contract))
         lengths.append(sum(len(str(value)) for value in row.input.values()))
