@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from stages.base import Gate, Key, Metric, Params, Read, Stage, Write, members
+from stages.base import Gate, Key, Params, Read, Stage, Write, members
 from stages.evidence import Evidence, Outcome, Scores, against
 from stages.rows import read_json, write_json
 
@@ -73,7 +73,6 @@ def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
     scores = read_json(inputs.scores)
     chosen = scores["chosen"]
     systems = {name: Scores(name, _kind(name, chosen), figures) for name, figures in scores["systems"].items()}
-    metrics = members("stages.metrics", "METRIC", Metric)
     return Evidence(
         params.primary,
         systems[chosen],
@@ -84,7 +83,7 @@ def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
         scores["beside"],
         params.confidence if params.decide_by == "bound" else None,
         read_json(inputs.speed)["chosen"] if inputs.speed else {},
-        frozenset(name for name, metric in metrics.items() if metric.lower),
+        frozenset(scores["lower"]),
         scores.get("versions", {}),
         scores.get("remembered", {}),
     )

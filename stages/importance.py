@@ -94,8 +94,8 @@ def collect(gguf: Any, texts: Sequence[list[int]]) -> Matrix:
     """
     from contextlib import closing
 
-    from stages.engines._llama_batch import BATCH
     from stages.engines._llama_native import Batch, Context
+    from stages.engines._llama_slots import BATCH
 
     collector = Collector(gguf.lib)
     kept = [text[: gguf.context] for text in texts if text]

@@ -58,12 +58,13 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
-    """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}, beside, slices}.
+    """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}, lower, beside, slices}.
 
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
-    that so many rows would show and McNemar's test of the rows that are right whole. `beside`: the chosen file on the
-    golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows, figure}}}.
-    `remembered`: of the rows that an earlier release got right, see stages.remembering.
+    that so many rows would show and McNemar's test of the rows that are right whole. `lower`: the metrics that are
+    better when lower. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each part of the test
+    rows, {slice: {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got right, see
+    stages.remembering.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -75,8 +76,9 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
     others = [name for name in systems if name != chosen]
     ahead = {name: _ahead(systems[chosen], systems[name], params) for name in others}
-    versions = {"test": sha256(inputs.rows)}
-    report = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead, "versions": versions}
+    report: dict[str, Any] = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
+    report["lower"] = sorted(metric.name for metric in params.yardstick.metrics(params.contract) if metric.lower)
+    report["versions"] = {"test": sha256(inputs.rows)}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
     report |= _remembered(inputs, systems[chosen], params)
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})

@@ -9,8 +9,8 @@ from contextlib import closing
 import numpy as np
 import numpy.typing as npt
 
-from stages.engines._llama_batch import BATCH
 from stages.engines._llama_native import Batch, Context, Model
+from stages.engines._llama_slots import BATCH
 
 Rows = npt.NDArray[np.float32]
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import insort
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.engines._llama_batch import BATCH, CELLS, REFILL
-from stages.engines._llama_native import Batch, Context, Logits, Model
-from stages.engines._prefix import shared_prefix
+from stages.engines._llama_native import Context, Logits, Model
+from stages.engines._llama_slots import Reader, Slots, opened
 
 OPEN = 0.01  # share of the probability that may be left unexplored when a label's own is told
 MOST = 64  # branches that are looked at for that, beyond those that the answer needed
@@ -56,19 +53,15 @@ def tree(texts: Sequence[Sequence[int]], end: int) -> Node:
 
 
 @dataclass
-class _Row:
-    """One row's search. pending: tokens not yet decoded, from `position` on. held: tokens of the branch in the cache.
-
-    waiting: (minus log-probability, when it was found, node). said: the log-probabilities of whole texts so far.
+class _Row(Reader):
+    """One row's search. length: of its prompt. node: what is read, whose log-probability is `at`. held: tokens of the
+    branch in the cache. waiting: (minus log-probability, when it was found, node). said: the log-probabilities of whole
+    texts so far.
     """
 
     index: int
     length: int
-    pending: list[int]
-    position: int
-    slot: int = -1
-    place: int = -1
-    node: Node | None = None
+    node: Node
     at: float = 0.0
     held: tuple[int, ...] = ()
     waiting: list[tuple[float, int, Node]] = field(default_factory=list)
@@ -79,12 +72,9 @@ class _Row:
 
     def learn(self, logits: Logits) -> None:
         """Put the children of the node that was read among those that wait."""
-        node = self.node
-        if node is None:
-            raise RuntimeError("a row is told logits of a node that it did not read")
         highest = float(logits.max())
         total = highest + math.log(float(np.exp(logits - highest, dtype=np.float32).sum(dtype=np.float64)))
-        for token, child in node.children.items():
+        for token, child in self.node.children.items():
             self.counted += 1
             heapq.heappush(self.waiting, (-(self.at + float(logits[token]) - total), self.counted, child))
 
@@ -121,89 +111,33 @@ def search(
     model: Model, prompts: Sequence[list[int]], root: Node, deepest: int, sequences: int, *, share: bool = True
 ) -> Iterator[Found]:
     """The likeliest text after each prompt, as soon as it is known. deepest: tokens of the longest text."""
-    prefix = shared_prefix(prompts) if share and model.forgets_in_part else 0
-    cells = max(map(len, prompts)) + deepest + 1
-    slots = max(1, min(sequences, len(prompts), CELLS // cells))
-    with closing(Context(model, cells=cells, sequences=slots, batch=BATCH)) as context:
-        run = _Run(context, prefix, slots, root)
-        run.read_prefix(prompts[0][:prefix])
+    longest = max(map(len, prompts)) + deepest + 1
+    with opened(model, prompts, longest, sequences, share=share) as slots:
         for index, prompt in enumerate(prompts):
-            row = _Row(index, len(prompt), prompt[prefix:], prefix, node=root)
-            insort(run.waiting, row, key=lambda row: -len(row.pending))
-        while run.waiting or run.active:
-            run.admit()
-            run.decode()
-            yield from run.advance()
+            slots.wait(_Row(prompt[slots.prefix :], slots.prefix, index, len(prompt), root))
+        while slots.busy():
+            for row, logits in slots.step():
+                yield from _advance(slots, row, logits)
 
 
-class _Run:
-    """The state of one `search`: rows that wait, the longest prompt first, and those in the slots 0, 1, 2 …"""
+def _advance(slots: Slots[_Row], row: _Row, logits: Logits) -> Iterator[Found]:
+    row.learn(logits)
+    node = row.next()
+    if node is None:
+        yield row.found(len(row.held))
+        slots.leave(row.slot)
+    else:
+        _turn(slots.context, row, node)
 
-    def __init__(self, context: Context, prefix: int, slots: int, root: Node) -> None:
-        self.context, self.prefix, self.slots, self.root = context, prefix, slots, root
-        self.waiting: list[_Row] = []
-        self.active: list[_Row] = []
-        self.batch = Batch(context.lib, BATCH)
 
-    def read_prefix(self, tokens: Sequence[int]) -> None:
-        for begin in range(0, len(tokens), BATCH):
-            self.batch.clear()
-            self.batch.add(tokens[begin : begin + BATCH], begin, 0, logits=False)
-            self.context.decode(self.batch)
-        for slot in range(1, self.slots if tokens else 0):
-            self.context.copy(0, slot)
-
-    def admit(self) -> None:
-        free = self.slots - len(self.active)
-        if self.active and free * REFILL < self.slots:
-            return
-        for _ in range(min(free, len(self.waiting))):
-            row = self.waiting.pop()
-            row.slot = len(self.active)
-            self.active.append(row)
-
-    def decode(self) -> None:
-        """One call: for the rows that are read, as far as the batch reaches, or else one token of all."""
-        self.batch.clear()
-        for row in [row for row in self.active if len(row.pending) > 1] or self.active:
-            tokens = row.pending[: self.batch.room - self.batch.size]
-            if not tokens:
-                break
-            done = len(tokens) == len(row.pending)
-            place = self.batch.add(tokens, row.position, row.slot, logits=done)
-            row.place = place if done else -1
-            row.position += len(tokens)
-            del row.pending[: len(tokens)]
-        self.context.decode(self.batch)
-
-    def advance(self) -> Iterator[Found]:
-        for row in [row for row in self.active if row.place >= 0]:
-            row.learn(self.context.logits(row.place))
-            row.place = -1
-            node = row.next()
-            if node is None:
-                yield row.found(len(row.held))
-                self._leave(row.slot)
-            else:
-                self._turn(row, node)
-
-    def _turn(self, row: _Row, node: Node) -> None:
-        """Take back what the cache holds beyond the node's own branch, and read the rest of it."""
-        same = 0
-        while same < min(len(row.held), len(node.tokens) - 1) and row.held[same] == node.tokens[same]:
-            same += 1
-        if same < len(row.held):
-            if not self.context.model.forgets_in_part:
-                raise RuntimeError("a recurrent model cannot take tokens back; see LlamaCpp.label")
-            self.context.forget(row.slot, row.length + same)
-        row.node, row.held = node, node.tokens
-        row.pending, row.position = list(node.tokens[same:]), row.length + same
-
-    def _leave(self, slot: int) -> None:
-        """Empty a slot down to the prefix; the last one in use moves into it, so that no gap is left."""
-        last = self.active.pop()
-        if last.slot != slot:
-            self.context.copy(last.slot, slot)
-            self.active[slot] = last
-        self.context.forget(len(self.active), self.prefix)
-        last.slot = slot
+def _turn(context: Context, row: _Row, node: Node) -> None:
+    """Take back what the cache holds beyond the node's own branch, and read the rest of it."""
+    same = 0
+    while same < min(len(row.held), len(node.tokens) - 1) and row.held[same] == node.tokens[same]:
+        same += 1
+    if same < len(row.held):
+        if not context.model.forgets_in_part:
+            raise RuntimeError("a recurrent model cannot take tokens back; see LlamaCpp.label")
+        context.forget(row.slot, row.length + same)
+    row.node, row.held = node, node.tokens
+    row.pending, row.position = list(node.tokens[same:]), row.length + same

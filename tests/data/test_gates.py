@@ -31,6 +31,7 @@ def scores(
         "rows": 200,
         "chosen": "q4",
         "systems": systems,
+        "lower": ["false_refusal_rate"],
         "ahead": {"tuned": figure(-0.1), "f16": figure(-0.1), **leads},
         "beside": {"golden": {"rows": 4, "figures": {"slot_f1": figure(0.75)}}},
     }

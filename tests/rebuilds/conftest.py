@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import compileall
 import json
-import logging
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
-from copy import deepcopy
+from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
 from filelock import FileLock
 
+from tests.quick_dvc import quick_dvc
 from tests.rebuilds.stand_in import RAN
 from tunec.compiling import compile_here
 
@@ -119,7 +116,7 @@ class Workspace:
     def repro(self) -> set[str]:
         """`dvc repro` and nothing before it; returns the stages that ran, the guard aside."""
         (self.root / RAN).unlink(missing_ok=True)
-        with chdir(self.root), mock.patch.dict(os.environ, self._environment(), clear=True), _quick_dvc() as repo:
+        with chdir(self.root), mock.patch.dict(os.environ, self._environment(), clear=True), quick_dvc() as repo:
             repo(str(self.root)).reproduce()
         return self.ran()
 
@@ -168,52 +165,6 @@ class Workspace:
         text = path.read_text(encoding="utf-8")
         assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path.name}"
         path.write_text(text.replace(before, after), encoding="utf-8")
-
-
-# ---------------------------------------------------------------- DVC itself, in this process
-
-
-_parsed: dict[tuple[str, str], Any] = {}
-
-
-@contextmanager
-def _quick_dvc() -> Iterator[Any]:
-    """DVC's `Repo`, quiet, and spared most of its YAML, which takes more time than all else in a build this small: a
-    text is parsed once, and dvc.lock is written at the end of a run instead of after each stage.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from dvc.dvcfile import ProjectFile
-        from dvc.repo import Repo
-        from dvc.utils.serialize import _yaml
-
-        logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        ran: list[Any] = []
-        file: list[Any] = []
-
-        def keep(pipeline: Any, stages: list[Any], **_: Any) -> None:
-            file[:] = [pipeline]
-            ran.extend(stages)
-
-        write = ProjectFile._dump_lockfile
-        with (
-            mock.patch.object(_yaml, "parse_yaml", _once(_yaml.parse_yaml)),
-            mock.patch.object(ProjectFile, "_dump_lockfile", keep),
-        ):
-            try:
-                yield Repo
-            finally:
-                if ran:
-                    write(file[0], ran)
-
-
-def _once(parse: Callable[..., Any]) -> Callable[..., Any]:
-    def parsed(text: str, path: str, typ: str = "safe") -> Any:
-        if (text, typ) not in _parsed:
-            _parsed[text, typ] = parse(text, path, typ)
-        return deepcopy(_parsed[text, typ])
-
-    return parsed
 
 
 # ---------------------------------------------------------------- what is built

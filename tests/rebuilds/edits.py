@@ -147,11 +147,15 @@ TASK_KEYS: list[Case] = [
     ("a value that outdid a preset's, taken away", change("  base: false\n", ""), {"baseline-base-tiny", *SCORED}),
     ("one baseline more", change("base: false", "base: true"), {"baseline-base-tiny", *SCORED}),
     ("a baseline's options", change("\\d+ people", "\\d people"), {RULE, *SCORED}),
-    ("base_model.license", change("training:", "base_model: {license: mit}\ntraining:"), {"model-tiny", "package"}),
+    (
+        "base_model.license",
+        change("training:", "base_model: {license: mit}\ntraining:"),
+        {"model-tiny", "package", "report"},
+    ),
     (
         "base_model.context_length",
         change("training:", "base_model: {context_length: 2048}\ntraining:"),
-        {"model-tiny", "package"},
+        {"model-tiny", "package", "report"},
     ),
     ("training.prompt", change("prompt: system", "prompt: none"), TRAINED),
     ("training.epochs", change("epochs: 1", "epochs: 2"), TRAINED),
@@ -271,7 +275,7 @@ CODE: list[Case] = [
     (
         "the engine of GGUF files",
         append("stages/engines/_llama_batch.py", "\nMORE = 1\n"),
-        {F16, Q8, "test", PROMPTED, "package"},
+        {QUANTIZE, F16, Q8, "test", PROMPTED, "package"},
     ),
     ("the engine of adapters", append("stages/engines/transformers.py", "\nMORE = 1\n"), {TUNED, "test", PROMPTED}),
     ("a metric", append("stages/metrics/macro_f1.py", "\nMORE = 1\n"), {"select", "score"}),

@@ -65,7 +65,7 @@ def test_an_edit_of_the_compiled_graph(workspace: Workspace) -> None:
 
 
 def test_an_edit_of_a_stage_s_code(workspace: Workspace) -> None:
-    workspace.edit_house("stages/train.py", "CURVE_POINTS = 200", "CURVE_POINTS = 100")
+    workspace.edit_house("stages/curves.py", "CURVE_POINTS = 200", "CURVE_POINTS = 100")
     assert bare_repro(workspace) == {f"train-{V}"}
 
 

@@ -22,6 +22,7 @@ import pytest
 
 from compiler import Compiled
 from stages.rows import Row, row_id, sha256, write_json, write_rows
+from tests.quick_dvc import quick_dvc
 from tunec import dvc
 from tunec.cli import main
 from tunec.compiling import compile_here
@@ -144,7 +145,8 @@ class Small:
             fill(compiled, salt=salt, verdict=verdict, right=right, rows=rows, tags=tags)
             _package(salt, verdict, **package)
             guard(Path())
-            dvc._run(Path(), "commit", "--force", "--quiet")
+            with quick_dvc() as repo:
+                repo().commit(force=True)
         self.commit(f"build {salt}")
 
     def release(self, *arguments: str, **env: str) -> Done:

@@ -83,7 +83,7 @@ def test_a_lock_file_that_was_cut_off_is_no_reason_to_stop(
     workspace = swept[0].copy(tmp_path)
     lock = workspace.root / "dvc.lock"
     text = lock.read_text(encoding="utf-8")
-    lock.write_text(text[: len(text) // 2 + 7], encoding="utf-8")
+    lock.write_text(text[: text.index("md5:", len(text) // 2) + 4], encoding="utf-8")
     assert "dvc.lock was cut off" in workspace.run("tunec", *EIGHTEEN, "-j", "3").stdout
     assert not counted(workspace)  # the run cache knows them all
     assert lock.read_text(encoding="utf-8") == text

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +132,6 @@ def expanded(sweep: Any) -> Iterator[Values]:
     else:
         help = "write {training.lora.r: [8, 16]}, or a list of points"
         raise fail("T013", "`sweep`: expected a mapping of lists, or a list of mappings", help=help)
-
-
-def without_span(found: Diagnostic) -> Diagnostic:
-    """A diagnostic of an override, whose place on the command line is not the one that a person typed."""
-    return replace(found, span=None)
 
 
 def _json(value: Any) -> str:
