@@ -74,7 +74,6 @@ def answer(model: Model, jobs: Sequence[Job], request: Request) -> Iterator[Done
     """Answer all jobs, greedily; each is given as soon as it is finished."""
     prompts = [job.prompt for job in jobs]
     longest = max(len(job.prompt) + job.limit for job in jobs)
-    slots: Slots[Branch]
     with opened(model, prompts, longest, request.sequences, share=request.share) as slots:
         run = _Run(model, request, slots)
         for job in jobs:

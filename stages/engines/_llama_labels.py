@@ -112,7 +112,6 @@ def search(
 ) -> Iterator[Found]:
     """The likeliest text after each prompt, as soon as it is known. deepest: tokens of the longest text."""
     longest = max(map(len, prompts)) + deepest + 1
-    slots: Slots[_Row]
     with opened(model, prompts, longest, sequences, share=share) as slots:
         for index, prompt in enumerate(prompts):
             slots.wait(_Row(prompt[slots.prefix :], slots.prefix, index, len(prompt), root))

@@ -11,7 +11,7 @@ from bisect import insort
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stages.engines._llama_native import Batch, Context, Logits, Model
 from stages.engines._prefix import shared_prefix
@@ -105,7 +105,7 @@ class Slots(Generic[R]):
 @contextmanager
 def opened(
     model: Model, prompts: Sequence[list[int]], longest: int, sequences: int, *, share: bool
-) -> Iterator[Slots[R]]:
+) -> Iterator[Slots[Any]]:
     """Slots for these prompts, whose common beginning is read once. longest: tokens that one of them needs in all."""
     prefix = shared_prefix(prompts) if share and model.forgets_in_part else 0
     count = max(1, min(sequences, len(prompts), CELLS // longest))
