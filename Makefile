@@ -1,4 +1,4 @@
-# make run: build the example to a verdict. make test: all tests. Both set up .venv first.
+# make run: build the example to a verdict. make test: what CI runs. make test-all: every test. All set up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,19 +7,22 @@ READY := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF "-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench lock clean
+.PHONY: run test test-all check bench lock clean
 
 run: $(READY)
 	$(BIN)/tunec build
 
 test: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal -q -m "not thorough"
+
+test-all: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 -m "not real and not slow"
+	$(BIN)/pytest -q -n 2 -m "not real and not slow and not thorough"
 
 bench: $(READY)
 	for file in benchmarks/*.py; do $(BIN)/python $$file; done

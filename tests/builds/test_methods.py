@@ -12,6 +12,7 @@ from tests.builds.conftest import make, rows
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.thorough
 def test_preferences_on_every_weight_are_built_to_a_verdict(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w")
     pairs = ({"text": row["text"], "chosen": row["output"], "rejected": "no idea"} for row in rows(40))

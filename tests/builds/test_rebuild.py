@@ -75,7 +75,18 @@ EDITS: list[tuple[str, Callable[[Workspace], None], set[str], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("edit", "must", "may"), [case[1:] for case in EDITS], ids=[case[0] for case in EDITS])
+OFTEN = {
+    "a comment",
+    "the order of keys",
+    "a duplicate row",
+    "the threshold",
+    "one more quantization",
+    "the learning rate",
+}
+CASES = [pytest.param(*case[1:], id=case[0], marks=() if case[0] in OFTEN else pytest.mark.thorough) for case in EDITS]
+
+
+@pytest.mark.parametrize(("edit", "must", "may"), CASES)
 def test_an_edit_runs_just_what_depends_on_it(
     workspace: Workspace, edit: Callable[[Workspace], None], must: set[str], may: set[str]
 ) -> None:
@@ -85,6 +96,7 @@ def test_an_edit_runs_just_what_depends_on_it(
     assert workspace.repro() == set()
 
 
+@pytest.mark.thorough
 def test_a_new_row_goes_all_the_way(workspace: Workspace) -> None:
     add_a_row(workspace)
     assert workspace.repro() >= {"data", "splits"}
@@ -128,6 +140,7 @@ def test_the_plan_names_what_runs_and_why(workspace: Workspace) -> None:
     assert why.splitlines()[1:] == ["└─ after gate", f"   └─ {steps['gate']['reasons'][0]}"]
 
 
+@pytest.mark.thorough
 def test_what_the_plan_lists_as_restored_dvc_restores(workspace: Workspace) -> None:
     """There and back: the second time the run cache has everything. A lost output lies in the cache as well."""
     workspace.edit("threshold: 0.5", "threshold: 0.6")

@@ -39,6 +39,7 @@ def commit(workspace: Workspace) -> None:
     git(workspace, "commit", "--quiet", "-m", "a build")
 
 
+@pytest.mark.thorough
 def test_a_real_build_is_released_and_its_successor_compared(shipped: Workspace) -> None:
     said = shipped.tunec("release", "--dry-run").stdout
     assert shipped.tunec("release").stdout == said
@@ -66,6 +67,7 @@ def test_a_release_is_built_again_to_the_same_bytes(shipped: Workspace) -> None:
     assert "all as written" in shipped.tunec("verify", "v1", "--rebuild").stdout
 
 
+@pytest.mark.thorough
 def test_a_byte_of_the_shipped_model_is_named(shipped: Workspace) -> None:
     shipped.tunec("release")
     at, was = flip(shipped.root / "releases/tiny-slots-v1/model.gguf", 54_321)

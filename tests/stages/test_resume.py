@@ -72,7 +72,9 @@ def first_told(run: Callable[[], Outputs]) -> tuple[int, Outputs]:
     return told[0], out
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "orpo", pytest.param("grpo", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", ["sft", "dpo", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("kto", "orpo", "grpo"))]
+)
 def test_a_run_that_was_cut_off_ends_with_the_bytes_of_one_that_was_not(method: str, home: Path, learn: Learn) -> None:
     given: dict[str, Any] = {"lora": DROPOUT} | (FEW if method != "grpo" else {"count": 8, "epochs": 4.0})
     checkpoints.keep_at(None)
@@ -198,7 +200,7 @@ def killed(tiny: Path, folder: Path, method: str, kills: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("method", "kills"),
-    [("sft", 4), pytest.param("sft", 20, marks=pytest.mark.slow), pytest.param("dpo", 20, marks=pytest.mark.slow)],
+    [("sft", 2), *(pytest.param(name, 20, marks=pytest.mark.thorough) for name in ("sft", "dpo"))],
 )
 def test_killed_at_random_moments_the_adapter_is_the_same(method: str, kills: int, tiny: Path, tmp_path: Path) -> None:
     found = killed(tiny, tmp_path, method, kills)

@@ -372,6 +372,7 @@ def fail_here():
 def test_threads_follow_the_cores_that_are_idle(monkeypatch):
     import psutil
 
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 1, 3}, raising=False)
     for busy, expected in (([0, 0, 0, 0], 3), ([90, 3, 0, 99], 1), ([100] * 4, 1)):
         monkeypatch.setattr(psutil, "cpu_percent", lambda busy=busy, **_: busy)
