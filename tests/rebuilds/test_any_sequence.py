@@ -25,7 +25,7 @@ from tests.rebuilds.conftest import Workspace, rows
 
 pytestmark = pytest.mark.slow
 
-SEQUENCES = int(os.environ.get("TUNEC_SEQUENCES", "3"))
+SEQUENCES = int(os.environ.get("TUNEC_SEQUENCES", "2"))
 LONGEST = 4  # edits, each of which may be built before the next
 Edit = Callable[[Workspace], None]
 

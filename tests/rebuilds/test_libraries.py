@@ -39,16 +39,15 @@ BESIDE = {
 UNUSED = {
     "jinja2": (
         "of a template, the names of its fields at most",
-        "data export model select score gate baseline-majority",
+        "data export model select score baseline-majority",
     ),
     "llama-cpp-python": (
         "writes grammars, and no answer is held to one here",
-        "data train-sft-lora model export package report select score gate predict-tuned "
-        "baseline-majority baseline-rule",
+        "data train-sft-lora model export package report select score predict-tuned baseline-majority baseline-rule",
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",
-        "train-sft-lora test model export package report predict-tuned predict-gguf quantize gate "
+        "train-sft-lora test model export package report predict-tuned predict-gguf quantize "
         "baseline-base baseline-prompted baseline-majority baseline-rule",
     ),
     "gguf": (
@@ -58,8 +57,6 @@ UNUSED = {
     "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf"),
     "transformers": ("looks at a model in memory", "package predict-gguf quantize"),
     "scipy": ("tests two systems, which is asked of `score` alone", "gate report baseline-rule"),
-    "rouge-score": ("names of metrics are looked at, and none is computed", "gate"),
-    "sacrebleu": ("names of metrics are looked at, and none is computed", "gate"),
     "rensa": ("sketches rows, which `data` has done", "splits"),
     "charset-normalizer": ("names the encoding of a file that is refused", "data"),
     "openpyxl": ("gives cells as they stand in the file", "data"),

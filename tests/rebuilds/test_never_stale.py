@@ -44,19 +44,20 @@ def test_a_comment_in_the_task_is_no_reason_to_stop(workspace: Workspace) -> Non
     assert bare_repro(workspace) == set()
 
 
+@pytest.mark.thorough
 def test_an_edit_of_a_preset_of_the_workspace(workspace: Workspace) -> None:
     workspace.write("conf/method/sft.yaml", "training: {weight_decay: 0.1}\n")
-    stops_until_compiled(workspace)
+    stops(workspace)
 
 
 def test_an_edit_of_a_shipped_preset(workspace: Workspace) -> None:
     workspace.edit_house("conf/defaults.yaml", "weight_decay: 0.0", "weight_decay: 0.1")
-    stops_until_compiled(workspace)
+    stops(workspace)
 
 
 def test_a_new_file_that_a_pattern_matches(workspace: Workspace) -> None:
     workspace.write("data/raw/more/b.csv", 'utterance,slots\nFor 2 people,"{""people"": ""2""}"\n')
-    stops_until_compiled(workspace)
+    stops(workspace)
 
 
 def test_an_edit_of_the_compiled_graph(workspace: Workspace) -> None:
@@ -89,11 +90,13 @@ def test_an_upgrade_and_the_way_back(workspace: Workspace) -> None:
     assert (workspace.root / f"build/train-{V}/curve.csv").read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_a_changed_row(workspace: Workspace) -> None:
     workspace.edit("request 3.", "call 3.", "data/raw/rows.jsonl")
     assert {"data", "splits"} <= bare_repro(workspace)
 
 
+@pytest.mark.thorough
 def test_overrides_that_were_compiled_in_stay(workspace: Workspace) -> None:
     workspace.run("tunec", "compile", "training.epochs=2")
     assert f"train-{V}" in bare_repro(workspace)
@@ -103,4 +106,4 @@ def test_overrides_that_were_compiled_in_stay(workspace: Workspace) -> None:
 def test_a_seal_that_somebody_wrote_is_no_leave_to_be_stale(workspace: Workspace) -> None:
     workspace.write("build/.guard.json", "{}")
     workspace.edit("epochs: 1", "epochs: 2")
-    stops_until_compiled(workspace)
+    stops(workspace)
