@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from compiler import licences, sources
+from compiler import licences, mixing, sources
 from compiler.brought import brought
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.judged import measured, standing_gates
@@ -186,6 +186,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
         source["map"] = _sorted(source["map"])
         del source["license"]  # no row depends on it
         source["files"] = [] if source["hub"] else _files(source["path"], workspace)
+    mixing.settled(values["data"], lambda path: _files(path, workspace))
     values["data"]["shape"] = method.rows
     values["license"] = _licences(task)
     values["evaluation"]["remembered"] = remembered

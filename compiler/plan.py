@@ -122,6 +122,8 @@ def _placed(stage: Stage, variants: list[Variant]) -> dict[At, list[Variant]]:
     """Where a stage is needed, and the variants that share it there. Raises Clash where two of them disagree."""
     found: dict[At, list[Variant]] = {}
     for variant in variants:
+        if stage.needs and not variant.lookup(stage.needs):
+            continue
         for at in _places(stage.per, variant, variants):
             found.setdefault(at, []).append(variant)
     for at, sharing in found.items():
@@ -177,7 +179,7 @@ def _instance(stage: Stage, at: At, sharing: list[Variant], made: Mapping[str, _
             if isinstance(marker, File):
                 given = variant.lookup(marker.key.format(**vars(at)))
                 inputs |= {input: given} if given is not None else {}
-            elif marker.when(at):
+            elif marker.when(at) and not _absent(marker, made):
                 inputs[input] = _read(marker, stage.many(input), at, made, name)
                 break
     outputs = {output: f"{BUILD}/{name}/{write.path}" for output, write in stage.writes().items()}
@@ -228,6 +230,12 @@ def _read(read: Read, many: bool, at: At, made: Mapping[str, _Made], reader: str
     if len(found) != 1:
         raise RuntimeError(f"{reader} reads one {read.output}, and there are {len(found)}")
     return next(iter(found.values()))
+
+
+def _absent(read: Read, made: Mapping[str, _Made]) -> bool:
+    """Whether it reads a stage that this task does not have."""
+    producer = made.get(read.output.partition(".")[0])
+    return producer is not None and producer.stage.needs is not None and not producer.places
 
 
 def _agree(a: At, b: At) -> bool:

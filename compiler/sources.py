@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from compiler.mixing import GeneralMix
 from compiler.section import Licence, Section, unit
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,6 +51,13 @@ class Source(Section):
     )
     license: Licence | None = Field(
         default=None, description="SPDX name in lower case that its rows are under; stands in card and release."
+    )
+    weight: float = Field(
+        default=1,
+        gt=0,
+        le=100,
+        json_schema_extra=unit("times"),
+        description="How often each of its train rows is trained on in a pass; below 1, that share of them, by a hash.",
     )
 
 
@@ -160,6 +168,9 @@ class Data(Section):
         default_factory=list,
         max_length=200,
         description="What there is to be of each kind; the report says what lacks.",
+    )
+    general_mix: GeneralMix | None = Field(
+        default=None, description="Rows of other work beside the task's, so that the model does not forget it."
     )
 
 

@@ -107,7 +107,8 @@ def always(at: At) -> bool:
 class Read:
     """An input: `output` is "STAGE.FIELD". A field of type dict[str, Path] takes every instance, by name.
 
-    `when` says for which instances this is read; the first Read of a field that applies is taken, and none gives None.
+    `when` says for which instances this is read; the first Read of a field that applies, and
+    whose stage the task has, is taken, and none gives None.
     """
 
     output: str
@@ -185,6 +186,7 @@ class Stage:
     """One kind of node in the graph.
 
     per: the axis that it is repeated over; "task" means once.
+    needs: the key of the task without which there is no such stage; who reads it reads what its next marker names.
     libraries: the distributions it computes with; made: what an instance with these parameters is made of, where that
     differs from one to another.
     settled: parameters, by dotted names, that are no matter of the task for an instance: it has these instead.
@@ -197,6 +199,7 @@ class Stage:
     params: type[Params]
     outputs: type
     per: Axis = "task"
+    needs: str | None = None
     libraries: tuple[str, ...] = ()
     made: Callable[[At, Mapping[str, Any]], Made] | None = None
     settled: Callable[[At], Mapping[str, Any]] = lambda at: {}

@@ -84,6 +84,11 @@ class Judge:
         outcomes = [self._judge(*one, words) for one in given]
         return Batch(outcomes, sketch(words))
 
+    def known(self, row: Row) -> tuple[Judged, list[str]]:
+        """A row that was judged before, for others to be held against; and its words."""
+        seen = Seen(row, {}, self._making.contract, self._settings.regions)
+        return judged(seen, self._traits(seen)), seen.words
+
     def _judge(self, source: int, file: int, record: Record, words: list[list[str]]) -> Outcome:
         if record.fields is None:
             return Outcome(file, record.line, None, ("json", str(record.reason)))

@@ -29,6 +29,7 @@ class Source(Params):
     encoding: str = "auto"
     shape: str = "auto"
     hub: str | None = None
+    weight: float | None = None
 
 
 class Making(Params):
@@ -68,7 +69,8 @@ def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple
         raise Rejected("it has an answer, so it is no text to train on")
     group, place = _group(fields, params.group_by), split if row.answered else _trained_on(split)
     tags = (*source.tags, *(tag for tag in _tags(fields, params.tags) if tag not in source.tags))
-    return replace(row, split=place, group=group, tags=tags, when=_when(fields, params.order_by))
+    when = _when(fields, params.order_by)
+    return replace(row, split=place, group=group, tags=tags, when=when, weight=source.weight)
 
 
 def _given(fields: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-_RARE = ("group", "tags", "rejected", "text", "when")
+_RARE = ("group", "tags", "rejected", "text", "when", "weight", "general", "parent")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Row:
     rejected: a worse answer, which may break the contract; the only answer of a row that tells what not to say.
     text: what continued pretraining reads; such a row has an empty input and no answer.
     when: its time, where rows are parted by one.
+    weight: how often it counts in training; None: once. general: it is asked and answered as it stands, without the
+    task's words, against forgetting. parent: the train row that a teacher made it from.
     """
 
     id: str
@@ -40,6 +42,9 @@ class Row:
     rejected: Any = None
     text: str | None = None
     when: str | float | None = None
+    weight: float | None = None
+    general: bool | None = None
+    parent: str | None = None
 
     @property
     def answered(self) -> bool:

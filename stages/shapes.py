@@ -14,6 +14,7 @@ APART = ("golden", "adversarial")  # splits that only a source's role or its col
 HOLDOUT = "holdout"  # rows that nothing reads until people ask: kept apart, and out of training
 SPLITS |= {name: name for name in (*APART, HOLDOUT)}
 VERDICT_COLUMNS = ("completion", "output", "answer")  # where `label` says whether the answer is good
+GENERAL = "{prompt}"  # how a general row is asked: as a person would, without the task's words
 ANSWER_COLUMNS = ("output", "label", "answer")  # the first that a row has holds its answer
 
 

@@ -12,6 +12,7 @@ from stages.chat import Piece, Prompt, Prompting, stop_text, user_message
 from stages.contract import Contract
 from stages.engines._prefix import shared_prefix
 from stages.rows import Row
+from stages.shapes import GENERAL
 
 NAMED = 5  # row ids that a diagnostic names
 
@@ -82,8 +83,9 @@ def examples(
     stop = stop_tokens(tokenizer)
     found = []
     for row in rows:
-        prompt = template.prompt(row.id, system, user_message(prompting.input_template, row.input))
-        text = say(row) if say else contract.write(row.output)
+        asked = (None, GENERAL) if row.general else (system, prompting.input_template)
+        prompt = template.prompt(row.id, asked[0], user_message(asked[1], row.input))
+        text = str(row.output) if row.general else say(row) if say else contract.write(row.output)
         said = weights.encode(tokenizer, Prompt(row.id, (Piece(text, plain=True),)))
         found.append(Example(row.id, weights.encode(tokenizer, prompt), [*said, *stop] if said else []))
     _check(found, max_length)
@@ -136,4 +138,4 @@ def _rows(ids: Sequence[str]) -> str:
 
 def _named(ids: Sequence[str]) -> tuple[str, ...]:
     more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return (f"row ids: {', '.join(ids[:NAMED])}{more}; find them in build/splits/",)
+    return (f"row ids: {', '.join(ids[:NAMED])}{more}; find them in build/",)

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -443,6 +443,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Start it and build again: the answers that came are kept in build/partial/.",
     ),
     "T722": ("An endpoint gave something else than a chat completion.", "Check its address; it ends in `/v1`."),
+    "T743": (
+        "There are fewer general rows than `data.general_mix.share` asks for.",
+        "All that passed the gates are trained on. Bring more, or lower the share.",
+    ),
     "T562": (
         "A licence does not let a release be given away.",
         "Choose another base model or other data, or the licence that they ask for as `versioning.license`.",

@@ -44,6 +44,8 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
     paths = [(source.path, f"data.sources.{index}.path") for index, source in enumerate(look.task.data.sources)]
     if look.task.data.dedupe.embedder:
         paths.append((look.task.data.dedupe.embedder, "data.dedupe.embedder"))
+    if look.task.data.general_mix:
+        paths.append((look.task.data.general_mix.path, "data.general_mix.path"))
     if look.task.base_model.path:
         paths.append((look.task.base_model.path, "base_model.path"))
     if look.task.training.signals.general:

@@ -21,8 +21,9 @@ from tests.releasing.small import Small, copy
 from tunec import building
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
-FILES = (ROWS, "data/raw/more.jsonl", MODEL, OTHER_MODEL)
+FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", MODEL, OTHER_MODEL)
 COMMITS = ("0" * 40, "1" * 40)
+MIXED = {"data.general_mix": {"path": "data/general.jsonl"}}
 CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
     "task_name": "slots",
@@ -94,6 +95,9 @@ OTHER: dict[str, Any] = {
     "data.quotas.value": "b",
     "data.quotas.min": 5.0,
     "data.quotas.max": 9.0,
+    "data.sources.weight": 2.0,
+    "data.general_mix.path": (MIXED, "data/raw/more.jsonl"),
+    "data.general_mix.share": (MIXED, 0.5),
     "splits.ratios.dev": 0.1000001,
     "splits.ratios.test": 0.1000001,
     "splits.group_by": "customer",
