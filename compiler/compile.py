@@ -177,6 +177,8 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     values["success_criteria"]["gates"] = _sorted(_remembering(standing_gates(task), task, remembered))
     values["evaluation"]["metrics"] = measured(task)
     values["brought"] = brought(task, workspace)
+    if task.generate:
+        values["generate"]["judge"]["least"] = _sorted(task.generate.judge.least)
     if task.evaluation.terms:
         values["evaluation"]["terms"]["severity"] = _sorted(task.evaluation.terms.severity)
     values["base_model"]["name"] = model

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
+from compiler.generating import Generate
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
 from compiler.section import Licence, Section, unit
 from compiler.sources import Data, Splits
@@ -223,6 +224,7 @@ class Task(Section):
     output_format: OutputFormat
     data: Data
     splits: Splits = Field(default_factory=Splits)
+    generate: Generate | None = Field(default=None, description="Rows that a teacher writes, from train rows alone.")
     baselines: dict[str, Any] = Field(description="Which baselines run: NAME: true, false or its options.")
     base_model: BaseModelFiles = Field(description="Filled in from training.base_model.")
     training: Training

@@ -14,7 +14,7 @@ from stages.lessons import Budget, DevChecks, TrainParams
 
 @dataclass(frozen=True)
 class Inputs:
-    train: Annotated[Path, Read("mix.train"), Read("splits.train")]
+    train: Annotated[Path, Read("mix.train"), Read("augment.train"), Read("splits.train")]
     dev: Annotated[Path, Read("splits.dev")]
     model: Annotated[Path, Read("model.base")]
     general: Annotated[Path | None, File("training.signals.general")] = None

@@ -27,7 +27,7 @@ _MAKING = Making(output=None, group_by=None, input_template=GENERAL, contract=_T
 
 @dataclass(frozen=True)
 class Inputs:
-    train: Annotated[Path, Read("splits.train")]
+    train: Annotated[Path, Read("augment.train"), Read("splits.train")]
     dev: Annotated[Path, Read("splits.dev")]
     test: Annotated[Path, Read("splits.test")]
     golden: Annotated[Path, Read("splits.golden")]

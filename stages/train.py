@@ -23,7 +23,7 @@ from stages.rows import write_json
 class Inputs:
     """start: what the training before this one wrote. general: rows of general knowledge, scored before and after."""
 
-    train: Annotated[Path, Read("mix.train"), Read("splits.train")]
+    train: Annotated[Path, Read("mix.train"), Read("augment.train"), Read("splits.train")]
     dev: Annotated[Path, Read("splits.dev")]
     model: Annotated[Path, Read("model.base")]
     start: Annotated[Path | None, Read("before.adapter", when=lambda at: at.first is not None)] = None

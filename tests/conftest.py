@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.far import KEY, Far
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,6 +34,17 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """An endpoint on this machine, its key in FAR_KEY, and a folder of the test's own to work in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAR_KEY", KEY)
+    made = Far()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -446,6 +446,22 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T743": (
         "There are fewer general rows than `data.general_mix.share` asks for.",
         "All that passed the gates are trained on. Bring more, or lower the share.",
+    ),
+    "T744": (
+        "No row that the teacher wrote is left.",
+        "Read what it said in build/transcripts/; mend the prompt, or choose another teacher or judge.",
+    ),
+    "T748": (
+        "A prompt of `generate.prompts` that cannot be used.",
+        "Write plain Jinja with the words that the help lists.",
+    ),
+    "T750": (
+        "Rows that the teacher wrote were rejected.",
+        "They stand in build/augment/rejected.jsonl, each with its reason.",
+    ),
+    "T751": (
+        "The budget of `generate` was used up before all rows were asked for.",
+        "Raise `generate.budget`; what was asked is not asked again.",
     ),
     "T562": (
         "A licence does not let a release be given away.",

@@ -34,8 +34,8 @@ def general_rows_are_there(look: Look) -> Iterator[Found]:
 def general_rows_are_learned(look: Look) -> Iterator[Found]:
     """`data.general_mix` beside a method that does not learn plain answers.
 
-    A general row is a question with its answer: sft learns it. The other methods need preferences, verdicts or a metric,
-    which a general row does not have.
+    A general row is a question with its answer: sft learns it. The other methods need preferences, verdicts or a
+    metric, which a general row does not have.
     """
     training = look.task.training
     methods = {"training.method": training.method} | (

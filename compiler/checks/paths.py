@@ -46,6 +46,10 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
         paths.append((look.task.data.dedupe.embedder, "data.dedupe.embedder"))
     if look.task.data.general_mix:
         paths.append((look.task.data.general_mix.path, "data.general_mix.path"))
+    prompts = look.task.generate.prompts if look.task.generate else None
+    for name in ("rows", "judge"):
+        if prompts and (prompt := getattr(prompts, name)):
+            paths.append((prompt, f"generate.prompts.{name}"))
     if look.task.base_model.path:
         paths.append((look.task.base_model.path, "base_model.path"))
     if look.task.training.signals.general:

@@ -7,8 +7,6 @@ never run or rendered.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +19,7 @@ from stages.answers import Answer
 from stages.base import UserError, fail
 from stages.chat import Prompt, conversation
 from stages.contract import Contract
-from stages.rows import dumps
+from stages.journal import Journal, digest
 
 PARTIAL = Path("build", "partial")
 AT_ONCE, TRIES = 8, 3
@@ -38,11 +36,20 @@ class Messages:
         return Prompt(id, (), tuple((m["role"], m["content"]) for m in conversation(system, turns)))
 
 
+class Refused(UserError):
+    """The endpoint took a request and refuses it; status: HTTP's."""
+
+    def __init__(self, status: int, error: UserError) -> None:
+        super().__init__(*error.diagnostics)
+        self.status = status
+
+
 @dataclass
 class Endpoint:
     """url: up to and with `/v1`. key_env: the environment variable that holds the key, where there is one.
 
     price: of a million tokens, {input, output}. schema: sent as response_format, where the endpoint is to hold to it.
+    where: the key of the task that names it. tries: of one request.
     """
 
     url: str
@@ -51,6 +58,8 @@ class Endpoint:
     timeout: float = 60.0
     price: Mapping[str, float] | None = None
     schema: Any = None
+    where: str = "baselines.larger"
+    tries: int | None = None
     used: dict[str, int] = field(default_factory=lambda: {"input": 0, "output": 0})
 
     @classmethod
@@ -97,9 +106,9 @@ class Endpoint:
 
         Raises T720 without the key, T721 when the endpoint is down, slow or refuses, T722 for what is no answer.
         """
-        client = self._client()
+        client = self.client()
         bodies = [self._body(prompt, max_new_tokens) for prompt in prompts]
-        journal = _Journal(PARTIAL / f"{_digest([self.url, self.model])[:16]}.jsonl")
+        journal = Journal(PARTIAL / f"{digest([self.url, self.model])[:16]}.jsonl")
         with ThreadPoolExecutor(min(AT_ONCE, sequences, max(1, len(prompts)))) as pool:
             try:
                 asked = [pool.submit(self._once, client, body, journal) for body in bodies]
@@ -114,16 +123,18 @@ class Endpoint:
                 raise
         journal.forget()
 
-    def _client(self) -> Any:
+    def client(self) -> Any:
         try:
-            from openai import OpenAI
+            from openai import DefaultHttpxClient, OpenAI
         except ImportError:
             raise fail("T720", "the package openai is not installed", help="pip install openai") from None
         key = os.environ.get(self.key_env) if self.key_env else "none"
         if not key:
             help = f"export {self.key_env}=… in the shell that builds; it is written down nowhere"
             raise fail("T720", f"the environment variable {self.key_env} holds no key", help=help)
-        return OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=TRIES - 1)
+        http = DefaultHttpxClient(follow_redirects=False)  # what answers for it stands in task.yaml, and nothing else
+        tries = self.tries or TRIES
+        return OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=tries - 1, http_client=http)
 
     def _body(self, prompt: Prompt, max_new_tokens: int) -> dict[str, Any]:
         messages = [{"role": role, "content": text} for role, text in prompt.messages]
@@ -133,13 +144,14 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         return body
 
-    def _once(self, client: Any, body: dict[str, Any], journal: _Journal) -> dict[str, Any]:
-        key = _digest(body)
+    def _once(self, client: Any, body: dict[str, Any], journal: Journal) -> dict[str, Any]:
+        key = digest(body)
         if key not in journal.known:
-            journal.add(key, self._asked(client, body))
+            journal.add(key, self.asked(client, body))
         return journal.known[key]
 
-    def _asked(self, client: Any, body: dict[str, Any]) -> dict[str, Any]:
+    def asked(self, client: Any, body: dict[str, Any]) -> dict[str, Any]:
+        """{text, tokens, input, finish} of one request. Raises T721 and T722; Refused where a status came back."""
         import openai
 
         try:
@@ -149,10 +161,11 @@ class Endpoint:
         except openai.APIConnectionError:
             raise self._down("cannot be reached") from None
         except openai.APIStatusError as error:
-            raise self._down(f"refuses: status {error.status_code}") from None
+            raise Refused(error.status_code, self._down(f"refuses: status {error.status_code}")) from None
         except (openai.OpenAIError, ValueError) as error:
             raise self._junk(type(error).__name__) from None
-        return self._read(reply)
+        said = self._read(reply)
+        return {**said, "text": said["text"].replace(client.api_key, "[key]")} if self.key_env else said
 
     def _read(self, reply: Any) -> dict[str, Any]:
         try:
@@ -169,39 +182,9 @@ class Endpoint:
 
     def _down(self, what: str) -> UserError:
         kept = "the answers that came are kept, and only the others are asked for then"
-        help = "start it, or correct baselines.larger; then build again"
+        help = f"start it, or correct {self.where}; then build again"
         return fail("T721", f"the endpoint {self.url} {what}", notes=(kept,), help=help)
 
     def _junk(self, what: str) -> UserError:
         help = "check that the address ends in /v1 and speaks OpenAI's chat completions"
         return fail("T722", f"the endpoint {self.url} gave no chat completion: {what}", help=help)
-
-
-class _Journal:
-    """Answers that came, by the digest of what was asked: one JSON a line, written as soon as it is there."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.known = path, dict(_lines(path))
-
-    def add(self, key: str, said: dict[str, Any]) -> None:
-        self.known[key] = said
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as out:
-            out.write(dumps({"key": key, **said}) + "\n")
-
-    def forget(self) -> None:
-        self.path.unlink(missing_ok=True)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A line that a crash cut off is left out."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            said = json.loads(line)
-            yield said.pop("key"), said
-        except (ValueError, KeyError, AttributeError):
-            continue
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(dumps(value, sort_keys=True).encode()).hexdigest()

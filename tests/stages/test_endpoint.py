@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +13,9 @@ from stages.answers import Answer
 from stages.base import UserError
 from stages.contract import Contract
 from stages.engines.endpoint import PARTIAL, Endpoint, Messages
+from tests.far import KEY, Far, reply
 
-KEY = "sk-canary-5f1c0d9a"
 CONTRACT = Contract(type="json", schema_={"type": "object"})
-
-
-class Far:
-    """A server on this machine. say: from a request's body to a status and a reply, as JSON or as bytes."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[dict[str, Any], str | None]] = []
-        self.say: Any = lambda body: (200, reply(f"you said {body['messages'][-1]['content']}"))
-        far = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                far.asked.append((body, self.headers["Authorization"]))
-                status, said = far.say(body)
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-def reply(text: Any) -> dict[str, Any]:
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-    return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
-
-
-@pytest.fixture
-def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FAR_KEY", KEY)
-    made = Far()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def ask(far: Far, *texts: str, sequences: int = 1, **options: Any) -> list[Answer]:

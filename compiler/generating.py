@@ -1,0 +1,111 @@
+"""The section `generate` of task.yaml: rows that a teacher writes, from train rows alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from compiler.section import Section, unit
+from compiler.sources import Tag
+
+Url = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9_./~-]*)?$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
+
+
+class Teacher(Section):
+    """The model that writes rows, behind anything that speaks OpenAI's chat completions."""
+
+    endpoint: Url = Field(description="Its address, http or https, up to and with /v1.")
+    model: str = Field(min_length=1, description="Its name there.")
+    key_env: Variable | None = Field(
+        default=None, description="The environment variable with its key; the key itself stands in no file."
+    )
+    temperature: float = Field(
+        default=0.8, ge=0, le=2, json_schema_extra=unit("temperature"), description="How varied its rows are."
+    )
+    max_tokens: int = Field(
+        default=1024, ge=1, le=100_000, json_schema_extra=unit("tokens"), description="Of one row, at most."
+    )
+    timeout: float = Field(
+        default=60, gt=0, le=3600, json_schema_extra=unit("seconds"), description="How long one answer may take."
+    )
+    retries: int = Field(
+        default=4,
+        ge=0,
+        le=20,
+        json_schema_extra=unit("times"),
+        description="How often a request that failed is sent again, each time after a longer wait.",
+    )
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, json_schema_extra=unit("requests a minute"), description="At most; default: no limit."
+    )
+    structured: bool = Field(
+        default=False, description="Send the form of a row as response_format, where the endpoint holds to it."
+    )
+
+
+class Wanted(Section):
+    """How many rows of one kind are asked for, a request each."""
+
+    tag: Tag = Field(
+        description="The kind, which its rows carry as a tag: canonical, boundary, negative, adversarial, near-miss, "
+        "production-like, style, schema-repair, or a word of your own."
+    )
+    count: int = Field(ge=1, le=1_000_000, json_schema_extra=unit("rows"), description="Rows to ask for.")
+    difficulty: Literal["easy", "medium", "hard"] = Field(default="medium", description="How hard they are to be.")
+    edge_case: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="What each is to be about, in words."
+    )
+
+
+class Prompts(Section):
+    """Jinja files of the workspace, in the place of tunec's own."""
+
+    rows: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Asks for a row, such as prompts/rows.jinja; docs/data.md has its words.",
+    )
+    judge: str | None = Field(
+        default=None, min_length=1, description="Asks for the scores of one, such as prompts/judge.jinja."
+    )
+
+
+class Judge(Section):
+    """Scores each row from 1 to 5: realism, correctness, format, difficulty, diversity, learnability, safety."""
+
+    enabled: bool = Field(default=True, description="false: no row is scored.")
+    endpoint: Url | None = Field(default=None, description="Default: the teacher's, with its key.")
+    model: str | None = Field(default=None, min_length=1, description="Default: the teacher's.")
+    key_env: Variable | None = Field(default=None, description="The variable with the key of `endpoint`.")
+    total: int = Field(
+        default=26, ge=7, le=35, json_schema_extra=unit("of 35 points"), description="What a row reaches at least."
+    )
+    least: dict[str, Annotated[int, Field(ge=1, le=5)]] = Field(
+        default_factory=lambda: {"correctness": 4, "format": 5, "safety": 4},
+        json_schema_extra=unit("of 5 points"),
+        description="What a row reaches at least in single scores.",
+    )
+
+
+class Spending(Section):
+    """The most that a teacher and a judge may take together; answers of earlier builds count too."""
+
+    requests: int | None = Field(
+        default=None, ge=1, json_schema_extra=unit("requests"), description="Requests; default: as many as it takes."
+    )
+    tokens: int | None = Field(
+        default=None, ge=1, json_schema_extra=unit("tokens"), description="Tokens of questions and answers."
+    )
+
+
+class Generate(Section):
+    """Rows that a teacher writes, from train rows alone; they pass the same gates, and a judge."""
+
+    teacher: Teacher
+    rows: list[Wanted] = Field(min_length=1, max_length=500, description="What is asked for, kind by kind.")
+    prompts: Prompts = Field(default_factory=Prompts)
+    judge: Judge = Field(default_factory=Judge)
+    budget: Spending = Field(default_factory=Spending)
+    seed: int = Field(default=0, ge=0, description="Another seed shows the teacher other train rows.")

@@ -1,0 +1,131 @@
+"""Train rows and a teacher -> more train rows. Asked for = accepted + rejected, always."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from stages.augmenting import TRANSCRIPT, AugmentParams, Inputs, Made, Work
+from stages.base import Diagnostic, Stage, Write, fail
+from stages.progress import warn
+from stages.rows import Row, as_dict, dumps, read_rows, write_json, write_jsonl
+from stages.rubric import SCORES
+
+
+@dataclass(frozen=True)
+class Outputs:
+    train: Annotated[Path, Write("train.jsonl")]
+    rejected: Annotated[Path, Write("rejected.jsonl")]
+    transcript: Annotated[Path, Write("transcript.jsonl")]
+    report: Annotated[Path, Write("report.json", "metrics")]
+
+
+def run(inputs: Inputs, params: AugmentParams, out: Outputs) -> None:
+    """Ask a teacher for rows of each kind, hold every answer against the contract, the gates and a judge.
+
+    out.train: JSONL, the train rows and those that were accepted, by id; a row that was made names its `parent`.
+    out.rejected: JSONL of {tag, parent, gate, reason, request}; what the teacher said stands in out.transcript, JSONL
+    of {key, for, row, body, text, ...}, a line a request. What was asked before is not asked again: build/transcripts/
+    keeps every answer, those of a build that was cut off too.
+    Raises T744 when no row is left, T748 for a prompt, and T720 to T722 when the endpoint cannot be asked.
+    """
+    with closing(Work(inputs, params, out.train.with_name("held.jsonl"))) as work:
+        made = work.ask()
+        accepted = work.sift(made)
+        lines = sorted({**work.teacher.used, **work.judge.used}.values(), key=lambda line: str(line["key"]))
+        write_jsonl(out.transcript, lines)
+    told = _report(made, accepted, params, work)
+    if made and not accepted:
+        raise _nothing_left(made)
+    _write(inputs.train, accepted, out.train)
+    write_jsonl(out.rejected, (_line(one) for one in made if one.gate))
+    write_json(out.report, told)
+    _warn(told, made)
+
+
+def _write(train: Path, accepted: Sequence[Row], out: Path) -> None:
+    """The train rows as they stand, and the new ones among them, by id."""
+    own = ((row.id, row) for row in read_rows(train))
+    new = ((row.id, row) for row in accepted)
+    with out.open("w", encoding="utf-8", newline="\n") as lines:
+        for _, row in heapq.merge(own, new, key=lambda pair: pair[0]):
+            lines.write(dumps(as_dict(row), sort_keys=True) + "\n")
+
+
+def _line(one: Made) -> dict[str, Any]:
+    about = {"tag": one.wish.wanted.tag, "difficulty": one.wish.wanted.difficulty, "parent": one.wish.parent.id}
+    given = {"scores": dict(one.scores)} if one.scores else {}
+    return {**about, "gate": one.gate, "reason": one.reason, **given, "request": one.request}
+
+
+def _report(made: Sequence[Made], accepted: Sequence[Row], params: AugmentParams, work: Work) -> dict[str, Any]:
+    kinds = [
+        {
+            **one.model_dump(),
+            "asked": sum(other.wish.kind == kind for other in made),
+            "accepted": sum(other.wish.kind == kind and not other.gate for other in made),
+        }
+        for kind, one in enumerate(params.wanted)
+    ]
+    kept = [one.scores for one in made if one.scores and not one.gate]
+    means = {name: round(sum(given[name] for given in kept) / len(kept), 3) for name in SCORES} if kept else {}
+    return {
+        "asked": len(made),
+        "accepted": len(accepted),
+        "rejected": len(made) - len(accepted),
+        "not_asked": work.left,
+        "gates": dict(sorted(Counter(one.gate for one in made if one.gate).items())),
+        "reasons": dict(sorted(Counter(f"{one.gate}: {one.reason}" for one in made if one.gate).items())),
+        "kinds": kinds,
+        "scores": means,
+        "requests": work.teacher.requests + work.judge.requests,
+        "tokens": work.teacher.tokens + work.judge.tokens,
+    }
+
+
+def _common(made: Sequence[Made]) -> Iterator[str]:
+    reasons = Counter((one.gate, one.reason) for one in made if one.gate)
+    yield from (f"{many:,} by {gate}: {reason}" for (gate, reason), many in reasons.most_common(3))
+
+
+def _nothing_left(made: Sequence[Made]) -> Exception:
+    help = f"read what it said in {TRANSCRIPT}; mend the prompt, choose another teacher, or lower generate.judge"
+    return fail("T744", f"none of {len(made):,} rows of the teacher is left", notes=tuple(_common(made)), help=help)
+
+
+def _warn(told: Mapping[str, Any], made: Sequence[Made]) -> None:
+    if told["rejected"]:
+        message = f"{told['rejected']:,} of {told['asked']:,} rows of the teacher are rejected"
+        help = "build/augment/rejected.jsonl lists them, and transcript.jsonl beside it what was said"
+        warn(Diagnostic("T750", message, None, tuple(_common(made)), help, "warning"))
+    if told["not_asked"]:
+        message = f"{told['not_asked']:,} rows were not asked for: the budget is used up"
+        warn(Diagnostic("T751", message, None, (), "raise generate.budget, or ask for fewer rows", "warning"))
+
+
+STAGE = Stage(
+    name="augment",
+    summary="Asks a teacher for more train rows, and holds each against the gates and a judge",
+    run=run,
+    inputs=Inputs,
+    params=AugmentParams,
+    outputs=Outputs,
+    needs="generate",
+    libraries=(
+        "jinja2",
+        "jsonschema",
+        "model2vec",
+        "numpy",
+        "openai",
+        "opencc",
+        "phonenumbers",
+        "python-stdnum",
+        "rensa",
+        "semhash",
+    ),
+)

@@ -1,0 +1,124 @@
+"""Asks a teacher: in waves, at the pace that is allowed, and nothing twice that the transcript knows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from stages.base import UserError
+from stages.engines.endpoint import Endpoint, Refused
+from stages.journal import Journal, digest
+
+WAVE = 8  # requests at once; fixed, so that where a budget ends does not depend on the machine
+_OF_THE_REQUEST = (400, 413, 422)  # statuses that are about what was asked, and not about who asks
+
+
+@dataclass(frozen=True)
+class Question:
+    """what: rows, judge or the like. row: the train row that it is about. body: of the request."""
+
+    what: str
+    row: str
+    url: str
+    body: dict[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        return digest([self.url, self.body])
+
+
+@dataclass(frozen=True)
+class Said:
+    """text: None where the endpoint refused the request with `status`."""
+
+    text: str | None
+    tokens: int = 0
+    status: int = 0
+
+
+class Pace:
+    """At most so many requests a minute, evenly spread."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 60 / per_minute if per_minute else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            at = max(time.monotonic(), self._next)
+            self._next = at + self._gap
+        time.sleep(max(0.0, at - time.monotonic()))
+
+
+class Teacher:
+    """An endpoint with its transcript. requests, tokens: what the answers so far took, whenever they were given."""
+
+    def __init__(self, endpoint: Endpoint, journal: Journal, pace: Pace) -> None:
+        self._endpoint, self._journal, self._pace = endpoint, journal, pace
+        self.used: dict[str, dict[str, Any]] = {}
+        self._answered = False
+
+    @property
+    def requests(self) -> int:
+        return len(self.used)
+
+    @property
+    def tokens(self) -> int:
+        return sum(int(line.get("tokens", 0)) + int(line.get("input", 0)) for line in self.used.values())
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._endpoint.client()
+
+    def ask(self, questions: Sequence[Question]) -> list[Said]:
+        """Answers in the order of the questions, a wave at most. Raises T720 to T722, with what came kept."""
+        new = {one.key: one for one in questions if one.key not in self._journal.known}
+        refused = self._fresh(list(new.values())) if new else {}
+        for one in questions:
+            self.used[one.key] = self._line(one, refused)
+        return [_said(self.used[one.key]) for one in questions]
+
+    def _fresh(self, questions: list[Question]) -> dict[str, int]:
+        """Ask what the transcript does not know; returns the status of each question that was refused."""
+        _ = self._client  # made once, and its lack told before any thread starts
+        with ThreadPoolExecutor(WAVE) as pool:
+            errors = [error for error in pool.map(self._once, questions) if error is not None]
+        for error in errors:
+            about = isinstance(error[1], Refused) and error[1].status in _OF_THE_REQUEST
+            if not about or (len(errors) == len(questions) and not self._answered):
+                raise error[1]
+        self._answered = self._answered or len(errors) < len(questions)
+        return {key: error.status for key, error in errors if isinstance(error, Refused)}
+
+    def _once(self, question: Question) -> tuple[str, UserError] | None:
+        self._pace.wait()
+        try:
+            said = self._endpoint.asked(self._client, question.body)
+        except UserError as error:
+            return question.key, error
+        told = {"for": question.what, "row": question.row, "url": question.url, "body": question.body}
+        self._journal.add(question.key, {**told, **said})
+        return None
+
+    def _line(self, question: Question, refused: dict[str, int]) -> dict[str, Any]:
+        known = self._journal.known.get(question.key)
+        told = {"key": question.key, "for": question.what, "row": question.row, "url": question.url}
+        if known is None:
+            return {**told, "body": question.body, "refused": refused[question.key]}
+        return {**told, **{name: value for name, value in known.items() if name not in told}}
+
+    def close(self) -> None:
+        if "_client" in vars(self):
+            self._client.close()
+
+
+def _said(line: dict[str, Any]) -> Said:
+    if "refused" in line:
+        return Said(None, 0, int(line["refused"]))
+    return Said(str(line.get("text", "")), int(line.get("tokens", 0)))
