@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from stages.base import Key, Params
+from stages.kinds import SCORES
 from stages.making import Making
 from stages.prompts import Template
 from stages.reading.record import Record
 from stages.rows import Row, dumps
-from stages.rubric import SCORES, said_object
+from stages.rubric import said_object
 from stages.teacher import Question, Said
 
 ANSWER = "the teacher's output"  # the column that an answer's output stands in; no field of a template has blanks

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from stages.augmenting import TRANSCRIPT, AugmentParams, Inputs, Made, Work
 from stages.base import Diagnostic, Stage, Write, fail
+from stages.kinds import SCORES
 from stages.progress import warn
 from stages.rows import Row, as_dict, dumps, read_rows, write_json, write_jsonl
-from stages.rubric import SCORES
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ class Judge:
         for gate, kinds in _KINDS.items():
             yield from (kind for kind in kinds if self._settings.pii_types.get(kind, self._actions[gate]) == action)
 
+    def redacted(self, row: Row) -> Row:
+        """The row as it is kept: without what is to be redacted, where there is any."""
+        found = Seen(row, {}, self._making.contract, self._settings.regions).personal
+        return row if self._redacted.isdisjoint(found) else self._without(row)
+
     def _without(self, row: Row) -> Row:
         """The row with placeholders for what is to be redacted; its id is that of what is left."""
         redact = Redaction(self._redacted, self._settings.regions)

@@ -9,15 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-SCORES: Mapping[str, str] = {
-    "realism": "1 a toy input, 3 plausible but generic, 5 looks like production data",
-    "correctness": "1 the output is wrong, 3 mostly right, 5 fully correct",
-    "format": "1 broken, 3 minor issues, 5 exactly the contract",
-    "difficulty": "1 too easy, 3 medium, 5 teaches a real edge case",
-    "diversity": "1 a copy of the example, 3 some variation, 5 adds new coverage",
-    "learnability": "1 ambiguous, 3 partly clear, 5 a clear signal",
-    "safety": "1 risky, 3 acceptable, 5 safe and bounded",
-}
+from stages.kinds import SCORES
+from stages.strict_json import strict_json
+
 MOST = 5
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
@@ -25,8 +19,6 @@ _THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 
 def said_object(text: str) -> dict[str, Any] | None:
     """The JSON object that a model's text is, or that it holds in a fence; None where it is none."""
-    from stages.strict_json import strict_json  # the compiler reads the names of the scores alone
-
     text = _THOUGHT.sub("", text).strip()
     fenced = _FENCE.search(text)
     for candidate in (text, fenced[1]) if fenced else (text,):

@@ -14,6 +14,7 @@ class Far:
     """A server on this machine. say: from a request's body to a status and a reply, as JSON or as bytes."""
 
     def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
         self.asked: list[tuple[dict[str, Any], str | None]] = []
         self.say: Any = lambda body: (200, reply(f"you said {body['messages'][-1]['content']}"))
         far = self
@@ -26,6 +27,8 @@ class Far:
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                for name, value in far.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

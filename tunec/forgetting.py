@@ -10,68 +10,26 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from compiler.plan import Instance
-from stages import audit
+from stages import audit, journal
 from stages.base import UserError, fail
 from stages.data import DataParams
+from stages.judging_rows import Judge
 from stages.likeness import said
 from stages.making import Rejected, Source, named, to_row
 from stages.readers import read
 from stages.templating import placeholders
 from tunec import dvc, git
+from tunec.forgotten import Forgotten
 from tunec.leaving_out import Unwritable, without
 from tunec.releasing import shelf
 from tunec.releasing.build import ROWS, cache_object, folder_list, locked
 
 PARENT = "parent"
 _PIECE = 1 << 20
-
-
-@dataclass
-class Forgotten:
-    """What goes, and what a person still has to do.
-
-    lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
-    """
-
-    column: str
-    lines: dict[str, set[int]] = field(default_factory=dict)
-    ids: set[str] = field(default_factory=set)
-    outputs: list[str] = field(default_factory=list)
-    objects: list[Path] = field(default_factory=list)
-    releases: list[str] = field(default_factory=list)
-    tracked: list[str] = field(default_factory=list)
-    shared: bool = False
-
-    @property
-    def rows(self) -> int:
-        return sum(map(len, self.lines.values()))
-
-    def json(self) -> dict[str, Any]:
-        lines = {file: sorted(numbers) for file, numbers in sorted(self.lines.items())}
-        return {
-            "rows": self.rows,
-            "lines": lines,
-            "outputs": self.outputs,
-            "objects": len(self.objects),
-            "releases": self.releases,
-            "tracked_by_git": self.tracked,
-        }
-
-    def text(self, *, done: bool) -> str:
-        verb = "removed" if done else "would remove"
-        lines = [f"{verb} {len(numbers):,} rows of {file}" for file, numbers in sorted(self.lines.items())]
-        lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
-        lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
-        lines += [f"{name} is in git's history: rewrite that, or keep data out of git" for name in self.tracked]
-        lines += (
-            ["other workspaces may use DVC's cache: nothing was removed there that they wrote"] if self.shared else []
-        )
-        return "\n".join([*lines, "`tunec build` makes the model without them"])
 
 
 def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
@@ -121,10 +79,12 @@ def _records(path: Path, source: Source) -> Iterator[tuple[int, dict[str, Any], 
 
 
 def _ids(columns: dict[str, Any], source: Source, params: DataParams, wanted: tuple[str, ...]) -> list[str]:
+    """The row's id, and the one that it has once personal data are taken out of it."""
     try:
-        return [to_row(columns, source, params.making, wanted).id]
+        row = to_row(columns, source, params.making, wanted)
     except Rejected:
         return []
+    return [row.id, Judge((source,), params.making, params.settings).redacted(row).id]
 
 
 # ---------------------------------------------------------------- what was made of them
@@ -144,6 +104,8 @@ def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> N
             found.releases.append(release)
         kept |= {md5 for stage in own.values() for md5 in _written(stage, cache)}
     mine = {md5 for name, stage in lock.items() if name in after for md5 in _written(stage, cache)}
+    transcripts = (root / "build" / "transcripts").glob("*.jsonl")
+    found.answers = {path: many for path in sorted(transcripts) if (many := journal.about(path, found.ids))}
     found.objects = sorted(path for path in _objects(cache) if _goes(path, cache, kept, mine, found))
     if repo:
         found.tracked = sorted(git.known(repo, sorted(found.lines)))
@@ -232,6 +194,8 @@ def _remove(root: Path, found: Forgotten) -> None:
         replace()
     for output in found.outputs:
         shutil.rmtree(root / output, ignore_errors=True)
+    for path in found.answers:
+        journal.forget_rows(path, found.ids)
     for path in found.objects:
         path.unlink(missing_ok=True)
     if not found.shared:

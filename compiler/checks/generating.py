@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
-from stages.rubric import SCORES
+from stages.kinds import SCORES
 
 _HERE = re.compile(r"http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 

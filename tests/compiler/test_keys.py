@@ -21,8 +21,11 @@ from tests.releasing.small import Small, copy
 from tunec import building
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
-FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", MODEL, OTHER_MODEL)
+FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", "prompts/a.jinja", MODEL, OTHER_MODEL)
 COMMITS = ("0" * 40, "1" * 40)
+TAUGHT = {
+    "generate": {"teacher": {"endpoint": "http://127.0.0.1:8/v1", "model": "big"}, "rows": [{"tag": "a", "count": 1}]}
+}
 MIXED = {"data.general_mix": {"path": "data/general.jsonl"}}
 CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
@@ -98,6 +101,30 @@ OTHER: dict[str, Any] = {
     "data.sources.weight": 2.0,
     "data.general_mix.path": (MIXED, "data/raw/more.jsonl"),
     "data.general_mix.share": (MIXED, 0.5),
+    "generate.teacher.endpoint": (TAUGHT, "http://127.0.0.1:9/v1"),
+    "generate.teacher.model": (TAUGHT, "other"),
+    "generate.teacher.key_env": (TAUGHT, "TEACHER_KEY"),
+    "generate.teacher.temperature": (TAUGHT, 0.5),
+    "generate.teacher.max_tokens": (TAUGHT, 9),
+    "generate.teacher.timeout": (TAUGHT, 9.0),
+    "generate.teacher.retries": (TAUGHT, 9),
+    "generate.teacher.requests_per_minute": (TAUGHT, 9.0),
+    "generate.teacher.structured": (TAUGHT, True),
+    "generate.rows.tag": (TAUGHT, "style"),
+    "generate.rows.count": (TAUGHT, 2),
+    "generate.rows.difficulty": (TAUGHT, "hard"),
+    "generate.rows.edge_case": (TAUGHT, "midnight"),
+    "generate.prompts.rows": (TAUGHT, "prompts/a.jinja"),
+    "generate.prompts.judge": (TAUGHT, "prompts/a.jinja"),
+    "generate.judge.enabled": (TAUGHT, False),
+    "generate.judge.endpoint": (TAUGHT, "http://127.0.0.1:9/v1"),
+    "generate.judge.model": (TAUGHT, "other"),
+    "generate.judge.key_env": (TAUGHT, "JUDGE_KEY"),
+    "generate.judge.total": (TAUGHT, 30),
+    "generate.judge.least": (TAUGHT, {"safety": 5}),
+    "generate.budget.requests": (TAUGHT, 9),
+    "generate.budget.tokens": (TAUGHT, 9),
+    "generate.seed": (TAUGHT, 9),
     "splits.ratios.dev": 0.1000001,
     "splits.ratios.test": 0.1000001,
     "splits.group_by": "customer",
@@ -228,7 +255,7 @@ def parts(annotation: Any) -> Iterator[Any]:
 
 def with_value(task: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     first, _, rest = path.partition(".")
-    if first in ("sources", "quotas"):
+    if rest and first in ("sources", "quotas", "rows"):
         return {**task, first: [{**task[first][0], rest: value}]}
     return {**task, first: with_value(task.get(first, {}), rest, value) if rest else value}
 

@@ -57,7 +57,7 @@ def test_an_auto_is_told_with_what_it_comes_to_and_why(folder: Path) -> None:
 def test_a_key_that_nobody_sets_has_the_schemas_default(folder: Path) -> None:
     found = told(folder, "splits.seed")
     assert (found["value"], found["default"], found["set_by"]) == (0, 0, {"value": 0, "file": None, "line": None})
-    assert found["read_by"] == {"splits": ["seed"]}
+    assert found["read_by"] == {"mix": ["seed"], "splits": ["seed"]}
 
 
 def test_the_workspaces_own_preset_lies_over_tunecs(folder: Path) -> None:

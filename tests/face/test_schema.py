@@ -54,7 +54,7 @@ def test_every_number_that_counts_something_says_what() -> None:
     numbers = [about for about in described.every() if "number" in about.allowed and not about.keys and not about.free]
     unnamed = {about.path for about in numbers if about.unit is None}
     assert unnamed == {
-        *("splits.seed", "training.beta", "training.seed", "training.after.beta", "execution.port"),
+        *("generate.seed", "splits.seed", "training.beta", "training.seed", "training.after.beta", "execution.port"),
     }
 
 

@@ -86,6 +86,13 @@ def damage_an_output(w: Workspace) -> None:
     path.write_text("step,loss\n1,0.1\n")
 
 
+def with_more_rows(w: Workspace) -> None:
+    w.write("data/general.jsonl", json.dumps({"prompt": "Who are you?", "answer": "A model."}) + "\n")
+    w.edit("splits: {", "  general_mix: {path: data/general.jsonl}\nsplits: {")
+    w.edit("training:", f"{GENERATE}training:")
+
+
+GENERATE = "generate: {teacher: {endpoint: 'http://127.0.0.1:9/v1', model: m}, rows: [{tag: style, count: 1}]}\n"
 NEW_ROW = json.dumps(next(rows(1, first=99))) + "\n"
 
 NOTHING: list[Case] = [
@@ -157,6 +164,8 @@ TASK_KEYS: list[Case] = [
         change("training:", "base_model: {context_length: 2048}\ntraining:"),
         {"model-tiny", "package", "report"},
     ),
+    ("generate and data.general_mix, switched on", with_more_rows, {"augment", "mix", *TRAINED}),
+    ("a source's weight", change("rows.jsonl\n", "rows.jsonl\n      weight: 2\n"), {"data", "mix", *SPLIT}),
     ("training.prompt", change("prompt: system", "prompt: none"), TRAINED),
     ("training.epochs", change("epochs: 1", "epochs: 2"), TRAINED),
     ("training.learning_rate", change("learning_rate: 1e-3", "learning_rate: 2e-3"), TRAINED),

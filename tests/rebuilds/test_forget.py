@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from stages import audit
+from stages.augmenting import TRANSCRIPT
 from stages.base import UserError
+from stages.journal import Journal
 from tests.rebuilds.conftest import Workspace
 from tunec.forgetting import forget
 
@@ -52,6 +54,19 @@ def test_a_persons_rows_and_what_was_made_of_them_are_gone(personal: Workspace) 
     log = personal.root / audit.LOG
     told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [line for line in told if "forgotten" in line["counts"]] and not list(audit.broken(log))
+
+
+def test_what_a_teacher_said_of_the_rows_goes_as_well(personal: Workspace) -> None:
+    accepted = (personal.root / "build/data/accepted.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = {row["input"]["text"]: row["id"] for row in map(json.loads, accepted)}
+    transcript = Journal(personal.root / TRANSCRIPT)
+    for number, (text, id) in enumerate(sorted(rows.items())):
+        transcript.add(f"{number:064x}", {"row": id, "text": f"like {text}"})
+    assert "2 answers" in forget(personal.root, "customer=7", dry_run=True).text(done=False)
+    assert len(Journal(transcript.path).known) == len(rows)
+    forget(personal.root, "customer=7", dry_run=False)
+    kept = Journal(transcript.path).known
+    assert len(kept) == len(rows) - 2 and not holding("Ypsilanti", personal.root / "build")
 
 
 def test_a_dry_run_removes_nothing(personal: Workspace) -> None:

@@ -17,8 +17,8 @@ import pytest
 from stages import augment, rubric
 from stages.augmenting import TRANSCRIPT
 from stages.base import Diagnostic, UserError
+from stages.kinds import SCORES
 from stages.progress import heed
-from stages.rubric import SCORES
 from tests.compiling import ROOT, compiled, params
 from tests.data.building import jsonl, lines
 from tests.far import KEY, Far, reply

@@ -1,0 +1,55 @@
+"""What `tunec data forget` takes away, and what it leaves for a person to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Forgotten:
+    """What goes, and what a person still has to do.
+
+    lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
+    answers: what a teacher said of the rows, in build/transcripts/, by file.
+    """
+
+    column: str
+    lines: dict[str, set[int]] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    outputs: list[str] = field(default_factory=list)
+    objects: list[Path] = field(default_factory=list)
+    answers: dict[Path, int] = field(default_factory=dict)
+    releases: list[str] = field(default_factory=list)
+    tracked: list[str] = field(default_factory=list)
+    shared: bool = False
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.lines.values()))
+
+    def json(self) -> dict[str, Any]:
+        lines = {file: sorted(numbers) for file, numbers in sorted(self.lines.items())}
+        return {
+            "rows": self.rows,
+            "lines": lines,
+            "outputs": self.outputs,
+            "objects": len(self.objects),
+            "answers": sum(self.answers.values()),
+            "releases": self.releases,
+            "tracked_by_git": self.tracked,
+        }
+
+    def text(self, *, done: bool) -> str:
+        verb = "removed" if done else "would remove"
+        lines = [f"{verb} {len(numbers):,} rows of {file}" for file, numbers in sorted(self.lines.items())]
+        lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
+        if self.answers:
+            lines += [f"{verb} {sum(self.answers.values())} answers of a teacher about them"]
+        lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
+        lines += [f"{name} is in git's history: rewrite that, or keep data out of git" for name in self.tracked]
+        lines += (
+            ["other workspaces may use DVC's cache: nothing was removed there that they wrote"] if self.shared else []
+        )
+        return "\n".join([*lines, "`tunec build` makes the model without them"])
