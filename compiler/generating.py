@@ -40,8 +40,10 @@ class Teacher(Section):
     requests_per_minute: float | None = Field(
         default=None, gt=0, json_schema_extra=unit("requests a minute"), description="At most; default: no limit."
     )
-    structured: bool = Field(
-        default=False, description="Send the form of a row as response_format, where the endpoint holds to it."
+    structured: Literal["off", "json_schema", "json_object"] = Field(
+        default="off",
+        description="Send the form of a row along, for an endpoint that holds to it: json_schema as OpenAI has it, "
+        "json_object as llama-cpp-python has it.",
     )
 
 

@@ -83,20 +83,23 @@ def wishes(rows: Sequence[Row], wanted: Sequence[Wanted], seed: int) -> Iterator
 
 @dataclass(frozen=True)
 class Asking:
-    """Makes questions. fields: those of an input, sorted."""
+    """Makes questions. fields: those of an input, sorted. structured: off, or the dialect in which
+    the form of a row is sent along."""
 
     about: About
     making: Making
     fields: tuple[str, ...]
-    structured: bool
+    structured: str
 
     def row(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any], seed: int) -> Question:
         """settings: model, temperature and the like."""
         number = hashlib.sha256(dumps([seed, wish.kind, wish.again, wish.parent.id]).encode()).digest()
         body = {**_body(template.fill(self._values(wish))), **settings, "seed": int.from_bytes(number[:3], "big")}
-        if self.structured:
-            form = {"name": "row", "schema": self._form()}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        if self.structured != "off":
+            form = self._form()
+            own = {"json_schema": {"name": "row", "schema": form}, "json_object": form}[self.structured]
+            name = "json_schema" if self.structured == "json_schema" else "schema"
+            body["response_format"] = {"type": self.structured, name: own}
         return Question("rows", wish.parent.id, url, body)
 
     def judging(self, template: Template, wish: Wish, row: Row, url: str, settings: Mapping[str, Any]) -> Question:

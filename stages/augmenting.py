@@ -50,7 +50,7 @@ class Asked(Params):
     timeout: Annotated[float, Key("generate.teacher.timeout")]
     retries: Annotated[int, Key("generate.teacher.retries")]
     requests_per_minute: Annotated[float | None, Key("generate.teacher.requests_per_minute")]
-    structured: Annotated[bool, Key("generate.teacher.structured")]
+    structured: Annotated[str, Key("generate.teacher.structured")]
 
 
 class Judging(Params):

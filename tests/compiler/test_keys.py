@@ -109,7 +109,7 @@ OTHER: dict[str, Any] = {
     "generate.teacher.timeout": (TAUGHT, 9.0),
     "generate.teacher.retries": (TAUGHT, 9),
     "generate.teacher.requests_per_minute": (TAUGHT, 9.0),
-    "generate.teacher.structured": (TAUGHT, True),
+    "generate.teacher.structured": (TAUGHT, "json_object"),
     "generate.rows.tag": (TAUGHT, "style"),
     "generate.rows.count": (TAUGHT, 2),
     "generate.rows.difficulty": (TAUGHT, "hard"),

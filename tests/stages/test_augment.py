@@ -175,7 +175,7 @@ def test_what_is_no_row_breaks_the_contract_or_is_there_already_is_kept_with_its
         row("my key is ghp_" + "a1B2" * 9, "account"),
         f"<think>hm</think>\n```json\n{row('is the lavender parcel here yet', 'shipping')}\n```",
     ]
-    found = run(with_generate(far, "{tag: canonical, count: 8}", teacher=", structured: true"))
+    found = run(with_generate(far, "{tag: canonical, count: 8}", teacher=", structured: json_schema"))
     gates = Counter(one["gate"] for one in found["rejected"])
     assert gates == {"json": 2, "contract": 1, "near": 1, "consistency": 1, "leak": 1, "secrets": 1}
     assert [made["input"]["text"] for made in found["made"]] == ["is the lavender parcel here yet"]
