@@ -70,6 +70,11 @@ def find(root: Path, row: str) -> tuple[Row, str]:
         for number, found in enumerate(read_rows(home / f"{split}.jsonl"), 1):
             if found.id == row or (split == "train" and row == str(number)):
                 return found, split
+    for stage in ("augment", "mix"):
+        more = root / "build" / stage / "train.jsonl"
+        for found in read_rows(more) if more.is_file() else ():
+            if found.id == row:
+                return found, "train"
     help = "take an id from build/splits/, or the number of a row of train"
     raise fail("T679", f"there is no row {row!r}", help=help)
 

@@ -57,3 +57,16 @@ def weight_is_trained_with(look: Look) -> Iterator[Found]:
         if source.weight != 1 and source.role not in (None, "train"):
             at = f"data.sources.{index}.weight"
             yield Found(f"rows of the role {source.role} are not trained on, so a weight does nothing", at, "remove it")
+
+
+@check("T752", "warning")
+def forgetting_is_measured_by_other_rows(look: Look) -> Iterator[Found]:
+    """The rows that forgetting is measured by are trained on as well.
+
+    Then `training.signals.general` says how well they were learned, and nothing of what was forgotten. Measure by a
+    file of its own.
+    """
+    mix, measured = look.task.data.general_mix, look.task.training.signals.general
+    if mix and measured in look.workspace.glob(mix.path):
+        help = "keep it apart from data.general_mix"
+        yield Found(f"the rows of {measured} are trained on, too", "training.signals.general", help)
