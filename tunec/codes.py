@@ -74,6 +74,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T022": ("A Hub id without a commit.", "Pin it: `HUB/ID@` and 40 hexadecimal digits."),
     "T023": ("A training method without a preset.", "Choose one of those that the note lists."),
+    "T770": (
+        "A quantization that is neither a preset nor a format of llama.cpp.",
+        "Choose one, or write `conf/quantization/NAME.yaml`.",
+    ),
     "T134": (
         "`method: qlora` beside an adapter that is no low-rank one on a 4-bit base.",
         "Remove `training.adapter`, or write `method: sft`.",

@@ -30,6 +30,7 @@ _OTHERS = {
     "training.method": "the compiler, which lays conf/method/NAME.yaml below the task",
     "training.lora.r": "the compiler, which names variants by it",
     "training.after": "the compiler, which makes a training of it that is done first",
+    "quantization.preset": "the compiler, which lays conf/quantization/NAME.yaml below the task",
     "quantization.formats": "the compiler, which makes a file and its predictions of each",
     "execution": "`tunec build` and `tunec run`, which take stages to where they run",
     "versioning": "`tunec release`",

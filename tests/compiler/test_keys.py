@@ -154,6 +154,7 @@ OTHER: dict[str, Any] = {
     "training.signals.general": "data/raw/more.jsonl",
     **{f"training.after.{key}": (FIRST, other) for key, other in OTHER_FIRST.items()},
     "training.after.beta": ({"training.method": "dpo", "training.after": {"method": "dpo"}}, 0.5),
+    "quantization.preset": "small",
     "quantization.formats": ["q8_0"],
     "quantization.max_drop": 0.5,
     "quantization.select": "smallest_within",
