@@ -15,7 +15,7 @@ class Quantization(Section):
     """What the trained model is shrunk to."""
 
     preset: str = Field(
-        description="A preset of conf/quantization/, which says what is not written here of formats, max_drop and imatrix: "
+        description="A preset of conf/quantization/, for what is not written here of formats, max_drop and imatrix: "
         "balanced, small, precise, all or none. `quantization: small` is short for it."
     )
     formats: list[str] = Field(description="llama.cpp's names, such as q8_0, q5_k_m, q4_k_m; f16 is always built.")

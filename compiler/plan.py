@@ -122,13 +122,17 @@ def _placed(stage: Stage, variants: list[Variant]) -> dict[At, list[Variant]]:
     """Where a stage is needed, and the variants that share it there. Raises Clash where two of them disagree."""
     found: dict[At, list[Variant]] = {}
     for variant in variants:
-        for at in _places(stage.per, variant, variants):
+        for at in _places(stage.per, variant, variants) if _is_wanted(stage, variant) else ():
             found.setdefault(at, []).append(variant)
     for at, sharing in found.items():
         differing = tuple(key for key in stage.keys(at) if not _agreed(key, sharing)) if len(sharing) > 1 else ()
         if differing:
             raise Clash(stage.name, differing)
     return found
+
+
+def _is_wanted(stage: Stage, variant: Variant) -> bool:
+    return stage.where is None or variant.lookup(stage.where) is not None
 
 
 def _agreed(key: str, sharing: list[Variant]) -> bool:
@@ -178,7 +182,8 @@ def _instance(stage: Stage, at: At, sharing: list[Variant], made: Mapping[str, _
                 given = variant.lookup(marker.key.format(**vars(at)))
                 inputs |= {input: given} if given is not None else {}
             elif marker.when(at):
-                inputs[input] = _read(marker, stage.many(input), at, made, name)
+                read = _read(marker, stage.many(input), at, made, name)
+                inputs |= {input: read} if read or not marker.rare else {}
                 break
     outputs = {output: f"{BUILD}/{name}/{write.path}" for output, write in stage.writes().items()}
     # DVC sees a dependency that is new or changed, but none that is gone: so which instances are read is a parameter.

@@ -59,5 +59,3 @@ def _of_preset(name: object, workspace: Workspace) -> list[Node] | None:
 
 def _one(node: Node) -> Node:
     return Node([Node(node.value, node.span)], node.span, node.key)
-
-

@@ -1,7 +1,8 @@
 """Pass 2: lay task.yaml over the presets that it names, so that nothing is implicit and every value has an origin.
 
-Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < conf/execution < conf/quantization < the
-same in the workspace's own conf/ < task.yaml < command line. A node keeps the span of the file that it came from: that is its origin.
+Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < conf/execution < conf/quantization <
+the same in the workspace's own conf/ < task.yaml < command line. A node keeps the span of the file that it came from:
+that is its origin.
 
 What a preset says under `when: NAME:` holds beside that method or adapter alone.
 """
@@ -281,7 +282,9 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
         yield Diagnostic("T550", f"unknown execution `{name}`", node.span, (_listed("executions", known),), help)
         return
     if group == "quantization":
-        help = did_you_mean(name, [*known, *QUANTIZATIONS]) or "choose one of these, or write conf/quantization/NAME.yaml"
+        help = (
+            did_you_mean(name, [*known, *QUANTIZATIONS]) or "choose one of these, or write conf/quantization/NAME.yaml"
+        )
         yield Diagnostic("T770", f"unknown quantization `{name}`", node.span, (_listed("presets", known),), help)
         return
     if name.startswith("provider:"):

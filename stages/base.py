@@ -108,10 +108,12 @@ class Read:
     """An input: `output` is "STAGE.FIELD". A field of type dict[str, Path] takes every instance, by name.
 
     `when` says for which instances this is read; the first Read of a field that applies is taken, and none gives None.
+    rare: of a dict, it is left out where there is no such instance.
     """
 
     output: str
     when: Callable[[At], bool] = always
+    rare: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ class Stage:
     per: the axis that it is repeated over; "task" means once.
     libraries: the distributions it computes with; made: what an instance with these parameters is made of, where that
     differs from one to another.
+    where: the key of the resolved task without which there is no instance.
     settled: parameters, by dotted names, that are no matter of the task for an instance: it has these instead.
     """
 
@@ -200,6 +203,7 @@ class Stage:
     libraries: tuple[str, ...] = ()
     made: Callable[[At, Mapping[str, Any]], Made] | None = None
     settled: Callable[[At], Mapping[str, Any]] = lambda at: {}
+    where: str | None = None
 
     def made_of(self, at: At, params: Mapping[str, Any]) -> Made:
         return self.made(at, params) if self.made else Made(self.name, self.libraries)

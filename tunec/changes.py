@@ -31,6 +31,7 @@ _AXES = {
     "quantization": "quantization.formats",
     "candidate": "quantization.formats",
 }
+_TERMS, _RATES = ("costing", "terms"), ("costing", "rates")  # what the stage `cost` has of the section and of prices
 _OUTPUTS = {"deleted": "is missing", "not in cache": "is not in DVC's cache", "modified": "is not what it wrote"}
 
 
@@ -105,10 +106,16 @@ class Changes:
 
     def _written(self, key: Parts) -> Parts:
         """As the task spells it: its shorthand for a schema has no `properties`."""
+        if key[:2] == _TERMS:
+            parts = key[2].split("_", 1) if key[2].startswith(("teacher_", "review_")) else key[2:]
+            return ("cost", *parts)
         short = tuple(part for part in key if part != "properties")
         return short if node_at(self.compiled.tree, key) is None and node_at(self.compiled.tree, short) else key
 
     def _place(self, key: Parts, now: Any) -> str:
+        if key[:2] == _RATES and len(key) > 2:
+            of = self.compiled.variants[0].lookup(f"costing.rates.{key[2]}.list")
+            return f" (conf/prices/{of}.yaml)" if of else ""
         if now is not None and node_at(self.compiled.tree, key) is None and ".".join(key) in keys(Task):
             return " (default)"
         nearest = (node_at(self.compiled.tree, key[:length]) for length in range(len(key), 0, -1))

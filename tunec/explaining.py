@@ -32,6 +32,7 @@ _OTHERS = {
     "training.after": "the compiler, which makes a training of it that is done first",
     "quantization.preset": "the compiler, which lays conf/quantization/NAME.yaml below the task",
     "quantization.formats": "the compiler, which makes a file and its predictions of each",
+    "cost": "`tunec cost`; the stages `cost` and `gate` by the prices that it names, and `tunec sweep --plan`",
     "execution": "`tunec build` and `tunec run`, which take stages to where they run",
     "versioning": "`tunec release`",
     "sweep": "the compiler, which makes a variant of each combination",
