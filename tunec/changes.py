@@ -83,7 +83,7 @@ class Changes:
         yield from self._reads(instance, old.get(READ) or {}, new.get(READ) or {})
         changed = differences({k: v for k, v in old.items() if k != READ}, {k: v for k, v in new.items() if k != READ})
         named = {parts: self._written(full_key(parts, instance)) for parts in changed}
-        own = {parts for parts, key in named.items() if node_at(self.compiled.tree, key) or not derived(key)}
+        own = {parts for parts, key in named.items() if self._is_set(key)}
         for parts in sorted(own or changed, key=lambda parts: named[parts]):
             key, (was, now) = named[parts], changed[parts]
             yield f"{'.'.join(key)} {shown.value(was)} -> {shown.value(now)}{self._place(key, now)}"
@@ -103,6 +103,10 @@ class Changes:
         key = tuple(_AXES.get(stages.get(kind, "baseline"), "task").split("."))
         own = node_at(self.compiled.tree, (*key, label)) or node_at(self.compiled.tree, key)
         return f" ({shown.place(own.span)})" if own else ""
+
+    def _is_set(self, key: Parts) -> bool:
+        """Whether somebody writes this value, in the task, a preset or a price list."""
+        return bool(node_at(self.compiled.tree, key)) or not derived(key) or key[:2] == _RATES
 
     def _written(self, key: Parts) -> Parts:
         """As the task spells it: its shorthand for a schema has no `properties`."""

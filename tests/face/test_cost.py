@@ -17,6 +17,7 @@ from stages import history
 from tests.compiling import MINIMAL, ROWS, compiled, workspace
 from tunec import start
 from tunec.costing import hour
+from tunec.providing import PROVIDERS
 from tunec.sweeping.forecast import Forecast, Kind
 
 DAY = "1780272000"  # 2026-06-01
@@ -142,6 +143,13 @@ def test_our_own_price_lists_say_where_and_when_each_price_is_from() -> None:
         assert all(price.source and price.date and price.value >= 0 for price in of.prices.values())
         words = ("could not be verified", "could be verified", "not checked", "an assumption")
         assert all(any(word in price.source for word in words) for price in of.prices.values()), of.name
+
+
+def test_a_provider_trains_by_preferences_where_export_data_writes_them_for_it() -> None:
+    lists = {name: price_list(name, workspace()) for name in PROVIDERS}
+    assert {name: "dpo" in of.methods for name, of in lists.items() if of} == {
+        name: provider.prefers for name, provider in PROVIDERS.items()
+    }
 
 
 def test_tokens_by_the_thousand_and_machines_by_the_month_come_to_one_measure() -> None:
