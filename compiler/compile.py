@@ -10,6 +10,7 @@ from typing import Any
 
 from compiler import licences, mixing, sources
 from compiler.brought import brought
+from compiler.costing import GATE, costing
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.judged import measured, standing_gates
 from compiler.parse import MAX_FOUND, Node, ParseError, parse
@@ -175,6 +176,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     values["baselines"] = _sorted(task.baselines)
     remembered = next(iter(workspace.glob(REMEMBERED)), None)
     values["success_criteria"]["gates"] = _sorted(_remembering(standing_gates(task), task, remembered))
+    values["costing"] = costing(task, workspace, values["success_criteria"]["gates"].get(GATE))
     values["evaluation"]["metrics"] = measured(task)
     values["brought"] = brought(task, workspace)
     if task.generate:

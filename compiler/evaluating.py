@@ -14,6 +14,10 @@ Pattern = Annotated[str, Field(min_length=1, max_length=1000)]
 class Quantization(Section):
     """What the trained model is shrunk to."""
 
+    preset: str = Field(
+        description="A preset of conf/quantization/, for what is not written here of formats, max_drop and imatrix: "
+        "balanced, small, precise, all or none. `quantization: small` is short for it."
+    )
     formats: list[str] = Field(description="llama.cpp's names, such as q8_0, q5_k_m, q4_k_m; f16 is always built.")
     max_drop: float = Field(
         ge=0,

@@ -1,7 +1,8 @@
 """Pass 2: lay task.yaml over the presets that it names, so that nothing is implicit and every value has an origin.
 
-Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < the same four in the workspace's own
-conf/ < task.yaml < command line. A node keeps the span of the file that it came from: that is its origin.
+Later wins: conf/defaults.yaml < conf/task_type < conf/method < conf/base_model < conf/execution < conf/quantization <
+the same in the workspace's own conf/ < task.yaml < command line. A node keeps the span of the file that it came from:
+that is its origin.
 
 What a preset says under `when: NAME:` holds beside that method or adapter alone.
 """
@@ -15,11 +16,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache, reduce
 
-from compiler import executions
+from compiler import executions, quantizing
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value, set_in
 from compiler.recipe import After
 from compiler.workspace import Preset, Workspace
-from stages.base import Diagnostic, Span
+from stages.base import QUANTIZATIONS, Diagnostic, Span
 from stages.facts import adapters, methods
 
 COMMAND_LINE = "<command line>"
@@ -33,6 +34,7 @@ _GROUPS = (
     ("method", "training.method"),
     ("base_model", "training.base_model"),
     ("execution", "execution.type"),
+    ("quantization", "quantization.preset"),
 )
 
 
@@ -41,13 +43,12 @@ def overridden(task: Node, overrides: list[str]) -> Node:
     if not isinstance(task.value, dict):
         found = Diagnostic("T013", "a task is a mapping of keys to values", task.span, help="begin with `task_name: …`")
         raise ParseError([found])
-    written = [executions.named(one) for one in (in_steps(task), *map(_override, _unlike(overrides)))]
-    return reduce(set_in, written)
+    return reduce(set_in, _written(task, overrides))
 
 
 def resolve(written: Node, workspace: Workspace) -> Node:
     """What the user wrote, laid over the presets. Raises ParseError when a preset cannot be read or found."""
-    written = executions.named(_qlora(written))
+    written = in_full(_qlora(written))
     return reduce(overlay, [*_presets(written, workspace), executions.without_preset(written)])
 
 
@@ -60,8 +61,18 @@ def leaf(path: str, node: Node) -> Node:
 
 def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
     """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
-    written = [executions.named(one) for one in (in_steps(task), *map(_override, _unlike(overrides)))]
+    written = _written(task, overrides)
     return [*_presets(_qlora(reduce(set_in, written)), workspace), *written]
+
+
+def in_full(written: Node) -> Node:
+    """Sections that are written as a preset's name, as sections."""
+    return quantizing.named(executions.named(written))
+
+
+def _written(task: Node, overrides: list[str]) -> list[Node]:
+    chosen = [in_full(_override(override)) for override in _unlike(overrides)]
+    return [quantizing.giving_way(in_full(in_steps(task)), chosen), *chosen]
 
 
 def model_slug(written: str) -> str:
@@ -269,6 +280,12 @@ def _missing(group: str, node: Node, workspace: Workspace) -> Iterator[Diagnosti
     if group == "execution":
         help = did_you_mean(name, known) or "choose one of these, or write conf/execution/NAME.yaml"
         yield Diagnostic("T550", f"unknown execution `{name}`", node.span, (_listed("executions", known),), help)
+        return
+    if group == "quantization":
+        help = (
+            did_you_mean(name, [*known, *QUANTIZATIONS]) or "choose one of these, or write conf/quantization/NAME.yaml"
+        )
+        yield Diagnostic("T770", f"unknown quantization `{name}`", node.span, (_listed("presets", known),), help)
         return
     if name.startswith("provider:"):
         help = "write the rows in its format with `tunec export-data openai|bedrock|vertex|together`, and train there"

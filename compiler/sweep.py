@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from compiler import quantizing
 from compiler.parse import MAX_FOUND, Node, ParseError, parse_value, set_in
 from compiler.resolve import did_you_mean, leaf
 from compiler.task import Training, keys
@@ -23,7 +24,7 @@ from compiler.workspace import Preset, Workspace
 from stages.base import Diagnostic
 
 MOST = 500  # points of one sweep: more is a search, for which there is `hydra/sweeper=optuna`
-FORMATS = "quantization.formats"
+FORMATS = quantizing.FORMATS
 # What config groups are called on Hydra's command line, and the key that each of them sets.
 SHORT = {"base_model": "training.base_model", "method": "training.method", "quantization": FORMATS}
 
@@ -57,7 +58,7 @@ def points(written: Node, workspace: Workspace) -> Points:
     if found := list(itertools.islice(_problems(sweep), MAX_FOUND)):
         raise ParseError(found)
     chosen, again = _once(_combinations(sweep))
-    return Points([_point(written, one) for one in _trained(chosen)], _told(again, sweep))
+    return Points([_point(written, one) for one in _trained(chosen, workspace)], _told(again, sweep))
 
 
 def full(key: str) -> str:
@@ -140,7 +141,7 @@ def _written(chosen: Mapping[str, Node]) -> str:
 # ---------------------------------------------------------------- points
 
 
-def _trained(combinations: list[Chosen]) -> Iterator[Chosen]:
+def _trained(combinations: list[Chosen], workspace: Workspace) -> Iterator[Chosen]:
     """Points that are trained alike as one, which has the formats of all of them."""
     alike: dict[str, list[Chosen]] = {}
     for chosen in combinations:
@@ -148,14 +149,14 @@ def _trained(combinations: list[Chosen]) -> Iterator[Chosen]:
     for group in alike.values():
         formats = [node for chosen in group if (node := chosen.get(FORMATS))]
         if len(formats) == len(group):
-            yield group[0] | {FORMATS: _joined(formats)}
+            yield group[0] | {FORMATS: _joined(formats, workspace)}
         else:  # one takes the task's own formats, which only its presets may know
             yield from group
 
 
-def _joined(formats: list[Node]) -> Node:
-    """Several values of `quantization.formats`, each a name or a list of names, as one list."""
-    names = [name for node in formats for name in (node.value if isinstance(node.value, list) else [node])]
+def _joined(formats: list[Node], workspace: Workspace) -> Node:
+    """Several values of `quantization.formats`, each a name, a preset or a list of names, as one list."""
+    names = [name for node in formats for name in quantizing.formats(node, workspace)]
     once = {json.dumps(name.plain()): name for name in reversed(names)}
     return Node(list(reversed(once.values())), formats[0].span, formats[0].key)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
+from compiler.costs import Cost
 from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
 from compiler.generating import Generate
@@ -231,6 +232,7 @@ class Task(Section):
     quantization: Quantization
     evaluation: Evaluation = Field(default_factory=Evaluation)
     success_criteria: SuccessCriteria
+    cost: Cost | None = Field(default=None)
     execution: Execution = Field(default_factory=Execution)
     versioning: Versioning = Field(default_factory=Versioning)
     sweep: dict[str, list[Any]] | list[dict[str, Any]] | str = Field(

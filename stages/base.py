@@ -107,8 +107,8 @@ def always(at: At) -> bool:
 class Read:
     """An input: `output` is "STAGE.FIELD". A field of type dict[str, Path] takes every instance, by name.
 
-    `when` says for which instances this is read; the first Read of a field that applies, and
-    whose stage the task has, is taken, and none gives None.
+    `when` says for which instances this is read; the first Read of a field that applies, and whose stage the task has,
+    is taken, and none gives None.
     """
 
     output: str

@@ -25,6 +25,7 @@ class GateParams(Params):
     gates: Annotated[dict[str, float | bool], Key("success_criteria.gates")]
     baseline: Annotated[str | None, Key("success_criteria.baseline")] = None
     confidence: Annotated[float, Key("evaluation.confidence")] = 0.95
+    hour: Annotated[float | None, Key("costing.gate_hour", rare=True)] = None
     decide_by: Annotated[Literal["bound", "point"], Key("success_criteria.decide_by")] = "bound"
 
 
@@ -82,11 +83,19 @@ def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
         params.baseline,
         scores["beside"],
         params.confidence if params.decide_by == "bound" else None,
-        read_json(inputs.speed)["chosen"] if inputs.speed else {},
+        _speed(inputs, params),
         frozenset(scores["lower"]),
         scores.get("versions", {}),
         scores.get("remembered", {}),
     )
+
+
+def _speed(inputs: Inputs, params: GateParams) -> dict[str, Any]:
+    """How quick the chosen file is as it is served; and what a thousand requests cost, where an hour has a price."""
+    speed = dict(read_json(inputs.speed)["chosen"]) if inputs.speed else {}
+    if params.hour is not None and speed.get("rows_per_second"):
+        speed["cost_per_1000"] = 1000 * params.hour / 3600 / speed["rows_per_second"]
+    return speed
 
 
 def _kind(name: str, chosen: str) -> Any:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stages.breakeven import breakeven, money
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
 from stages.headline import headline, metric_name
@@ -47,6 +48,7 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             dev_loss=read[report["variant"]].dev,
             variants=len(curves),
             swept=swept(report),
+            costed=any("cost_per_1000" in system for system in report["systems"]),
         )
     )
 
@@ -88,8 +90,14 @@ def _others(report: Mapping[str, Any]) -> dict[str, list[str]]:
         dots = points(systems, primary, cost)
         found[name] = [pareto(dots, axis, narrow=narrow) for narrow in (False, True)] if len(dots) > 1 else []
     bins = (report["details"] or {}).get("calibration")
+    found["cost"] = _breakeven(report.get("cost") or {})
     found["calibration"] = [reliability(bins, narrow=narrow) for narrow in (False, True)] if bins else []
     return found
+
+
+def _breakeven(cost: Mapping[str, Any]) -> list[str]:
+    curve = cost.get("curve")
+    return [breakeven(curve, cost["currency"], narrow=narrow) for narrow in (False, True)] if curve else []
 
 
 def _confusion(details: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -139,6 +147,7 @@ def in_words(report: Mapping[str, Any], curve: Curve) -> dict[str, str]:
         "forest": f"{metric_name(primary)} with intervals; threshold {report['threshold']:g}. {'; '.join(told)}.",
         "size": f"{metric_name(primary)} against megabytes.",
         "time": f"{metric_name(primary)} against seconds a row.",
+        "cost": "What the tuned and the prompted model have cost after each month.",
         "calibration": "Share of right labels against their probability.",
         "curve": f"Training loss over {curve.steps[-1] if curve.steps else 0:.0f} steps, {loss}.",
     }
@@ -165,6 +174,7 @@ def _environment() -> Any:
         "figure": lambda value: signed(value, "{:.3f}"),
         "count": "{:,}".format,
         "size": size,
+        "money": money,
         "speed": speed,
         "signed": signed,
         "bound": "{:g}".format,

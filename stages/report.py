@@ -37,6 +37,7 @@ class Inputs:
     details: Annotated[Path | None, Read("score.details")] = None
     clusters: Annotated[Path | None, Read("score.clusters")] = None
     checks: Annotated[Path | None, Read("test.checks")] = None
+    cost: Annotated[Path | None, Read("cost.table")] = None
     shrunk: Annotated[dict[str, Path], Read("quantize.report")] = field(default_factory=dict)
     models: Annotated[dict[str, Path], Read("model.facts")] = field(default_factory=dict)
 
@@ -77,6 +78,8 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
     speeds = {label: read_json(path) for label, path in {**inputs.speeds, **inputs.baseline_speeds}.items()}
     choice = read["choice"] | read["reason"]
     listed = systems(read["dev"], read["test"], choice, speeds, params.primary, list(inputs.curves))
+    cost = read_json(inputs.cost) if inputs.cost else None
+    priced(listed, speeds, cost["hour"] if cost else None)
     return {
         **params.model_dump(exclude={"swept"}),
         "verdict": read["verdict"]["verdict"],
@@ -98,8 +101,24 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "checks": _read(inputs.checks),
         "shrunk": {name: read_json(path) for name, path in inputs.shrunk.items()},
         "provenance": _provenance(inputs, choice, read["test"]),
+        **({"cost": cost} if cost else {}),
         **({"sweep": told(_trials(listed, params), params.confidence)} if params.swept else {}),
     }
+
+
+def priced(systems: list[dict[str, Any]], speeds: Mapping[str, Mapping[str, float]], hour: float | None) -> None:
+    """Write into each system what a thousand requests cost: of an endpoint what it asked, else its seconds by the price
+    of an hour. Nothing where none has a price.
+    """
+    found = {name: _per_1000(speeds.get(name, {}), hour) for name in (system["name"] for system in systems)}
+    if any(value is not None for value in found.values()):
+        for system in systems:
+            system["cost_per_1000"] = found[system["name"]]
+
+
+def _per_1000(speed: Mapping[str, float], hour: float | None) -> float | None:
+    rate = speed.get("rows_per_second")
+    return speed.get("cost_per_1000") or (1000 * hour / 3600 / rate if hour is not None and rate else None)
 
 
 def _trials(systems: list[dict[str, Any]], params: ReportParams) -> list[Trial]:

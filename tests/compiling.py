@@ -42,12 +42,22 @@ def shipped() -> Mapping[str, Mapping[str, Preset]]:
     return groups
 
 
-def workspace(*files: str, peeks: Mapping[str, Peek] | None = None, counted: Mapping[str, int] | None = None) -> Memory:
+def workspace(
+    *files: str,
+    peeks: Mapping[str, Peek] | None = None,
+    counted: Mapping[str, int] | None = None,
+    own: Mapping[str, str] | None = None,
+) -> Memory:
     """A workspace of tunec's presets and these files; with none named, of one file of rows.
 
-    peeks: what the files show. counted: how many rows have each label, as a build before this one counted them.
+    peeks: what the files show. counted: how many rows have each label, as a build before this one counted them. own:
+    presets in the place of tunec's, by their path: conf/GROUP/NAME.yaml.
     """
-    return Memory(frozenset(files or peeks or (ROWS,)), shipped(), peeks or {}, counted)
+    groups = {group: dict(presets) for group, presets in shipped().items()}
+    for path, text in (own or {}).items():
+        _, group, name = path.removesuffix(".yaml").split("/")
+        groups[group] = {**groups[group], name: Preset(path, text)}
+    return Memory(frozenset(files or peeks or (ROWS,)), groups, peeks or {}, counted)
 
 
 def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None, **around: Any) -> Compiled:
@@ -70,9 +80,9 @@ def told(text: str, *files: str, overrides: list[str] | None = None, **around: A
         return error.diagnostics
 
 
-def shown(found: list[Diagnostic], text: str) -> str:
-    """Diagnostics as `tunec check` prints them."""
-    presets = {preset.file: preset.text for group in shipped().values() for preset in group.values()}
+def shown(found: list[Diagnostic], text: str, own: Mapping[str, str] | None = None) -> str:
+    """Diagnostics as `tunec check` prints them. own: as `workspace` takes it."""
+    presets = {preset.file: preset.text for group in shipped().values() for preset in group.values()} | dict(own or {})
 
     def line_of(span: Span) -> str | None:
         lines = {**presets, "task.yaml": text.removeprefix("\ufeff")}.get(span.file, "").splitlines()

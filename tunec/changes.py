@@ -31,6 +31,7 @@ _AXES = {
     "quantization": "quantization.formats",
     "candidate": "quantization.formats",
 }
+_TERMS, _RATES = ("costing", "terms"), ("costing", "rates")  # what the stage `cost` has of the section and of prices
 _OUTPUTS = {"deleted": "is missing", "not in cache": "is not in DVC's cache", "modified": "is not what it wrote"}
 
 
@@ -82,7 +83,7 @@ class Changes:
         yield from self._reads(instance, old.get(READ) or {}, new.get(READ) or {})
         changed = differences({k: v for k, v in old.items() if k != READ}, {k: v for k, v in new.items() if k != READ})
         named = {parts: self._written(full_key(parts, instance)) for parts in changed}
-        own = {parts for parts, key in named.items() if node_at(self.compiled.tree, key) or not derived(key)}
+        own = {parts for parts, key in named.items() if self._is_set(key)}
         for parts in sorted(own or changed, key=lambda parts: named[parts]):
             key, (was, now) = named[parts], changed[parts]
             yield f"{'.'.join(key)} {shown.value(was)} -> {shown.value(now)}{self._place(key, now)}"
@@ -103,12 +104,22 @@ class Changes:
         own = node_at(self.compiled.tree, (*key, label)) or node_at(self.compiled.tree, key)
         return f" ({shown.place(own.span)})" if own else ""
 
+    def _is_set(self, key: Parts) -> bool:
+        """Whether somebody writes this value, in the task, a preset or a price list."""
+        return bool(node_at(self.compiled.tree, key)) or not derived(key) or key[:2] == _RATES
+
     def _written(self, key: Parts) -> Parts:
         """As the task spells it: its shorthand for a schema has no `properties`."""
+        if key[:2] == _TERMS:
+            parts = key[2].split("_", 1) if key[2].startswith(("teacher_", "review_")) else key[2:]
+            return ("cost", *parts)
         short = tuple(part for part in key if part != "properties")
         return short if node_at(self.compiled.tree, key) is None and node_at(self.compiled.tree, short) else key
 
     def _place(self, key: Parts, now: Any) -> str:
+        if key[:2] == _RATES and len(key) > 2:
+            of = self.compiled.variants[0].lookup(f"costing.rates.{key[2]}.list")
+            return f" (conf/prices/{of}.yaml)" if of else ""
         if now is not None and node_at(self.compiled.tree, key) is None and ".".join(key) in keys(Task):
             return " (default)"
         nearest = (node_at(self.compiled.tree, key[:length]) for length in range(len(key), 0, -1))

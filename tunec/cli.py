@@ -212,6 +212,22 @@ def report(
 
 
 @app.command()
+def cost(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """What the model costs and saves against prompting a large one, break-even and return; providers side by side.
+
+    From the last build, from how long it took, and from the price lists of conf/prices/. What was not measured is
+    marked as assumed; nothing is run.
+    """
+    from rich.console import Console
+
+    from tunec import cost_table, costing
+
+    found = costing.look(Path(), overrides or [])
+    _warn(found.warnings)
+    _json(found.json()) if as_json else cost_table.show(found, Console(soft_wrap=True))
+
+
+@app.command()
 def ci() -> None:
     """A Markdown summary for a pull request: verdict, figures against the last release, plan. Nothing is run.
 

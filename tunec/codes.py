@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T775"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -74,6 +74,22 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T022": ("A Hub id without a commit.", "Pin it: `HUB/ID@` and 40 hexadecimal digits."),
     "T023": ("A training method without a preset.", "Choose one of those that the note lists."),
+    "T772": (
+        "A price without a unit, or by one that does not fit what is priced.",
+        "Write `unit: 1M tokens` (or 1k tokens) beside a price of tokens, `unit: hour` (day, month) beside time.",
+    ),
+    "T773": (
+        "A price list that is none: an amount, a key, or the currency, date or source of prices is missing or wrong.",
+        "Write it like one of tunec's own in conf/prices/; docs/cost.md shows one in full.",
+    ),
+    "T775": (
+        "Prices that are more than 180 days old.",
+        "Look them up, and write them with today's date into the workspace's own conf/prices/NAME.yaml.",
+    ),
+    "T770": (
+        "A quantization that is neither a preset nor a format of llama.cpp.",
+        "Choose one, or write `conf/quantization/NAME.yaml`.",
+    ),
     "T134": (
         "`method: qlora` beside an adapter that is no low-rank one on a 4-bit base.",
         "Remove `training.adapter`, or write `method: sft`.",

@@ -153,6 +153,7 @@ _CHOICES: dict[str, Callable[[Disk], list[str]]] = {
     "training.base_model": _presets("base_model"),
     "execution.type": _presets("execution"),
     "training.method": lambda disk: list(methods()),
+    "quantization.preset": _presets("quantization"),
     "quantization.formats": lambda disk: QUANTIZATIONS,
     "evaluation.metrics": _catalog(_METRICS),
     "success_criteria.primary_metric": _catalog(_METRICS),

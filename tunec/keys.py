@@ -16,7 +16,7 @@ _HEAD = """# task.yaml, key by key
 
 Generated from the schema (`python -m tunec.keys > docs/task-yaml.md`). A key without a default gets its value from a
 preset of conf/, or must be written. Later wins: conf/defaults.yaml, conf/task_type/, conf/method/, conf/base_model/,
-the workspace's own conf/, task.yaml, `key=value` on the command line.
+conf/execution/, conf/quantization/, the workspace's own conf/, task.yaml, `key=value` on the command line.
 
 | key | value | default | meaning |
 |---|---|---|---|"""

@@ -48,7 +48,9 @@ def systems(report: dict[str, Any]) -> Table:
     measured = {metric for system in report["systems"] for metric in system.get("test") or system.get("dev") or {}}
     shares = {metric: name for metric, name in SHARES.items() if metric in measured}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("system", f"{primary} dev", f"{primary} test", *shares.values(), "rows/s", "MB"):
+    priced = any("cost_per_1000" in system for system in report["systems"])
+    last = ("rows/s", "MB", *(("per 1,000",) if priced else ()))
+    for name in ("system", f"{primary} dev", f"{primary} test", *shares.values(), *last):
         table.add_column(name, justify="left" if name == "system" else "right", no_wrap=True)
     for system in report["systems"]:
         best = system.get("test") or system.get("dev") or {}
@@ -60,10 +62,15 @@ def systems(report: dict[str, Any]) -> Table:
             *(_share(best, metric) for metric in shares),
             "" if speed is None or speed > 1_000 else f"{speed:.1f}",
             "" if size is None else f"{size / 1e6:.0f}",
+            *((_money(system.get("cost_per_1000")),) if priced else ()),
             style="bold" if system.get("chosen") else None,
         )
     table.caption = "* shipped. Intervals: two-sided. The shares: on test where asked, else on dev."
     return table
+
+
+def _money(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _interval(figures: dict[str, Any] | None, metric: str) -> str:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from compiler.checks import (
     contract,
+    costs,
     criteria,
     data,
     evaluating,
@@ -53,6 +54,7 @@ _MODULES: tuple[ModuleType, ...] = (
     sweeping,
     versioning,
     licences,
+    costs,
 )
 
 

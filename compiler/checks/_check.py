@@ -23,6 +23,7 @@ _CHOSEN_BY = {
     "method": "training.method",
     "base_model": "training.base_model",
     "execution": "execution.type",
+    "quantization": "quantization.preset",
 }
 
 

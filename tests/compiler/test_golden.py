@@ -2,7 +2,7 @@
 task.yaml, and what `tunec check` says of it.
 
 files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line; data/ holds
-files of rows; labels.txt the labels that an earlier build found.
+files of rows; conf/ presets of its own; labels.txt the labels that an earlier build found.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golde
     text, peeks = _text(case), _peeks(case)
     files = [*_lines(case, "files.txt"), *peeks]
     counted = dict.fromkeys(_lines(case, "labels.txt"), 1)
-    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks, counted=counted)
+    own = {f.relative_to(case).as_posix(): f.read_text(encoding="utf-8") for f in sorted(case.glob("conf/*/*.yaml"))}
+    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks, counted=counted, own=own)
     assert case.name.split("-")[0] in {diagnostic.code for diagnostic in found}
     assert all(diagnostic.span and diagnostic.help for diagnostic in found)
-    golden(case / "stderr.txt", shown(found, text))
+    golden(case / "stderr.txt", shown(found, text, own))
 
 
 def test_every_code_of_the_compiler_has_a_case() -> None:

@@ -40,8 +40,8 @@ def _merged(below: dict[Any, Any], above: dict[Any, Any]) -> dict[Any, Any]:
     return {**below, **above, **inner}
 
 
-def by_us(task_type: str, base_model: str) -> Any:
-    task = parse(f"task_type: {task_type}\ntraining: {{base_model: {base_model}}}\n", "task.yaml")
+def by_us(task_type: str, base_model: str, more: str = "") -> Any:
+    task = parse(f"task_type: {task_type}\ntraining: {{base_model: {base_model}}}\n{more}", "task.yaml")
     found = resolve(task, workspace()).plain()
     del found["task_type"], found["training"]["base_model"]
     return found
@@ -55,6 +55,15 @@ def test_hydra_composes_a_base_model_as_the_compiler_does(base_model: str) -> No
 @pytest.mark.parametrize("task_type", sorted(shipped()["task_type"]))
 def test_hydra_composes_a_task_type_as_the_compiler_does(task_type: str) -> None:
     assert by_hydra(task_type, "smollm2-135m") == by_us(task_type, "smollm2-135m")
+
+
+@pytest.mark.parametrize("name", sorted(shipped()["quantization"]))
+def test_hydra_composes_a_quantization_as_the_compiler_does(name: str) -> None:
+    theirs = by_hydra("extraction", "smollm2-135m", f"quantization={name}")
+    ours = by_us("extraction", "smollm2-135m", f"quantization: {name}\n")
+    assert ours["quantization"].pop("preset") == name  # in Hydra the group's choice is no value of the config
+    del theirs["quantization"]["preset"]
+    assert ours == theirs
 
 
 def test_the_workspace_s_own_presets_are_on_hydra_s_search_path_and_lie_above_ours(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ OTHER_FIRST: dict[str, Any] = {
     "budget.minutes": 1.5,
     "rate_probe": 20,
 }
+COST = {"cost": {"requests_per_month": 5.0, "teacher": {"rows": 9}}}
 # Key -> another value than the one above, or than the preset's. Where a key means something only beside another one,
 # both stand here: (what is changed beforehand, the other value).
 OTHER: dict[str, Any] = {
@@ -185,6 +186,7 @@ OTHER: dict[str, Any] = {
     "training.signals.general": "data/raw/more.jsonl",
     **{f"training.after.{key}": (FIRST, other) for key, other in OTHER_FIRST.items()},
     "training.after.beta": ({"training.method": "dpo", "training.after": {"method": "dpo"}}, 0.5),
+    "quantization.preset": "small",
     "quantization.formats": ["q8_0"],
     "quantization.max_drop": 0.5,
     "quantization.select": "smallest_within",
@@ -213,6 +215,26 @@ OTHER: dict[str, Any] = {
     "success_criteria.baseline": "majority",
     "success_criteria.gates": {"schema_validity": 0.5},
     "success_criteria.decide_by": "point",
+    "cost.requests_per_month": (COST, 6.0),
+    "cost.months": (COST, 24),
+    "cost.against": (COST, "vertex"),
+    "cost.train_on": (COST, "own_gpu"),
+    "cost.serve_on": (COST, "together"),
+    "cost.hour": (COST, 0.5),
+    "cost.hosting": (COST, "on_demand"),
+    "cost.utilization": (COST, 0.25),
+    "cost.input_tokens": (COST, 300.0),
+    "cost.output_tokens": (COST, 30.0),
+    "cost.seconds_per_request": (COST, 0.1),
+    "cost.training_hours": (COST, 2.0),
+    "cost.iterations": (COST, 2),
+    "cost.teacher.rows": (COST, 100),
+    "cost.teacher.provider": (COST, "bedrock"),
+    "cost.review.rows": (COST, 500),
+    "cost.review.minutes": (COST, 0.5),
+    "cost.engineering_hours": (COST, 40.0),
+    "cost.maintenance_hours": (COST, 4.0),
+    "cost.per_error": (COST, 0.01),
     "versioning.license": "mit",
     "sweep": {"training.lora.r": [8, 16]},
 }
@@ -223,8 +245,10 @@ CONSUMED: dict[str, tuple[tuple[str, ...], Any]] = {
     "versioning.retention": (("release", "--dry-run"), 1),
     "versioning.deploy_target": (("release", "--dry-run"), "ollama"),
 }
-# Keys that nothing built depends on, and who reads them; each has a test of its own below, or in tests/executing/.
+# Keys that nothing built depends on, and who reads them; each has a test of its own below, in tests/executing/ or in
+# tests/face/test_cost.py.
 ELSEWHERE = {
+    "cost.data_may_leave": "tunec cost",
     "splits.ratios.train": "the check that the shares sum to 1",
     "execution.slots.gpus": "tunec build -j",
     "execution.slots.memory": "tunec build -j",

@@ -143,6 +143,7 @@ def test_every_gate_is_tried_above() -> None:
         "dataset_recorded",
         "latency_p50",
         "latency_p95",
+        "cost_per_1000",
     }
 
 
@@ -232,3 +233,24 @@ def test_whether_answers_can_be_read_is_judged_by_its_value(value: float | None,
         report["systems"]["q4"]["parse_rate"] = figure(value, 0.5)
     found = judged(report, tmp_path, parse_rate=0.995)["gates"]
     assert {item["gate"]: item["status"] for item in found}["parse_rate"] == status
+
+
+# ---------------------------------------------------------------- what answering costs
+
+
+@pytest.mark.parametrize(
+    ("hour", "status", "reason"),
+    [
+        (0.36, "pass", "0.0500 a thousand requests; allowed 0.05"),
+        (0.37, "fail", "0.0514 a thousand requests; allowed 0.05"),
+        (None, "not_enough_evidence", "an hour of the serving machine has no price"),
+    ],
+)
+def test_a_thousand_requests_may_cost_so_much(hour: float | None, status: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps(scores()), encoding="utf-8")
+    (tmp_path / "speed.json").write_text(json.dumps({"chosen": {"rows_per_second": 2.0}}), encoding="utf-8")
+    params = gate.GateParams(primary="slot_f1", threshold=0.8, gates={"cost_per_1000": 0.05}, hour=hour)
+    inputs = gate.Inputs(tmp_path / "scores.json", tmp_path / "speed.json")
+    gate.run(inputs, params, gate.Outputs(tmp_path / "verdict.json"))
+    found = json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8"))["gates"][0]
+    assert (found["gate"], found["status"], found["reason"]) == ("cost_per_1000", status, reason)

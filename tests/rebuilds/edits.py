@@ -207,6 +207,33 @@ TASK_KEYS: list[Case] = [
     ("success_criteria.gates", change("threshold: 0.5", "threshold: 0.5\n  gates: {schema_validity: 0.9}"), DECIDED),
 ]
 
+COSTS = "data:\n"
+COUNTED = {"cost", "report"}  # what prices and the section `cost` decide
+
+
+def first_counted(edit: Edit) -> Edit:
+    """The edit, in a workspace that was built with the section `cost` before."""
+
+    def both(w: Workspace) -> Sequence[str] | None:
+        w.edit(COSTS, f"cost: {{months: 6}}\n{COSTS}")
+        w.compile()
+        assert w.repro() == COUNTED
+        return edit(w)
+
+    return both
+
+
+PRICE = """\
+currency: USD
+date: 2026-11-01
+source: a bill
+prices: {{machine: {{price: {price}, unit: hour}}}}
+"""
+PRICES: list[Case] = [  # tests/compiler/test_costing.py has more, without a build
+    ("a price", first_counted(write("conf/prices/own_cpu.yaml", PRICE.format(price=0.5))), COUNTED),
+    ("a price, where there is no section cost", write("conf/prices/own_cpu.yaml", PRICE.format(price=0.5)), set()),
+]
+
 SOURCES: list[Case] = [
     ("a duplicate row", source_lines(lambda lines: [lines[7], *lines, lines[3]]), {"data"}),
     ("the order of rows", source_lines(lambda lines: reversed(lines)), {"data"}),
@@ -325,6 +352,7 @@ EDITS = [
         "task.yaml": TASK_KEYS,
         "data": SOURCES,
         "presets": PRESETS,
+        "prices": PRICES,
         "code": CODE,
         "version": LIBRARIES,
         "outputs": OUTPUTS,

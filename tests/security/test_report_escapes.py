@@ -81,6 +81,10 @@ def page(folder: Path, text: str) -> str:
     test["ahead"][text] = test["ahead"]["rule"]
     write_json(inputs.dev, dev)
     write_json(inputs.test, test)
+    assert inputs.cost is not None
+    cost = read_json(inputs.cost)
+    cost["paid"] = {part: {**paid, "title": text, "of": text} for part, paid in cost["paid"].items()}
+    write_json(inputs.cost, cost)
     out = Outputs(folder / "report.html", folder / "report.json")
     given = params(goal=text, non_goals=text, version=text, task_name=text)
     STAGE.run(replace(inputs, baseline_speeds={}), given, out)

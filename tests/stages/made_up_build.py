@@ -7,8 +7,10 @@ import random
 from pathlib import Path
 from typing import Any
 
+from stages.bill import bill
 from stages.report import Inputs, ReportParams
 from stages.rows import dumps, write_json, write_jsonl
+from stages.sums import Figure
 
 VARIANT = "smollm2-135m-r16"
 BASELINES = ("base-smollm2-135m", "majority", "prompted-smollm2-135m", "rule")
@@ -73,10 +75,32 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
         speeds=_speeds(folder, {name: 8 + 40 * (1 - DEV[name]) for name in DEV if name not in BASELINES}),
         shrunk=_written(folder, "shrunk", {f"{VARIANT}-q4_k_m": SHRUNK}),
         models=_written(folder, "facts", {"smollm2-135m": FACTS}),
+        cost=_written(folder, "cost", {"": COST})[""],
         baseline_speeds=_speeds(folder, dict(zip(BASELINES, (7.9, 912_000.0, 6.3, 88_000.0), strict=True))),
     )
 
 
+RATES = {
+    "currency": "USD",
+    "against": {
+        "title": "A house",
+        "of": "large-1",
+        "date": "2026-01-01",
+        "prompted_input": 2.0,
+        "prompted_output": 8.0,
+    },
+    "train": {"title": "Own CPU", "of": "two cores", "date": "2026-01-01", "machine": 0.1},
+    "serve": {"title": "Own CPU", "of": "two cores", "date": "2026-01-01", "machine": 0.1},
+    "labour": {"title": "Labour", "of": "", "engineering": 80.0, "review": 30.0},
+}
+MEASURED = {
+    "prompted_tokens": Figure(200.0, "estimated", "4.0 characters a token"),
+    "output_tokens": Figure(10.0, "measured", "3,731 test answers"),
+    "seconds_per_request": Figure(0.5, "measured", "the chosen file"),
+    "evaluation_hours": Figure(0.25, "measured", "answers of 9 systems"),
+}
+QUALITY = {"metric": "slot_f1", "rows": 3731, "tuned": {"value": 0.83, "low": 0.82, "high": 0.84}}
+COST = {**bill(MEASURED, {"requests_per_month": 2_000_000.0, "months": 12}, RATES), "quality": QUALITY}
 SHRUNK = {
     "imatrix": {"split": "train", "rows": 200, "tokens": 4096, "sha256": "a" * 64, "weights": 210},
     "divergence": {"rows": 50, "tokens": 700, "kl": 0.0123, "top_1": 0.981},

@@ -10,6 +10,7 @@ from pathlib import Path
 from compiler.resolve import did_you_mean
 from stages.base import fail
 from tunec import git
+from tunec.dates import today
 from tunec.releasing import fetching, proposing, registry, shelf, wording
 from tunec.releasing.making import Edit, make
 from tunec.releasing.shelf import DEPLOYED, STAGES, Release
@@ -29,7 +30,7 @@ def mark(repo: git.Repository, root: Path, name: str, stage: str, *, dry_run: bo
         yield f"{release.name} is {stage} already"
     else:
         yield f"{release.name}: {release.stage} -> {stage}"
-        text = shelf.marked(on_shelf, release.name, stage, proposing.today())
+        text = shelf.marked(on_shelf, release.name, stage, today())
         what = f"{release.name} is {stage}"
         at = git.tagged(repo).get(release.name)
         edit = Edit(what, f"{what}\n", {registry.MARKS: text}, _gto(repo, release, stage), at)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from stages.rows import read_json
 from stages.wording import tame
 from tunec import dvc, git
 from tunec.compiling import compile_workspace, files
+from tunec.dates import today
 from tunec.guard import recorded_overrides
 from tunec.planning import steps
 from tunec.releasing import build, licensing, manifest, registry, shelf, signing
@@ -99,14 +99,6 @@ def propose(
     }
     papers = manifest.with_papers(whole)
     return Proposal(branch, parent, name, chosen, day, task, on_shelf, tuple(found), papers, key)
-
-
-def today() -> date:
-    """Today in UTC; the day of SOURCE_DATE_EPOCH (seconds) where that is set, as reproducible builds have it."""
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return (
-        datetime.fromtimestamp(int(given), UTC) if given.isascii() and given.isdigit() else datetime.now(UTC)
-    ).date()
 
 
 def standing(repo: git.Repository) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from compiler.emit import GUARD
 from tunec import dvc, git
+from tunec.dates import today
 from tunec.releasing import build, registry, shelf
 from tunec.releasing.making import Edit, make
-from tunec.releasing.proposing import standing, today
+from tunec.releasing.proposing import standing
 from tunec.releasing.shelf import ARCHIVED, Release, Shelf
 from tunec.releasing.targets import FOLDER
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.parse import ParseError, parse, parse_value
+from compiler.resolve import in_full
 from stages.base import UserError, fail
 from tunec.sweeping import jobs
 from tunec.workspace import TASK, read_task, shipped
@@ -56,7 +57,7 @@ def plain_task(root: Path) -> dict[str, Any]:
         node = parse(read_task(root / TASK), TASK)
     except ParseError as error:
         raise UserError(*error.diagnostics) from None
-    found = node.plain()
+    found = in_full(node).plain() if isinstance(node.value, dict) else None
     if not isinstance(found, dict):
         raise fail("T013", "a task is a mapping of keys to values", help="begin with `task_name: …`", file=TASK)
     return {key: value for key, value in found.items() if key != "sweep"}

@@ -57,7 +57,10 @@ def run(
         str | None, typer.Option(metavar="TIME", help="Such as 2h: begin nothing that ends later, end what does.")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="PRICE", min=0, help="What an hour of this machine costs, for --plan.")
+        float | None,
+        typer.Option(
+            metavar="PRICE", min=0, help="What an hour of this machine costs, for --plan; default: what `cost:` says."
+        ),
     ] = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Leave out variants that do not validate, and name them.")

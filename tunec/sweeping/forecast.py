@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from compiler.plan import Instance
-from tunec import dvc, shown
+from tunec import costing, dvc, shown
 from tunec.executing.schedule import Task, makespan
 from tunec.executing.sharing import shared
 from tunec.executing.sizing import slots, tasks
@@ -18,6 +18,7 @@ from tunec.looking import asked_only
 from tunec.steps import Step
 
 if TYPE_CHECKING:
+    from compiler import Compiled
     from tunec.sweeping.union import Options
 
 
@@ -38,7 +39,8 @@ class Kind:
 @dataclass(frozen=True)
 class Forecast:
     """variants: models that are trained. alone: stages that the variants would run, each for itself. seconds: with
-    `jobs` stages side by side, of those of which it is known; unknown: kinds of which it is not. rate: an hour's price.
+    `jobs` stages side by side, of those of which it is known; unknown: kinds of which it is not. rate: an hour's price;
+    currency: its own, where it is known.
     """
 
     variants: int
@@ -49,6 +51,7 @@ class Forecast:
     seconds: float
     unknown: Sequence[str]
     rate: float | None
+    currency: str = ""
 
     @property
     def cost(self) -> float | None:
@@ -61,7 +64,8 @@ class Forecast:
     def json(self) -> dict[str, Any]:
         kinds = [vars(kind) for kind in self.kinds]
         told = {"variants": self.variants, "files": self.files, "stages": kinds, "alone": self.alone}
-        spent = {"jobs": self.jobs, "seconds": self.seconds, "bytes": self.bytes, "cost": self.cost}
+        spent: dict[str, Any] = {"jobs": self.jobs, "seconds": self.seconds, "bytes": self.bytes, "cost": self.cost}
+        spent |= {"currency": self.currency} if self.currency else {}
         return {**told, **spent, "unknown": list(self.unknown)}
 
     def text(self) -> str:
@@ -88,7 +92,8 @@ class Forecast:
         aside = f", and {shown.names(self.unknown)} of which that is not known" if self.unknown else ""
         if not self.seconds and self.unknown:
             return f"{running} stages to run; how long is not known, they never ran"
-        cost = f", {self.cost:.2f} at {self.rate:g} an hour" if self.cost is not None else ""
+        paid = f"{self.currency} " if self.currency else ""
+        cost = f", {paid}{self.cost:.2f} at {self.rate:g} an hour" if self.cost is not None else ""
         side = f" with {self.jobs} side by side" if self.jobs > 1 else ""
         return f"{running} stages to run: about {shown.duration(self.seconds)}{side}, {_size(self.bytes)}{cost}{aside}"
 
@@ -113,8 +118,13 @@ def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
         options.jobs,
         makespan(running, shared(slots(options.jobs), compiled.task.execution)),
         [kind.name for kind in kinds if kind.run and kind.seconds is None],
-        options.rate,
+        *_rate(compiled, options),
     )
+
+
+def _rate(compiled: Compiled, options: Options) -> tuple[float | None, str]:
+    """An hour's price and its currency: what was said on the command line, else what `cost` says."""
+    return (options.rate, "") if options.rate is not None else costing.hour(compiled)
 
 
 def _kinds(

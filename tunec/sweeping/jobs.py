@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compiler.quantizing import PRESET
 from compiler.resolve import did_you_mean
 from compiler.sweep import SHORT, full
 from compiler.task import Task, keys
 from compiler.validate import known_key
-from stages.base import Diagnostic, UserError, fail
+from stages.base import QUANTIZATIONS, Diagnostic, UserError, fail
 
 Values = dict[str, Any]  # full key -> value
 _WORD = re.compile(r"(?P<sign>~|\+{0,2})(?P<key>[^=@]+)(?P<rest>(@[^=]*)?(=.*)?)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _HYDRA = ("hydra.", "hydra/")
 
 
@@ -44,11 +46,17 @@ def rewritten(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
 
 def _word(parts: re.Match[str], groups: list[str]) -> str:
     key = full(parts["key"])
+    if parts["key"] == "quantization" and _names_a_preset(parts["rest"][1:]):  # the whole of it, not its formats alone
+        return f"++{PRESET}{parts['rest']}"
     if key.startswith(_HYDRA) or parts["sign"] == "~":
         return parts[0]
     if key == parts["key"] and (key in groups or key.split("/")[0] in groups):  # `sweep`, or a group of the workspace
         return f"+{key}{parts['rest']}"
     return f"++{key}{parts['rest']}"
+
+
+def _names_a_preset(value: str) -> bool:
+    return bool(_NAME.fullmatch(value)) and value not in QUANTIZATIONS
 
 
 def _problem(key: str, groups: list[str]) -> Diagnostic | None:

@@ -1,0 +1,88 @@
+"""What the section `cost` names: price lists, and prices that are needed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.checks._check import CHOOSE, Found, Look, check
+from compiler.costing import GATE, LABOUR, OWN
+from compiler.costs import Cost
+from compiler.prices import names, price_list
+from compiler.resolve import did_you_mean
+
+# The key -> the prices of which its list needs one whole group.
+_NEEDED = {
+    "against": (("prompted_input", "prompted_output"),),
+    "teacher.provider": (("prompted_input", "prompted_output"),),
+    "train_on": (("machine",), ("training",)),
+    "serve_on": (("machine",), ("tuned_input", "tuned_output")),
+}
+
+
+def _named(cost: Cost) -> Iterator[tuple[str, str]]:
+    """(key, price list) of every list that a task names."""
+    found = {"against": cost.against, "teacher.provider": cost.teacher.provider}
+    found |= {"train_on": cost.train_on, "serve_on": cost.serve_on}
+    yield from ((key, name) for key, name in found.items() if name is not None)
+
+
+@check("T774")
+def price_list_is_known(look: Look) -> Iterator[Found]:
+    """A price list that neither tunec nor the workspace has.
+
+    Choose one that the note lists, or write `conf/prices/NAME.yaml`.
+    """
+    known = [name for name in names(look.workspace) if name != LABOUR]
+    for key, name in _named(look.task.cost) if look.task.cost else ():
+        if name not in known:
+            help = did_you_mean(name, known) or CHOOSE
+            yield Found(f"unknown price list `{name}`", f"cost.{key}", help, f"price lists: {', '.join(known)}")
+
+
+@check("T777")
+def price_is_there(look: Look) -> Iterator[Found]:
+    """A price list without the price that it is named for: a machine's hour has no price by the token.
+
+    Name another list, or add the price to `conf/prices/NAME.yaml`.
+    """
+    for key, name in _named(look.task.cost) if look.task.cost else ():
+        found = price_list(name, look.workspace)
+        prices = {*(found.prices if found else ()), *(("machine",) if name in OWN else ())}
+        if found and not any(prices.issuperset(group) for group in _NEEDED[key]):
+            wanted = " or ".join(" and ".join(group) for group in _NEEDED[key])
+            yield Found(f"`{name}` has no price of {wanted}", f"cost.{key}", "name another list, or add it there")
+
+
+@check("T776")
+def currency_is_one(look: Look) -> Iterator[Found]:
+    """Price lists in several currencies: no rate of exchange is known here, so they cannot be added.
+
+    Write your own lists in `conf/prices/`, all in one currency.
+    """
+    seen: dict[str, str] = {}
+    for key, name in (*_named(look.task.cost), ("against", LABOUR)) if look.task.cost else ():
+        found = price_list(name, look.workspace)
+        for price in found.prices.values() if found else ():
+            first = next(iter(seen), price.currency)
+            if price.currency != first and price.currency not in seen:
+                message = f"the prices of `{name}` are in {price.currency}, those of `{seen[first]}` in {first}"
+                yield Found(message, f"cost.{key}", "write both lists in one currency, in conf/prices/")
+            seen.setdefault(price.currency, name)
+
+
+@check("T771")
+def gate_has_a_price(look: Look) -> Iterator[Found]:
+    """The gate cost_per_1000 without a price of an hour of the machine that serves.
+
+    Write the section `cost`, with `hour` or a `serve_on` that has the price of a machine.
+    """
+    bound = look.task.success_criteria.gates.get(GATE, False)
+    if isinstance(bound, bool):
+        return
+    cost = look.task.cost
+    found = price_list(cost.serve_on, look.workspace) if cost else None
+    said = cost is not None and cost.hour is not None and cost.serve_on in OWN
+    if not said and (found is None or "machine" not in found.prices):
+        help = "write `cost: {hour: 0.10}`, or `cost: {serve_on: own_cpu}`"
+        message = f"the gate `{GATE}` needs the price of an hour of the machine that serves"
+        yield Found(message, f"success_criteria.gates.{GATE}", help, key=True)

@@ -1,0 +1,152 @@
+"""`tunec cost` as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+
+from stages.breakeven import money
+from stages.wording import tame
+
+if TYPE_CHECKING:
+    from tunec.costing import Costs
+
+_MARKS = {
+    "given": "given",
+    "measured": "measured",
+    "estimated": "estimated",
+    "assumed": "ASSUMED",
+    "unknown": "UNKNOWN",
+}
+
+
+def show(costs: Costs, console: Console) -> None:
+    """The experiment, a month of both, what comes back; then providers side by side, and what was assumed."""
+    for table in (items(costs.bill), providers(costs)):
+        whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+        console.width = max(console.width, whole)
+        console.print(table)
+        console.print()
+    for line in conclusions(costs.bill):
+        console.print(line, highlight=False, markup=False)
+    console.print()
+    for line in sources(costs):
+        console.print(tame(line), style="dim", highlight=False, markup=False)
+
+
+def items(bill: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "quantity", "price", bill["currency"] or "cost", "figures", "from"):
+        table.add_column(name, justify="right" if name in ("price", bill["currency"]) else "left", no_wrap=True)
+    parts = {
+        "the experiment": bill["experiment"],
+        "a month, tuned": bill["monthly"]["tuned"],
+        "a month, prompted": bill["monthly"]["prompted"],
+    }
+    for title, part in parts.items():
+        table.add_row(f"[bold]{title}[/]")
+        for line in part["items"]:
+            table.add_row(*_line(line))
+        more = "" if part["complete"] else ", less what is unknown"
+        table.add_row(f"  total{more}", "", "", f"[bold]{money(part['total'])}[/]", end_section=True)
+    return table
+
+
+def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
+    quantity = "" if line["quantity"] is None else f"{_number(line['quantity'])} {line['unit']}"
+    price = "" if line["price"] is None else f"{line['price']:.4g}"
+    return (f"  {line['item']}", quantity, price, money(line["cost"]), _MARKS[line["origin"]], _plain(line["why"]))
+
+
+def _plain(text: str) -> str:
+    """Foreign text: no markup, nothing that a terminal obeys."""
+    return escape(tame(text))
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def providers(costs: Costs) -> Table:
+    currency = costs.bill["currency"] or "cost"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("provider", f"training {currency}", f"month {currency}", "1,000 requests", "methods", "weights"):
+        table.add_column(name, justify="right" if name[0] in "tm1" and name != "methods" else "left", no_wrap=True)
+    for name in ("privacy", "prices of", "against it"):
+        table.add_column(name, no_wrap=True)
+    for one in costs.providers:
+        table.add_row(
+            _plain(one["title"]),
+            _marked(one["training"], one["training_origin"]),
+            _marked(one["month"], one["month_origin"]),
+            money(one["per_1000"]),
+            _plain(", ".join(one["methods"])),
+            "yes" if one["export"] else "no",
+            _plain(one["privacy"]),
+            f"{one['date'] or '-'}{' (old)' if one['old'] else ''}",
+            "; ".join(one["against"]),
+            style=None if one["fits"] else "dim",
+        )
+    table.caption = (
+        "~ hangs on an assumption: those below, and that every machine is as quick as the one that built it.\n"
+        "What was tuned elsewhere was not measured here."
+    )
+    return table
+
+
+def _marked(value: float | None, origin: str) -> str:
+    return f"{'~' if origin == 'assumed' else ''}{money(value)}"
+
+
+def conclusions(bill: Mapping[str, Any]) -> Iterator[str]:
+    currency, saved = bill["currency"], bill["savings"]["per_month"]
+    per = bill["per_1000"]
+    yield f"1,000 requests: {money(per['tuned'], currency)} tuned, {money(per['prompted'], currency)} prompted"
+    if saved is None:
+        yield f"what is saved is unknown, for want of: {', '.join(bill['unknown'])}"
+    elif saved > 0:
+        yield f"saves {money(saved, currency)} a month, maintenance paid"
+    else:
+        yield f"costs {money(-saved, currency)} a month more than prompting"
+    yield from _returns(bill)
+    yield from _quality(bill["quality"])
+
+
+def _returns(bill: Mapping[str, Any]) -> Iterator[str]:
+    after, requests = bill["break_even"]["months"], bill["break_even"]["requests_per_month"]
+    if requests is not None:
+        yield f"the cheaper one to run from {requests:,.0f} requests a month"
+    elif bill["per_1000"]["prompted"] is not None and bill["per_1000"]["tuned"] is not None:
+        yield "at these prices it never is the cheaper one to run, however many requests"
+    if after is not None:
+        yield f"the experiment is paid back after {after:,.1f} months"
+    if bill["roi"]["value"] is not None:
+        yield f"return over {bill['roi']['months']} months: {bill['roi']['value']:+,.0%} of what the experiment cost"
+
+
+def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
+    if "tuned" not in quality:
+        yield "quality: nothing was measured yet"
+        return
+    tuned, name = quality["tuned"], quality["metric"]
+    said = f"quality: {name} {_interval(tuned)} on {quality['rows']:,} test rows"
+    if "prompted" not in quality:
+        yield f"{said}; of the large model it was not measured: switch on the baseline `larger`"
+        return
+    yield f"{said}; the large model {_interval(quality['prompted'])}"
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]"
+
+
+def sources(costs: Costs) -> Iterator[str]:
+    for one in costs.bill["assumptions"]:
+        yield f"assumed: {one['what'].replace('_', ' ')} {one['value']:,g}: {one['why']}"
+    for of in costs.json()["prices"]:
+        yield f"prices of {of['title']}, {of['date']}: {'; '.join(of['sources'])}"
