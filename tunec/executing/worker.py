@@ -60,31 +60,30 @@ def _load() -> None:
     from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
-    param.dpath = _Dpath(param.dpath)
-    global _slow_parse, _slow_dump
+    global _slow_parse, _slow_dump, _slow_read
+    _slow_read, param.read_param_file = param.read_param_file, _sections
     _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
     _yaml.parse_yaml = strictyaml.parse_yaml = parse
     _yaml.parse_yaml_for_update = lambda text, path: parse(text, path)
     _yaml._dump = dump
 
 
-class _Dpath:
-    """The library that DVC looks parameters up with. It walks through the whole of params.yaml for each; a section's
-    name is a word without a separator, and there is one place where it can stand.
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def _sections(fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **options: Any) -> Any:
+    """What DVC reads of params.yaml for one stage. Its own walks through the whole file for each name, with a library
+    for paths; ours are words without a separator, which can stand in one place, and only their sections are copied.
     """
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def get(self, config: Any, path: str, separator: str) -> Any:
-        if isinstance(config, dict) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", path):
-            return config[path]
-        return self._real.get(config, path, separator=separator)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+    plain = key_paths and flatten and not options and all(_WORD.fullmatch(one) for one in key_paths)
+    if not plain or not str(path).endswith((".yaml", ".yml")):
+        return _slow_read(fs, path, key_paths, flatten, **options)
+    with fs.open(path, encoding="utf-8") as file:
+        whole = _parsed(file.read(), path)
+    return {one: _plain(whole[one]) for one in key_paths or () if isinstance(whole, dict) and one in whole}
 
 
+_slow_read: Any = None
 _slow_parse: Any = None
 _slow_dump: Any = None
 
@@ -115,20 +114,23 @@ def tidy(path: str) -> int:
 
 
 def parse(text: str, path: str, typ: str = "safe") -> Any:
-    """As DVC's own; what libyaml does not take is left to that, which says why."""
+    """As DVC's own. Who asks may change what he gets."""
+    return _plain(_parsed(text, path)) if typ == "safe" else _slow_parse(text, path, typ)
+
+
+def _parsed(text: str, path: str) -> Any:
+    """Not to be changed. What libyaml does not take is left to DVC's own, which says why."""
     import yaml
 
-    if typ != "safe":
-        return _slow_parse(text, path, typ)
     if text not in _known:
         try:
             found = yaml.load(text, Loader=_loader()) or {}  # noqa: S506 - a safe loader with other rules for words
         except (yaml.YAMLError, ValueError):
-            return _slow_parse(text, path, typ)
+            return _slow_parse(text, path)
         for oldest in list(_known)[: max(0, len(_known) - _KEPT + 1)]:
             del _known[oldest]
         _known[text] = found
-    return _plain(_known[text])  # who asks may change what he gets
+    return _known[text]
 
 
 def dump(data: Any, stream: Any) -> Any:
