@@ -62,7 +62,8 @@ def run(
         crew = [hire() for _ in range(1 if quiet else workers)]
         build = _Build(root, crew, slots, hear, tick, time.monotonic() + seconds if seconds is not None else None)
         changed = _stale(build, sealed=quiet)
-        stale = {name: tasks[name] for name in tasks if name in below(tasks, changed & tasks.keys()) & wanted}
+        behind = below(tasks, changed & tasks.keys()) & wanted
+        stale = {name: task for name, task in tasks.items() if name in behind}
         if not stale:
             return Ended(len(wanted), {})
         crew += [hire() for _ in range(workers - len(crew))]

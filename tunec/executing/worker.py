@@ -2,10 +2,10 @@
 
     python -P worker.py FD        FD: a socket; in comes [command, environment] as a line of JSON, out the exit code
 
-DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python: of a sweep with
-70 stages that is 2 s of a processor for each of them, most of it while all other stages wait for the lock. So here a
-text is parsed once, by libyaml, with that library's own rules of what a word means (YAML 1.2); dvc.lock is written in
-the same way, and `tidy` at the end of a build writes it as DVC does.
+DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python, and checks all
+of each against its schema: of a sweep with 70 stages that is 2 s of a processor for each of them, most of it while all
+other stages wait for the lock. So here a text is parsed and checked once, by libyaml, with that library's own rules of
+what a word means (YAML 1.2); dvc.lock is written in the same way, and `tidy` at the end of a build writes it as DVC does.
 """
 
 from __future__ import annotations
@@ -56,11 +56,14 @@ def _load() -> None:
     import dvc.fs
     import dvc.repo
     import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc import parsing
     from dvc.dependency import param
     from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
-    global _slow_parse, _slow_dump, _slow_read
+    global _slow_parse, _slow_dump, _slow_read, _slow_validate
+    _slow_validate, strictyaml.validate = strictyaml.validate, _valid
+    parsing.DataResolver.__init__ = _resolver(parsing, parsing.DataResolver.__init__)
     _slow_read, param.read_param_file = param.read_param_file, _sections
     _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
     _yaml.parse_yaml = strictyaml.parse_yaml = parse
@@ -83,6 +86,30 @@ def _sections(fs: Any, path: str, key_paths: list[str] | None = None, flatten: b
     return {one: _plain(whole[one]) for one in key_paths or () if isinstance(whole, dict) and one in whole}
 
 
+def _valid(data: Any, schema: Any, text: str | None = None, *place: Any, **named: Any) -> Any:
+    """What DVC's schema makes of a file, once a text."""
+    if text is None:
+        return _slow_validate(data, schema, text, *place, **named)
+    if _known_valid.get(id(schema), ("", None))[0] != text:
+        _known_valid[id(schema)] = text, _slow_validate(data, schema, text, *place, **named)
+    return _plain(_known_valid[id(schema)][1])
+
+
+_known_valid: dict[int, tuple[str, Any]] = {}  # a schema -> the last text that it was asked about, and its answer
+
+
+def _resolver(parsing: Any, slow: Any) -> Any:
+    """DVC makes an object of each value of params.yaml, in case that dvc.yaml names one in `${...}`; ours does not."""
+    params = parsing.DEFAULT_PARAMS_FILE
+
+    def __init__(self: Any, repo: Any, folder: str, given: Any) -> None:  # noqa: N807 - it takes that one's place
+        parsing.DEFAULT_PARAMS_FILE = params if "${" in json.dumps(given, default=str) else ""
+        slow(self, repo, folder, given)
+
+    return __init__
+
+
+_slow_validate: Any = None
 _slow_read: Any = None
 _slow_parse: Any = None
 _slow_dump: Any = None
