@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+_PAUSE = 0.03  # seconds between two looks whether a lock is free; DVC's own half a second is most of a short stage
 _KEPT = 8  # texts that are known parsed
 _known: dict[str, Any] = {}
 
@@ -36,6 +37,7 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     try:
         _load()
+        quicken()
         while True:
             command, environ = asked.get()
             os.environ.update(environ)
@@ -48,7 +50,7 @@ def main() -> None:
 
 
 def _load() -> None:
-    """All that `repro` and `status` import, with quick YAML."""
+    """All that `repro` and `status` import, and impatience."""
     import dvc.cli
     import dvc.commands.repro
     import dvc.commands.status
@@ -56,6 +58,13 @@ def _load() -> None:
     import dvc.fs
     import dvc.repo
     import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc import lock
+
+    lock.DEFAULT_TIMEOUT = 6 * _PAUSE
+
+
+def quicken() -> None:
+    """Put our ways into DVC's modules."""
     from dvc import parsing
     from dvc.dependency import param
     from dvc.utils import strictyaml
