@@ -30,6 +30,8 @@ EVERYTHING = {
     "predict": 18 + 6 + 6,  # and each training's own weights, and its f16
     **dict.fromkeys(("select", "test", "score", "gate", "package", "report"), 1),
 }
+
+
 @pytest.fixture(scope="module")
 def swept(unbuilt: Workspace, for_all_workers: Path) -> tuple[Workspace, Counter[str]]:
     """The eighteen, built three stages at a time; and how often each stage ran."""
