@@ -56,7 +56,8 @@ class UnionLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tunec.sweeping.composing import Quick
 
-        hydra_context.config_loader = Quick(hydra_context.config_loader)  # the sweeper's too: it is one object
+        loader: Any = Quick(hydra_context.config_loader)
+        hydra_context.config_loader = loader  # the sweeper's too: it is one object
         self.context = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -4,8 +4,9 @@
 
 DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python, and checks all
 of each against its schema: of a sweep with 70 stages that is 2 s of a processor for each of them, most of it while all
-other stages wait for the lock. So here a text is parsed and checked once, by libyaml, with that library's own rules of
-what a word means (YAML 1.2); dvc.lock is written in the same way, and `tidy` at the end of a build writes it as DVC does.
+other stages wait for the lock. So here a text is parsed by libyaml, with that library's own rules of what a word means
+(YAML 1.2), and checked, both once; dvc.lock is written in the same way, and `tidy` at the end of a build writes it as
+DVC does.
 """
 
 from __future__ import annotations
