@@ -54,6 +54,10 @@ class UnionLauncher(Launcher):
         self.context: tuple[HydraContext, DictConfig] | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from tunec.sweeping.composing import Quick
+
+        loader: Any = Quick(hydra_context.config_loader)
+        hydra_context.config_loader = loader  # the sweeper's too: it is one object
         self.context = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

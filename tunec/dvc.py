@@ -33,13 +33,17 @@ _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
     ("failed", re.compile(r"^ERROR: failed to reproduce '([^']+)'")),
 )
 
+_WORKER = Path(__file__).resolve().parent / "executing" / "worker.py"
 # DVC with all that `status` and `repro` import, which then waits for a line with the commands to run, in their order.
+# What only looks does so by the quick ways of a worker (tunec/executing/worker.py).
 _WAITING = """
-import json, os, sys
+import json, os, runpy, sys
 try:
     import dvc.cli, dvc.commands.repro, dvc.commands.status, dvc.dependency, dvc.fs, dvc.repo, dvc.stage.cache
     commands = json.loads(sys.stdin.readline() or "[]")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if commands and commands[0][0] == "status":
+        runpy.run_path(sys.argv[1])["quicken"]()
 except KeyboardInterrupt:
     sys.exit(130)
 for command in commands:
@@ -114,7 +118,7 @@ def started(root: Path, *, merged: bool = False, **environ: str) -> Iterator[Wai
         return
     error = subprocess.STDOUT if merged else subprocess.PIPE
     env = {**environment(), "PYTHONUNBUFFERED": "1", **environ}
-    command = [sys.executable, "-P", "-c", _WAITING]
+    command = [sys.executable, "-P", "-c", _WAITING, str(_WORKER)]
     with subprocess.Popen(
         command, cwd=root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=error
     ) as process:

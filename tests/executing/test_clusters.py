@@ -144,7 +144,9 @@ def test_a_job_that_the_cluster_ends_says_so(place: Place) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGTERM], ids=lambda how: how.name
+)
 def test_stopping_here_stops_the_job(place: Place, how: signal.Signals) -> None:
     hold(place).touch()
     process = start(place)

@@ -111,6 +111,7 @@ def test_a_host_that_is_down_is_named(place: Place, host: Server) -> None:
     assert "Connection refused" in place.refused("T530")
 
 
+@pytest.mark.thorough
 def test_a_name_that_nobody_knows_is_a_host_that_cannot_be_reached(place: Place, host: Server) -> None:
     place.execute(host.execution(host="nobody.invalid"))
     place.refused("T530")
@@ -136,8 +137,8 @@ def test_a_host_without_tunec_is_said(place: Place, host: Server) -> None:
     ("before", "after", "named"),
     [
         ("stages/data.py ", "stages/data.py 0", "stages/data.py is another"),
-        ("pyarrow ", "pyarrow 9", "pyarrow is "),
-        ("python 3", "python 4", "python is 3"),
+        pytest.param("pyarrow ", "pyarrow 9", "pyarrow is ", marks=pytest.mark.thorough),
+        pytest.param("python 3", "python 4", "python is 3", marks=pytest.mark.thorough),
     ],
 )
 def test_a_host_that_would_build_something_else_is_told_apart(
@@ -305,7 +306,11 @@ def test_an_agent_that_is_killed_there_takes_its_stage_along(place: Place, host:
     assert place.written("data")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "how",
+    [*(pytest.param(s, marks=pytest.mark.thorough) for s in (signal.SIGINT, signal.SIGTERM)), signal.SIGKILL],
+    ids=lambda how: how.name,
+)
 def test_stopping_here_stops_there(place: Place, host: Server, how: signal.Signals) -> None:
     host.hold.touch()
     with place.start("run", "data") as process:

@@ -272,3 +272,14 @@ def test_two_releases_are_compared_on_the_rows_that_both_answered(released: Smal
     back = json.loads(released.tunec("release", "diff", "v1.1", "v1", "--json").out)
     assert [len(back["fixed"]), len(back["broken"])] == [0, 1]
     assert "1 rows fixed:" in released.tunec("release", "diff", "v1", "v1.1").out
+
+
+def test_a_release_of_a_sweep_is_told_of_with_the_chosen_variant_s_values(small: Small) -> None:
+    task = small.root / "task.yaml"
+    task.write_text(task.read_text(encoding="utf-8") + "sweep: {training.lora.r: [8, 16]}\n", encoding="utf-8")
+    small.build()  # of which the second is packaged
+    small.release()
+    config = json.loads((small.root / "registry/manifests/tiny-slots-v1.json").read_text(encoding="utf-8"))["config"]
+    chosen = json.loads((small.root / "build/package/manifest.json").read_text(encoding="utf-8"))["chosen"]
+    assert chosen == "base-r16-q8_0" and config["training"]["lora"]["r"] == 16
+    assert "swept" not in config

@@ -17,6 +17,8 @@ BOTH = "base_model=models/tiny,models/other"
 RANKS = "training.lora.r=8,16,32"
 FORMATS = "quantization=q8_0,q5_k_m,q4_k_m"
 EIGHTEEN = ("sweep", "-m", BOTH, RANKS, FORMATS)
+FOUR = ("sweep", "-m", "training.lora.r=8,16", "quantization=q8_0,q4_k_m")
+BLOCK = "sweep={training.lora.r: [8, 16], quantization: [q8_0, q4_k_m]}"  # the same in task.yaml's words
 
 
 def counted(workspace: Workspace) -> Counter[str]:
@@ -56,3 +58,25 @@ def unbuilt(for_all_workers: Path) -> Workspace:
 def workspace(unbuilt: Workspace, tmp_path: Path) -> Workspace:
     """A copy of it and its house; nothing is built."""
     return unbuilt.copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def built(unbuilt: Workspace, for_all_workers: Path) -> Workspace:
+    """The four, written as `sweep:` and built by `dvc repro` alone; made once for all workers."""
+    shared = for_all_workers / "four"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            making = shared.with_name("four-in-the-making")
+            shutil.rmtree(making, ignore_errors=True)
+            made = unbuilt.copy(making)
+            made.compile(BLOCK)
+            made.repro()  # which looks that nothing ran twice
+            counted(made)
+            making.rename(shared)
+    return Workspace(shared / "w", shared / "house")
+
+
+@pytest.fixture
+def four(built: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of it."""
+    return built.copy(tmp_path)

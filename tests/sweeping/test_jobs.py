@@ -55,6 +55,8 @@ def test_what_all_jobs_share_is_no_part_of_the_sweep() -> None:
     assert as_overrides(jobs) == ["training.epochs=2", 'sweep=[{"training.lora.r": 8}, {"training.lora.r": 16}]']
     assert as_overrides(jobs[:1]) == ["training.epochs=2", "training.lora.r=8"]
     assert as_overrides([{}]) == []
+    one_format = [{"training.lora.r": r, "quantization.formats": "q8_0"} for r in (8, 16)]
+    assert as_overrides(one_format)[0] == 'quantization.formats=["q8_0"]'
 
 
 def test_a_sweep_in_a_job_is_as_many_points() -> None:

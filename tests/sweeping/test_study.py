@@ -38,22 +38,22 @@ def trainings(ran: Counter[str]) -> int:
 
 
 @pytest.mark.slow
-def test_a_search_prunes_goes_on_and_ends_with_one_sweep_of_what_was_trained_whole(workspace: Workspace) -> None:
-    workspace.run("tunec", *SEARCH, "hydra.sweeper.n_trials=2", "-j", "2")
-    first = counted(workspace)
-    trials = study(workspace.root).trials
+def test_a_search_prunes_goes_on_and_ends_with_one_sweep_of_what_was_trained_whole(four: Workspace) -> None:
+    four.run("tunec", *SEARCH, "hydra.sweeper.n_trials=2", "-j", "2")
+    first = counted(four)
+    trials = study(four.root).trials
     assert len(trials) == 2 and {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
     whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
     assert trainings(first) == 2 + len(whole)  # the first rung of each, and the second of those that went on
     assert by_kind(first)["test"] == by_kind(first)["select"] == 1  # the search itself looks at dev alone
-    found = yaml.safe_load((workspace.root / "build/sweeps/one/optimization_results.yaml").read_text(encoding="utf-8"))
+    found = yaml.safe_load((four.root / "build/sweeps/one/optimization_results.yaml").read_text(encoding="utf-8"))
     assert found["best_value"] == max(trial.value for trial in whole)
-    left = study(workspace.root)
+    left = study(four.root)
     left.ask()  # as a killed run leaves one: it has no parameters yet
-    workspace.run("tunec", *SEARCH, "hydra.sweeper.n_trials=3", "-j", "2")
-    states = [trial.state.name for trial in study(workspace.root).trials]
+    four.run("tunec", *SEARCH, "hydra.sweeper.n_trials=3", "-j", "2")
+    states = [trial.state.name for trial in study(four.root).trials]
     assert "RUNNING" not in states and sum(state in ("COMPLETE", "PRUNED") for state in states) == 3
-    assert trainings(counted(workspace)) <= 2  # the two before it were kept
+    assert trainings(counted(four)) <= 2  # the two before it were kept
 
 
 def test_hydras_grammar_becomes_a_space() -> None:

@@ -2,10 +2,11 @@
 
     python -P worker.py FD        FD: a socket; in comes [command, environment] as a line of JSON, out the exit code
 
-DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python: of a sweep with
-70 stages that is 2 s of a processor for each of them, most of it while all other stages wait for the lock. So here a
-text is parsed once, by libyaml, with that library's own rules of what a word means (YAML 1.2); dvc.lock is written in
-the same way, and `tidy` at the end of a build writes it as DVC does.
+DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python, and checks all
+of each against its schema: of a sweep with 70 stages that is 2 s of a processor for each of them, most of it while all
+other stages wait for the lock. So here a text is parsed by libyaml, with that library's own rules of what a word means
+(YAML 1.2), and checked, both once; dvc.lock is written in the same way, and `tidy` at the end of a build writes it as
+DVC does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+_PAUSE = 0.03  # seconds between two looks whether a lock is free; DVC's own half a second is most of a short stage
 _KEPT = 8  # texts that are known parsed
 _known: dict[str, Any] = {}
 
@@ -36,6 +38,7 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     try:
         _load()
+        quicken()
         while True:
             command, environ = asked.get()
             os.environ.update(environ)
@@ -48,7 +51,7 @@ def main() -> None:
 
 
 def _load() -> None:
-    """All that `repro` and `status` import, with quick YAML."""
+    """All that `repro` and `status` import, and impatience."""
     import dvc.cli
     import dvc.commands.repro
     import dvc.commands.status
@@ -56,35 +59,68 @@ def _load() -> None:
     import dvc.fs
     import dvc.repo
     import dvc.stage.cache  # noqa: F401 - imported to be there
+    from dvc import lock
+
+    lock.DEFAULT_TIMEOUT = 6 * _PAUSE
+
+
+def quicken() -> None:
+    """Put our ways into DVC's modules."""
+    from dvc import parsing
     from dvc.dependency import param
     from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
-    param.dpath = _Dpath(param.dpath)
-    global _slow_parse, _slow_dump
+    global _slow_parse, _slow_dump, _slow_read, _slow_validate
+    _slow_validate, strictyaml.validate = strictyaml.validate, _valid
+    parsing.DataResolver.__init__ = _resolver(parsing, parsing.DataResolver.__init__)
+    _slow_read, param.read_param_file = param.read_param_file, _sections
     _slow_parse, _slow_dump = _yaml.parse_yaml, _yaml._dump
     _yaml.parse_yaml = strictyaml.parse_yaml = parse
     _yaml.parse_yaml_for_update = lambda text, path: parse(text, path)
     _yaml._dump = dump
 
 
-class _Dpath:
-    """The library that DVC looks parameters up with. It walks through the whole of params.yaml for each; a section's
-    name is a word without a separator, and there is one place where it can stand.
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def _sections(fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **options: Any) -> Any:
+    """What DVC reads of params.yaml for one stage. Its own walks through the whole file for each name, with a library
+    for paths; ours are words without a separator, which can stand in one place, and only their sections are copied.
     """
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def get(self, config: Any, path: str, separator: str) -> Any:
-        if isinstance(config, dict) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", path):
-            return config[path]
-        return self._real.get(config, path, separator=separator)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+    plain = key_paths and flatten and not options and all(_WORD.fullmatch(one) for one in key_paths)
+    if not plain or not str(path).endswith((".yaml", ".yml")):
+        return _slow_read(fs, path, key_paths, flatten, **options)
+    with fs.open(path, encoding="utf-8") as file:
+        whole = _parsed(file.read(), path)
+    return {one: _plain(whole[one]) for one in key_paths or () if isinstance(whole, dict) and one in whole}
 
 
+def _valid(data: Any, schema: Any, text: str | None = None, *place: Any, **named: Any) -> Any:
+    """What DVC's schema makes of a file, once a text."""
+    if text is None:
+        return _slow_validate(data, schema, text, *place, **named)
+    if _known_valid.get(id(schema), ("", None))[0] != text:
+        _known_valid[id(schema)] = text, _slow_validate(data, schema, text, *place, **named)
+    return _plain(_known_valid[id(schema)][1])
+
+
+_known_valid: dict[int, tuple[str, Any]] = {}  # a schema -> the last text that it was asked about, and its answer
+
+
+def _resolver(parsing: Any, slow: Any) -> Any:
+    """DVC makes an object of each value of params.yaml, in case that dvc.yaml names one in `${...}`; ours does not."""
+    params = parsing.DEFAULT_PARAMS_FILE
+
+    def __init__(self: Any, repo: Any, folder: str, given: Any) -> None:  # noqa: N807 - it takes that one's place
+        parsing.DEFAULT_PARAMS_FILE = params if "${" in json.dumps(given, default=str) else ""
+        slow(self, repo, folder, given)
+
+    return __init__
+
+
+_slow_validate: Any = None
+_slow_read: Any = None
 _slow_parse: Any = None
 _slow_dump: Any = None
 
@@ -115,20 +151,23 @@ def tidy(path: str) -> int:
 
 
 def parse(text: str, path: str, typ: str = "safe") -> Any:
-    """As DVC's own; what libyaml does not take is left to that, which says why."""
+    """As DVC's own. Who asks may change what he gets."""
+    return _plain(_parsed(text, path)) if typ == "safe" else _slow_parse(text, path, typ)
+
+
+def _parsed(text: str, path: str) -> Any:
+    """Not to be changed. What libyaml does not take is left to DVC's own, which says why."""
     import yaml
 
-    if typ != "safe":
-        return _slow_parse(text, path, typ)
     if text not in _known:
         try:
             found = yaml.load(text, Loader=_loader()) or {}  # noqa: S506 - a safe loader with other rules for words
         except (yaml.YAMLError, ValueError):
-            return _slow_parse(text, path, typ)
+            return _slow_parse(text, path)
         for oldest in list(_known)[: max(0, len(_known) - _KEPT + 1)]:
             del _known[oldest]
         _known[text] = found
-    return _plain(_known[text])  # who asks may change what he gets
+    return _known[text]
 
 
 def dump(data: Any, stream: Any) -> Any:

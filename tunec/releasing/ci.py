@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled
-from compiler.compile import variant
-from compiler.sweep import Point
 from stages.rows import read_json
 from tunec import dvc, git, outlook
 from tunec.compiling import compile_workspace
@@ -21,7 +19,6 @@ from tunec.looking import look
 from tunec.releasing import build, comparing, manifest, shelf
 from tunec.releasing.wording import markdown
 from tunec.steps import Step
-from tunec.workspace import Disk
 
 SHIP, GATE_FAILED, STALE = 0, 2, 3
 _ROWS = 20  # of a table
@@ -58,8 +55,7 @@ def _measured(root: Path, compiled: Compiled) -> Iterator[str]:
     """The figures, beside those of the last release where there is one."""
     repo = git.repository(root)
     last = shelf.read(repo, git.head(repo)).last
-    config = variant(compiled.task, Disk(root), Point(compiled.tree, {})).values
-    now = comparing.standing(root, manifest.gather(root, dvc.lock(root), dvc.cache(root), config))
+    now = comparing.standing(root, manifest.gather(root, dvc.lock(root), dvc.cache(root), compiled))
     if last is None:
         yield from ("### Figures", "", "There is no release yet to compare with.", "")
         rows = [(name, comparing.interval(figure)) for name, figure in sorted(now.whole["figures"].items())]

@@ -3,7 +3,8 @@
 release, task, version, date, commit     what it is called, and the commit that it was made on
 files        the release's folder: name -> {bytes, sha256, pieces}
 build        every file that the build read or wrote: data, splits, base model, adapter, each GGUF, reports
-code         kind of stage -> its modules and libraries; config: every key of the task, resolved
+code         kind of stage -> its modules and libraries; config: every key of the task, resolved; of a
+             sweep, as the chosen variant has them
 compiled     sha256 of task.yaml, dvc.yaml, params.yaml and dvc.lock
 dataset, base_model, contract, figures, verdict, forced
 bom, provenance                          what bom.json and provenance.json say; their bytes follow from it
@@ -19,11 +20,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compiler import Compiled
 from compiler.plan import BUILD
 from stages.base import fail
 from stages.rows import read_json
 from tunec.releasing import bom, build, digests, provenance
 from tunec.releasing.digests import Facts
+from tunec.sweeping.naming import config_of
 
 NAME = "release.json"
 PACKED = "manifest.json"  # what the package stage writes beside the files
@@ -37,7 +40,7 @@ _ATTACHED = {bom.NAME: "bom", provenance.NAME: "provenance"}
 COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", "dvc.lock")
 
 
-def gather(root: Path, lock: Mapping[str, Any], cache: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def gather(root: Path, lock: Mapping[str, Any], cache: Path, compiled: Compiled) -> dict[str, Any]:
     """What the build holds, its bytes read once. Raises T445 at a file that is not what was written."""
     entries = build.entries(root, lock, cache)
     held = {entry.path: facts for entry, facts in zip(entries, _read(root, entries, cache), strict=True)}
@@ -49,7 +52,7 @@ def gather(root: Path, lock: Mapping[str, Any], cache: Path, config: Mapping[str
         "files": {path.removeprefix(f"{build.PACKAGE}/"): _entry(root, path, held[path]) for path in inside},
         "build": {path: {**_entry(root, path, facts), "md5": facts.md5} for path, facts in held.items()},
         "code": build.code(root),
-        "config": json.loads(json.dumps(config)),
+        "config": json.loads(json.dumps(config_of(compiled, packed["chosen"]))),
         "compiled": {name: digests.facts(root / name, md5=False).sha256 for name in COMPILED},
         "dataset": _dataset(lock, held, read_json(root / build.SPLITS)),
         "base_model": packed["base_model"],

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled, versions
-from compiler.compile import variant
-from compiler.sweep import Point
 from compiler.task import Task
 from compiler.versions import Number
 from stages.base import fail
@@ -26,7 +24,6 @@ from tunec.releasing import build, licensing, manifest, registry, shelf, signing
 from tunec.releasing.changes import Change, changes, level
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
-from tunec.workspace import Disk
 
 CHANGELOG = "CHANGELOG.md"
 _REASON = 200  # characters
@@ -76,8 +73,7 @@ def propose(
     task = compiled.task
     on_shelf = shelf.read(repo, parent)
     _fresh(root, compiled)
-    config = variant(task, Disk(root), Point(compiled.tree, {})).values
-    gathered = manifest.gather(root, dvc.lock(root), dvc.cache(root), config)
+    gathered = manifest.gather(root, dvc.lock(root), dvc.cache(root), compiled)
     licensing.require_none_broken(gathered, "this release")
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:

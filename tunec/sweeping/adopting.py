@@ -15,6 +15,7 @@ from stages.base import UserError, fail
 from tunec import rewriting
 from tunec.compiling import compile_here, compile_workspace, write_if_changed
 from tunec.guard import recorded_overrides
+from tunec.sweeping.naming import named_files
 from tunec.workspace import TASK, Disk, read_task
 
 
@@ -45,13 +46,8 @@ def adopt(root: Path, name: str) -> Adopted:
 
 
 def _named(compiled: Compiled, name: str) -> tuple[Variant, str | None]:
-    names = {variant.slug: (variant, None) for variant in compiled.variants}
-    files: dict[str, tuple[Variant, str | None]] = {
-        f"{variant.slug}-{format}": (variant, format)
-        for variant in compiled.variants
-        for format in ("f16", *variant.lookup(FORMATS))
-    }
-    known = {**files, **names}
+    whole = {variant.slug: (variant, None) for variant in compiled.variants}
+    known: dict[str, tuple[Variant, str | None]] = {**named_files(compiled.variants), **whole}
     if name not in known:
         help = did_you_mean(name, list(known)) or "`tunec sweep show` lists them"
         raise fail("T516", f"the sweep has no variant `{name[:80]}`", help=help)

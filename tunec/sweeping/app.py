@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.parse import ParseError, parse, parse_value
-from compiler.resolve import in_full
+from compiler.resolve import did_you_mean, in_full
 from stages.base import UserError, fail
 from tunec.sweeping import jobs
 from tunec.workspace import TASK, read_task, shipped
@@ -118,5 +118,7 @@ def _command_line(words: Sequence[str]) -> Iterator[None]:
 
 def _worded(error: Exception) -> UserError:
     lines = [line.strip() for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
-    help = "see https://hydra.cc/docs/advanced/override_grammar/basic/, or `tunec sweep --hydra-help`"
+    wanted = str(getattr(error, "missing_cfg_file", None) or "").rpartition("/")[2]
+    near = did_you_mean(wanted, list(getattr(error, "options", None) or ())) if wanted else None
+    help = near or "see https://hydra.cc/docs/advanced/override_grammar/basic/, or `tunec sweep --hydra-help`"
     return fail("T511", f"Hydra: {lines[0] if lines else type(error).__name__}", notes=tuple(lines[1:4]), help=help)

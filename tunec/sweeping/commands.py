@@ -84,8 +84,6 @@ def run(
     launcher = [f"hydra.launcher.{name}={_word(value)}" for name, value in given.items()]
     words = [*(["--multirun"] if multirun else []), *(arguments or [])]
     hydra_app.run(ROOT, words, launcher)
-    if not plan and (ROOT / "dvc.yaml").is_file() and not any(word.startswith("--") for word in arguments or []):
-        show(as_json=as_json)
 
 
 @app.command()
@@ -99,23 +97,10 @@ def show(
     """Every file of the last sweep on dev: quality, size and speed, the Pareto front, the smallest within noise of the
     best, and how much each key mattered.
     """
-    from rich.console import Console
-
     from tunec.sweeping import showing
 
     found = showing.look(ROOT, sort)
-    if parquet:
-        showing.write_parquet(found, parquet)
-    elif as_json:
-        print(json.dumps(found.json(), indent=2, ensure_ascii=False))
-    else:
-        console, table = Console(soft_wrap=True), showing.table(found)
-        console.width = showing.whole(table, console)
-        console.print(table)
-        for line in showing.importance(found):
-            console.print(line, highlight=False)
-        if found.missing:
-            console.print(f"{found.missing} more files are not built, or not as the task says now", style="dim")
+    showing.write_parquet(found, parquet) if parquet else showing.tell(found, as_json=as_json)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.quantizing import PRESET
 from compiler.resolve import did_you_mean
-from compiler.sweep import SHORT, full
+from compiler.sweep import FORMATS, SHORT, full
 from compiler.task import Task, keys
 from compiler.validate import known_key
 from stages.base import QUANTIZATIONS, Diagnostic, UserError, fail
@@ -108,10 +108,15 @@ def as_overrides(jobs: Sequence[Values]) -> list[str]:
     """The overrides that make one task of all jobs: what they share, and `sweep=[...]` for what they differ in."""
     points = [point for job in jobs for point in _expanded(job)]
     every = list(dict.fromkeys(key for point in points for key in point))
-    shared = {key: points[0][key] for key in every if _same(key, points)}
+    shared = {key: _whole(key, points[0][key]) for key in every if _same(key, points)}
     varying = [{key: value for key, value in point.items() if key not in shared} for point in points]
     written = [f"{key}={_json(value)}" for key, value in shared.items()]
     return [*written, f"sweep={_json(varying)}"] if any(varying) else written
+
+
+def _whole(key: str, value: Any) -> Any:
+    """A value as the task has it: a sweep tries one format at a time, the task has a list of them."""
+    return [value] if key == FORMATS and isinstance(value, str) else value
 
 
 def _same(key: str, points: Sequence[Values]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stages.base import fail
 from stages.rows import write_json
 from tunec.sweeping import jobs
-from tunec.sweeping.union import Options, Outcome, build_union, plan_union
+from tunec.sweeping.union import Options, Outcome, Union, build_union, plan_union
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -45,10 +45,9 @@ def launch(
     if options.plan:
         plan_union(root, [job.values for job in composed], options)
         return [_planned() for _ in composed]
-    outcomes, stopped = build_union(root, [job.values for job in composed], options)
-    returns = [_ended(context, job, outcome) for job, outcome in zip(composed, outcomes, strict=True)]
-    if stopped:
-        raise stopped
+    union = build_union(root, [job.values for job in composed], options)
+    returns = [_ended(context, job, outcome) for job, outcome in zip(composed, union.outcomes, strict=True)]
+    _tell(union, options)
     return returns
 
 
@@ -64,10 +63,19 @@ def build_one(root: Path, config: DictConfig, words: Sequence[str]) -> float:
     if options.plan:
         plan_union(root, [values], options)
         return 0.0
-    (outcome,), stopped = build_union(root, [values], options)
-    if stopped:
-        raise stopped
-    return outcome.value()
+    union = build_union(root, [values], options)
+    _tell(union, options)
+    return union.outcomes[0].value()
+
+
+def _tell(union: Union, options: Options) -> None:
+    """Print what was measured; a search does at its end. Raises what the build said when something in it failed."""
+    from tunec.sweeping import showing
+
+    if union.stopped:
+        raise union.stopped
+    if union.compiled and not options.dev_only:
+        showing.tell(showing.of(union.compiled, union.trials), as_json=options.as_json)
 
 
 def _composed(context: HydraContext, config: DictConfig, given: list[str], number: int, task: Any) -> Composed:

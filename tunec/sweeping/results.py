@@ -84,7 +84,9 @@ def _figures(root: Path, plan: Plan, built: Built, predictions: Mapping[str, str
 
     params = SelectParams(**{key: value for key, value in _plain(select.params).items() if key != READ})
     rows = list(read_rows(root / str(select.inputs["rows"]))) if predictions else []
-    systems = judged(rows, {label: root / path for label, path in predictions.items()}, params.contract)
+    systems = judged(
+        rows, {label: root / path for label, path in predictions.items()}, params.contract, params.yardstick.terms
+    )
     return {label: figures(of, params.yardstick, params.contract) for label, of in systems.items()}
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from compiler import Compiled
 from compiler.resolve import did_you_mean
 from compiler.sweep import FORMATS
 from stages.base import fail
-from stages.trials import told
+from stages.trials import Trial, told
 from tunec import shown
 from tunec.compiling import compile_workspace
 from tunec.guard import recorded_overrides
@@ -49,7 +52,11 @@ def look(root: Path, sort: str = "quality") -> Shown:
     Raises UserError when the task does not compile, T407 where nothing is built, T514 for a column that there is not.
     """
     compiled = compile_workspace(root, recorded_overrides(root))
-    trials = measured(root, compiled)
+    return of(compiled, measured(root, compiled), sort)
+
+
+def of(compiled: Compiled, trials: Sequence[Trial], sort: str = "quality") -> Shown:
+    """What there is to show of these. Raises as `look` does."""
     if not trials:
         raise fail("T407", "nothing of this sweep has been built here yet", help="run `tunec sweep`, or `tunec build`")
     found = told(trials, compiled.task.evaluation.confidence)
@@ -78,6 +85,20 @@ def _sorted(of: Shown, by: str) -> list[Mapping[str, Any]]:
 def _rank(value: Any) -> tuple[bool, float, str]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return not number, float(value) if number else 0.0, str(value)
+
+
+def tell(of: Shown, *, as_json: bool) -> None:
+    """Print all of it."""
+    if as_json:
+        print(json.dumps(of.json(), indent=2, ensure_ascii=False))
+        return
+    console, found = Console(soft_wrap=True), table(of)
+    console.width = whole(found, console)
+    console.print(found)
+    for line in importance(of):
+        console.print(line, highlight=False)
+    if of.missing:
+        console.print(f"{of.missing} more files are not built, or not as the task says now", style="dim")
 
 
 def table(of: Shown) -> Table:

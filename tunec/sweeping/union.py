@@ -59,8 +59,20 @@ class Outcome:
         return {"job": dict(self.job), "variant": self.variant, "metric": self.metric, "files": found}
 
 
-def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[list[Outcome], UserError | None]:
-    """Build all jobs as one graph; gives an outcome a job, and what the build said when something in it failed.
+@dataclass(frozen=True)
+class Union:
+    """What came of a batch. outcomes: one a job, in their order; stopped: what the build said when something in it
+    failed; compiled: None where no job validated.
+    """
+
+    outcomes: Sequence[Outcome]
+    trials: Sequence[Trial] = ()
+    compiled: Compiled | None = None
+    stopped: UserError | None = None
+
+
+def build_union(root: Path, batch: Sequence[Values], options: Options) -> Union:
+    """Build all jobs as one graph.
 
     Raises UserError when the task of the jobs does not compile; with `skip_invalid`, when none of them does.
     """
@@ -71,11 +83,12 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
     from tunec.executing.sizing import slots
     from tunec.start import show
     from tunec.sweeping.budget import seconds_of
+    from tunec.sweeping.results import measured
 
     seconds = seconds_of(options.budget) if options.budget else None
     whole = _whole(root, batch, none_is_well=options.tolerant) if options.skip_invalid else list(batch)
     if not whole and options.tolerant:
-        return [Outcome(job, None, (), "") for job in batch], None
+        return Union([Outcome(job, None, (), "") for job in batch])
     compiled, _ = compile_here(root, jobs.as_overrides(whole))
     show(compiled.warnings)
     building.report_to(root, compiled.task.execution.report_to)
@@ -93,7 +106,8 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> tuple[
         if not _may_go_on(error):
             raise
         stopped = error
-    return _outcomes(root, compiled, batch, whole), None if options.tolerant else stopped
+    trials = measured(root, compiled)
+    return Union(_outcomes(compiled, trials, batch, whole), trials, compiled, None if options.tolerant else stopped)
 
 
 def _targets(compiled: Compiled, options: Options) -> list[str]:
@@ -137,10 +151,9 @@ def _may_go_on(error: UserError) -> bool:
     return any(one.code in ("T503", "T504") for one in error.diagnostics)
 
 
-def _outcomes(root: Path, compiled: Compiled, batch: Sequence[Values], whole: Sequence[Values]) -> list[Outcome]:
-    from tunec.sweeping.results import measured
-
-    trials = measured(root, compiled)
+def _outcomes(
+    compiled: Compiled, trials: Sequence[Trial], batch: Sequence[Values], whole: Sequence[Values]
+) -> list[Outcome]:
     metric = compiled.task.success_criteria.primary_metric
     return [
         _outcome(job, compiled, trials, metric) if job in whole else Outcome(job, None, (), metric) for job in batch
