@@ -5,7 +5,7 @@ share is composed once, by Hydra, and the values of a job are set in a copy, by 
 
 from __future__ import annotations
 
-import pickle
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ class Quick:
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
-        self._shared: dict[tuple[str, ...], bytes] = {}
+        self._shared: dict[tuple[str, ...], DictConfig] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -29,10 +29,10 @@ class Quick:
         values = [word for word in sweep_overrides if word.startswith("++")]
         others = tuple(word for word in sweep_overrides if not word.startswith("++"))
         if others not in self._shared:
-            self._shared[others] = pickle.dumps(self._loader.load_sweep_config(master_config, list(others)))
-        config = pickle.loads(self._shared[others])  # noqa: S301 - ours, and of this very process
+            self._shared[others] = self._loader.load_sweep_config(master_config, list(others))
+        config = copy.deepcopy(self._shared[others])
         _set(config, values, list(sweep_overrides))
-        return config  # type: ignore[no-any-return]
+        return config
 
 
 def _set(config: DictConfig, values: list[str], every: list[str]) -> None:
