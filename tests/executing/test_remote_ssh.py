@@ -62,6 +62,7 @@ def test_what_lies_there_is_not_sent_again(place: Place, host: Server) -> None:
     assert before.items() <= objects(host).items()
 
 
+@pytest.mark.thorough
 def test_a_model_of_the_workspace_goes_along_with_the_folder_that_pins_it(place: Place, host: Server) -> None:
     from stages.runner import Work
     from tunec.executing.parcel import Parcel
@@ -80,6 +81,7 @@ def _stage(name: str) -> object:
     return members("stages", "STAGE", Stage)[name]
 
 
+@pytest.mark.thorough
 def test_a_login_that_prints_is_no_trouble(place: Place, host: Server) -> None:
     greeting = 'echo "Welcome to the cluster"; echo "{}"; echo \'[1]\''
     place.execute(host.execution(python=str(host.python("greets", first=greeting))))
@@ -122,11 +124,13 @@ def test_a_key_that_the_host_does_not_take_is_said(place: Place, host: Server) -
     place.refused("T532")
 
 
+@pytest.mark.thorough
 def test_a_host_without_that_python_is_said(place: Place, host: Server) -> None:
     place.execute(host.execution(python="no/such/python"))
     assert "cannot run no/such/python" in place.refused("T533")
 
 
+@pytest.mark.thorough
 def test_a_host_without_tunec_is_said(place: Place, host: Server) -> None:
     bare = host.python("bare", command=f'unset PYTHONPATH; exec {os.path.realpath("/proc/self/exe")} -S "$@"')
     place.execute(host.execution(python=str(bare)))
@@ -151,6 +155,7 @@ def test_a_host_that_would_build_something_else_is_told_apart(
     assert named in place.refused("T534")
 
 
+@pytest.mark.thorough
 def test_which_build_of_a_library_the_host_has_is_its_own_matter(place: Place) -> None:
     file = place.root / "build/guard/data.txt"
     lines = [f"{line}+cu128" if line.startswith("pyarrow ") else line for line in file.read_text().splitlines()]
@@ -164,6 +169,7 @@ def test_a_host_without_rsync_is_said(place: Place, host: Server) -> None:
     assert "rsync is not installed on" in place.refused("T539")
 
 
+@pytest.mark.thorough
 def test_a_machine_without_rsync_is_said(place: Place, host: Server) -> None:
     poor = Place(place.root, {"PATH": str(host.own / "bin")})
     assert "rsync is not installed here" in poor.refused("T539")
@@ -292,6 +298,7 @@ def test_a_stage_that_is_killed_there_is_said_and_can_be_run_again(place: Place,
     assert place.written("data")
 
 
+@pytest.mark.thorough
 def test_an_agent_that_is_killed_there_takes_its_stage_along(place: Place, host: Server) -> None:
     host.hold.touch()
     with place.start("run", "data") as process:
@@ -325,6 +332,7 @@ def test_stopping_here_stops_there(place: Place, host: Server, how: signal.Signa
     assert place.written("data")
 
 
+@pytest.mark.thorough
 def test_a_file_that_was_spoilt_there_is_sent_again(place: Place, host: Server) -> None:
     place.run("data")
     for file in (host.far / "objects").iterdir():
@@ -346,6 +354,7 @@ def small_disk(host: Server) -> Iterator[Server]:
     subprocess.run(["umount", "-l", str(host.far)], check=True)
 
 
+@pytest.mark.thorough
 def test_a_disk_there_that_cannot_take_the_inputs_is_said_before_anything_is_sent(
     place: Place, small_disk: Server
 ) -> None:
@@ -355,6 +364,7 @@ def test_a_disk_there_that_cannot_take_the_inputs_is_said_before_anything_is_sen
     assert not list((small_disk.far / "incoming").glob("*/*"))
 
 
+@pytest.mark.thorough
 def test_a_disk_there_that_fills_up_while_files_are_sent_is_said(place: Place, small_disk: Server) -> None:
     """Somebody else fills it meanwhile: the agent is told of more room than there is."""
     code = "from tunec.executing import far, store; store.Store.free = lambda self: 10**12; far.main()"
@@ -379,6 +389,7 @@ def test_a_disk_there_that_fills_up_while_a_stage_writes_is_said(place: Place, s
     assert place.written("data")
 
 
+@pytest.mark.thorough
 def test_two_stages_at_once_share_what_is_sent(place: Place, host: Server) -> None:
     with place.start("run", "model-tiny") as one, place.start("run", "data") as other:
         for process in (one, other):

@@ -37,6 +37,7 @@ def trainings(ran: Counter[str]) -> int:
     return sum(count for name, count in ran.items() if name.startswith("train-"))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_search_prunes_goes_on_and_ends_with_one_sweep_of_what_was_trained_whole(four: Workspace) -> None:
     four.run("tunec", *SEARCH, "hydra.sweeper.n_trials=2", "-j", "2")
