@@ -25,6 +25,7 @@ def test_preferences_on_every_weight_are_built_to_a_verdict(tmp_path: Path) -> N
     assert "DO NOT SHIP" in done.stdout
 
 
+@pytest.mark.thorough
 def test_sft_then_dpo_are_two_stages_and_an_edit_of_one_leaves_the_other(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w")
     pairs = ({"text": row["text"], "chosen": row["output"], "rejected": "no idea"} for row in rows(40))

@@ -59,6 +59,7 @@ def test_dvc_says_nothing_and_a_release_refuses(small: Small) -> None:  # noqa: 
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_damaged_build_is_mended_by_the_next_one(workspace: Workspace) -> None:  # noqa: F811
     """One byte flipped in each object of the real build: all are named, removed, and made anew with the same bytes."""
     held = outputs(workspace.root)
