@@ -161,6 +161,7 @@ def test_which_build_of_a_library_the_host_has_is_its_own_matter(place: Place) -
     lines = [f"{line}+cu128" if line.startswith("pyarrow ") else line for line in file.read_text().splitlines()]
     file.write_text("\n".join(lines) + "\n")
     place.run("data")
+    assert place.written("data")
 
 
 def test_a_host_without_rsync_is_said(place: Place, host: Server) -> None:

@@ -208,4 +208,4 @@ def test_a_header_that_does_not_add_up_is_refused(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_header_that_adds_up_is_read(name: str) -> None:
     """The broken headers above differ from these in one thing each."""
-    parse(WHOLE[name])
+    assert parse(WHOLE[name]).version in (2, 3)
