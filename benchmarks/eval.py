@@ -99,7 +99,7 @@ def coverage() -> None:
     """How often a 95% interval holds the true value, over 1,000 draws of a known population."""
     import numpy as np
 
-    from stages.base import Metric, members
+    from stages.catalog import Metric, members
     from stages.judging import measure
 
     known = members("stages.metrics", "METRIC", Metric)

@@ -6,7 +6,7 @@ from typing import Any
 
 from compiler.task import Task
 from compiler.workspace import Workspace
-from stages.base import Baseline, members
+from stages.catalog import Baseline, members
 from stages.own import references
 
 

@@ -10,20 +10,20 @@ from typing import Any
 
 from compiler import licences, mixing, sources
 from compiler.brought import brought
+from compiler.checked import checked
 from compiler.costing import GATE, costing
 from compiler.emit import dvc_yaml, params_yaml
 from compiler.judged import measured, standing_gates
-from compiler.parse import MAX_FOUND, Node, ParseError, parse
+from compiler.parse import Node, ParseError
 from compiler.plan import Clash, Plan, Variant, plan
 from compiler.recipe import After
-from compiler.resolve import model_slug, overridden, resolve
+from compiler.resolve import model_slug, resolve
 from compiler.schema import canonical, expand, lowered, order
 from compiler.settle import settled
-from compiler.sweep import Point, full, points
+from compiler.sweep import Point, full
 from compiler.task import Task
-from compiler.validate import validate
 from compiler.workspace import Workspace
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 from stages.facts import methods
 from stages.schemas import label_field
 from stages.shapes import readable
@@ -63,56 +63,18 @@ def compile_task(
 ) -> Compiled:
     """Compile the text of a task. Raises parse.ParseError with every diagnostic of the first pass that fails."""
     written = sorted(overrides or [])
-    whole = overridden(parse(text, file), written)
-    grid = points(whole, workspace)
-    checked = _checked(grid.all, workspace)
-    usual = _usual(whole, workspace) if len(checked) > 1 else None
-    made = [variant(one.task, workspace, one.point, usual) for one in checked]
+    found = checked(text, workspace, file=file, overrides=written)
+    whole, first = found.whole, found.points[0]
+    usual = _usual(whole, workspace) if len(found.points) > 1 else None
+    made = [variant(one.task, workspace, one.point, usual) for one in found.points]
     variants, alike = _merged(made, whole)
-    told = [*grid.warnings, *alike, *(warning for one in checked for warning in one.warnings)]
-    compiled = Compiled(checked[0].task, checked[0].tree, _tell_all(variants), written, list(dict.fromkeys(told)))
+    compiled = Compiled(first.task, first.tree, _tell_all(variants), written, [*alike, *found.warnings])
     if len(variants) > 1:  # one alone clashes with none
         try:
             _ = compiled.plan
         except Clash as clash:
             raise ParseError([_clash(clash, whole)]) from None
     return compiled
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A point whose task is whole. tree: every resolved value with the place that set it."""
-
-    point: Point
-    tree: Node
-    task: Task
-    warnings: list[Diagnostic]
-
-
-def _checked(grid: list[Point], workspace: Workspace) -> list[_Checked]:
-    """Every point's task. Raises ParseError with what is wrong with each of them, told once."""
-    whole: list[_Checked] = []
-    wrong: dict[Diagnostic, list[Point]] = {}
-    for point in grid:
-        try:
-            tree = settled(resolve(point.tree, workspace), workspace)
-            whole.append(_Checked(point, tree, *validate(tree, workspace)))
-        except ParseError as error:
-            for found in error.diagnostics:
-                wrong.setdefault(found, []).append(point)
-    if wrong:
-        told = [_of_points(found, those, len(grid)) for found, those in wrong.items()]
-        raise ParseError(told[:MAX_FOUND])
-    return whole
-
-
-def _of_points(found: Diagnostic, those: list[Point], many: int) -> Diagnostic:
-    """A diagnostic that names the points of a sweep that it is true of; one of all points is the task's own."""
-    if len(those) == many:
-        return found
-    named = ", ".join(f"{key}={value}" for key, value in those[0].values.items())
-    more = f" and {len(those) - 1} more of {many} points" if len(those) > 1 else ""
-    return replace(found, notes=(*found.notes, f"at {named}{more} of the sweep"))
 
 
 def _usual(whole: Node, workspace: Workspace) -> Node | None:
@@ -242,7 +204,7 @@ def _first_slug(model: str, task: Task, point: Point, usual: Node | None) -> str
     """The first training's name, without what only the second one reads: variants that differ in that share it."""
     own = {f"training.{name}" for name in After.model_fields}
     kept = {key: value for key, value in point.values.items() if not any(f"{key}.".startswith(f"{o}.") for o in own)}
-    return _slug(model, task, replace(point, values=kept), usual)
+    return _slug(model, task, point._replace(values=kept), usual)
 
 
 def _files(pattern: str, workspace: Workspace) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from compiler.section import Section, unit
+from compiler.section import Section, unit, unwritten
 
 List = Annotated[str, Field(min_length=1, max_length=63)]
 
@@ -104,8 +104,8 @@ class Cost(Section):
         json_schema_extra=unit("builds"),
         description="Rounds of training and measuring until the model is right; default: 3, an assumption.",
     )
-    teacher: Teacher = Field(default_factory=Teacher)
-    review: Review = Field(default_factory=Review)
+    teacher: Teacher = unwritten(Teacher)
+    review: Review = unwritten(Review)
     engineering_hours: float | None = Field(
         default=None, ge=0, json_schema_extra=unit("hours"), description="To a release; default: 8, an assumption."
     )

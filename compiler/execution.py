@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from compiler.section import Section, unit
+from compiler.section import Section, unit, unwritten
 
 # What ssh takes as one word that is no option and no command.
 HOST = r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
@@ -90,7 +90,7 @@ class Execution(Section):
         default_factory=list,
         description="local: who is told of every training step, beside the curve that is always kept.",
     )
-    slots: Shared = Field(default_factory=Shared)
+    slots: Shared = unwritten(Shared)
 
     def written(self) -> dict[str, Any] | None:
         """As dvc.yaml holds it for `tunec run`; None for a local build, which needs no word."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from compiler.section import Section, unit
+from compiler.section import Section, unit, unwritten
 from compiler.sources import Tag
 
 Url = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9_./~-]*)?$")]
@@ -107,7 +107,7 @@ class Generate(Section):
 
     teacher: Teacher
     rows: list[Wanted] = Field(min_length=1, max_length=500, description="What is asked for, kind by kind.")
-    prompts: Prompts = Field(default_factory=Prompts)
-    judge: Judge = Field(default_factory=Judge)
-    budget: Spending = Field(default_factory=Spending)
+    prompts: Prompts = unwritten(Prompts)
+    judge: Judge = unwritten(Judge)
+    budget: Spending = unwritten(Spending)
     seed: int = Field(default=0, ge=0, description="Another seed shows the teacher other train rows.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compiler.schema import expand, lowered
 from compiler.task import Task
-from stages.base import Metric, members
+from stages.catalog import Metric, members
 from stages.schemas import kinds
 
 ALWAYS = ("schema_validity", "free_validity")  # measured wherever they fit

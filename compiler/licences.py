@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NAME = r"^[a-z0-9][a-z0-9.+-]{0,62}$"
 _FREE = """
@@ -31,8 +31,7 @@ _NO_DERIVATIVES = ("cc-by-nd-3.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-
 KNOWN = tuple(sorted({*_FREE, *_ALIKE, *_NONCOMMERCIAL, *_NO_DERIVATIVES}))
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Something that a model is made from, in words, and the licence that it names."""
 
     what: str

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler import lookalikes
 from compiler.resolve import did_you_mean
@@ -24,8 +24,7 @@ _MOST_AT_ONCE = 1_000  # parts that one value is held against, references follow
 _MOST_IN_ALL = 20_000  # parts of a schema whose references are written out
 
 
-@dataclass(frozen=True)
-class Flaw:
+class Flaw(NamedTuple):
     """What is wrong with a schema. at: the keys that lead there."""
 
     at: Path

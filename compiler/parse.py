@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 50

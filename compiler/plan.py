@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.base import READ, At, Axis, Baseline, File, Made, Read, Stage, members
+from stages.base import READ, At, Axis, File, Made, Read, Stage
+from stages.catalog import Baseline, members
 
 BUILD = "build"
 Path = str

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from compiler.parse import Node, ParseError, parse_value
 from compiler.resolve import did_you_mean
 from compiler.workspace import Workspace
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 
 # What is priced, and in which of the two measures. Prices are kept by the million tokens and by the hour.
 PRICED = {
@@ -51,8 +51,7 @@ _KEYS = {*_TEXTS, "date", "leaves", "methods", "export", "prices"}
 _BESIDE = ("currency", "date", "source")
 
 
-@dataclass(frozen=True)
-class Price:
+class Price(NamedTuple):
     """value: of a million tokens, or of an hour. of: what is bought, such as a model."""
 
     value: float
@@ -63,8 +62,7 @@ class Price:
     span: Span
 
 
-@dataclass(frozen=True)
-class PriceList:
+class PriceList(NamedTuple):
     """What one place asks. methods: those that it trains by. export: whether the weights come home. leaves: whether
     rows and requests go to somebody else.
     """
@@ -76,7 +74,7 @@ class PriceList:
     leaves: bool = True
     methods: tuple[str, ...] = ()
     export: bool = False
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: Mapping[str, Price] = MappingProxyType({})
 
     def price(self, name: str) -> float | None:
         found = self.prices.get(name)
@@ -101,12 +99,12 @@ def price_list(name: str, workspace: Workspace) -> PriceList | None:
 
 def _above(below: PriceList, node: Node) -> PriceList:
     """A list with what another file says of it. Prices in another currency leave none of those below."""
-    said = {key: value for key, value in node.plain().items() if key in PriceList.__dataclass_fields__}
+    said = {key: value for key, value in node.plain().items() if key in PriceList._fields}
     prices = {name: _price(one, node) for name, one in node.value["prices"].value.items()} if "prices" in said else {}
     currency = {price.currency for price in prices.values()}
     kept = {name: price for name, price in below.prices.items() if not currency or {price.currency} == currency}
     methods = tuple(said.get("methods", below.methods))
-    known = {key: value for key, value in vars(below).items() if key not in said}
+    known = {key: value for key, value in below._asdict().items() if key not in said}
     return PriceList(**{**known, **said, "methods": methods, "prices": {**kept, **prices}})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from compiler.parse import Node, parse_value
 from compiler.workspace import Workspace
-from stages.base import QUANTIZATIONS
+from stages.catalog import QUANTIZATIONS
 
 PRESET, FORMATS = "quantization.preset", "quantization.formats"
 _OF_A_PRESET = ("formats", "max_drop", "imatrix")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from compiler.section import Section, unit
+from compiler.section import Section, unit, unwritten
 
 AUTO: dict[str, Any] = {"auto": True}
 
@@ -92,6 +92,6 @@ class After(Section):
     scheduler: Literal["cosine", "linear", "constant"] = Field(description="How its rate falls after the warm-up.")
     shared_prefix: Literal["auto", "on", "off"] | None = Field(default=None, description="As training.shared_prefix.")
     beta: float | None = Field(default=None, gt=0, le=10, description="As training.beta.")
-    dev: DevChecks = Field(default_factory=DevChecks)
-    budget: Budget = Field(default_factory=Budget)
+    dev: DevChecks = unwritten(DevChecks)
+    budget: Budget = unwritten(Budget)
     rate_probe: int = Field(default=0, ge=0, json_schema_extra=unit("steps"), description="As training.rate_probe.")

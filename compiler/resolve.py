@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache, reduce
 
@@ -20,7 +19,8 @@ from compiler import executions, quantizing
 from compiler.parse import MAX_DEPTH, Node, ParseError, overlay, parse_value, set_in
 from compiler.recipe import After
 from compiler.workspace import Preset, Workspace
-from stages.base import QUANTIZATIONS, Diagnostic, Span
+from stages.catalog import QUANTIZATIONS
+from stages.diagnostics import Diagnostic, Span
 from stages.facts import adapters, methods
 
 COMMAND_LINE = "<command line>"
@@ -126,7 +126,7 @@ def _override(text: str) -> Node:
         node = parse_value(value, COMMAND_LINE)
     except ParseError as error:
         note = f"in the override `{_short(text)}`"
-        raise ParseError([replace(d, notes=(*d.notes, note)) for d in error.diagnostics]) from None
+        raise ParseError([d._replace(notes=(*d.notes, note)) for d in error.diagnostics]) from None
     return leaf(path, Node(node.value, span, span, node.written))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 
 def unit(name: str) -> dict[str, Any]:
@@ -16,6 +17,34 @@ Licence = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,62}$")]
 
 
 class Section(BaseModel):
-    """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys."""
+    """A part of task.yaml: frozen, strict (no text becomes a number), closed to unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # Task is built, whole
+    Its validator is built when a task first writes it: all of them together take longer than a check does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if _building:
+            return core_schema.no_info_plain_validator_function(cls._validated)
+        _building.append(cls)
+        try:
+            return handler(source)
+        finally:
+            _building.pop()
+
+    @classmethod
+    def _validated(cls, value: Any) -> Section:
+        """What pydantic would make of it; an error inside keeps its place, below the one that this value has."""
+        if not isinstance(value, dict):
+            raise PydanticKnownError("model_type", {"class_name": cls.__name__})
+        return cls(**value)
+
+
+_building: list[type[Section]] = []
+
+
+def unwritten(section: type[Section]) -> Any:
+    """A field for a section that a task may leave out; then all of its keys have their defaults."""
+    return Field(default_factory=section.model_construct)

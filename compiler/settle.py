@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler.parse import Node, set_in
 from compiler.resolve import leaf
@@ -27,8 +27,7 @@ _EPOCHS = ((200, 5.0), (1_000, 4.0), (5_000, 3.0), (20_000, 2.0))
 _RATES = {"sft": 2e-4, "cpt": 1e-4, "dpo": 5e-5, "orpo": 8e-5, "kto": 5e-5, "grpo": 1e-5}
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """What stands for an `auto`, and why."""
 
     value: float

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from compiler.mixing import GeneralMix
-from compiler.section import Licence, Section, unit
+from compiler.section import Licence, Section, unit, unwritten
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -156,14 +156,14 @@ class Data(Section):
         default_factory=dict,
         description="What a gate does: NAME: reject, warn or off; pii and secrets also redact. See docs/data.md.",
     )
-    dedupe: Dedupe = Field(default_factory=Dedupe)
-    length: Length = Field(default_factory=Length)
+    dedupe: Dedupe = unwritten(Dedupe)
+    length: Length = unwritten(Length)
     patterns: dict[str, str] = Field(
         default_factory=dict,
         description="Column: a regular expression that must be found in it; behind `!`, one that must not.",
     )
-    pii: Pii = Field(default_factory=Pii)
-    licenses: Licenses = Field(default_factory=Licenses)
+    pii: Pii = unwritten(Pii)
+    licenses: Licenses = unwritten(Licenses)
     quotas: list[Quota] = Field(
         default_factory=list,
         max_length=200,
@@ -211,7 +211,7 @@ class Leakage(Section):
 class Splits(Section):
     """How rows are parted. An official split column is respected; shares apply to what it leaves open."""
 
-    ratios: Ratios = Field(default_factory=Ratios)
+    ratios: Ratios = unwritten(Ratios)
     stratify: bool = Field(
         default=True, description="Keep the shares of labels alike in all splits, where rows have a label."
     )
@@ -227,7 +227,7 @@ class Splits(Section):
         description="A column of times: the latest rows are test, those before them dev. Texts such as 2026-11-21 are "
         "compared as they stand.",
     )
-    leakage: Leakage = Field(default_factory=Leakage)
+    leakage: Leakage = unwritten(Leakage)
     seed: int = Field(default=0, ge=0, description="Another seed parts the rows otherwise.")
 
 

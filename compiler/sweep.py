@@ -12,16 +12,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler import quantizing
 from compiler.parse import MAX_FOUND, Node, ParseError, parse_value, set_in
 from compiler.resolve import did_you_mean, leaf
 from compiler.task import Training, keys
 from compiler.workspace import Preset, Workspace
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 
 MOST = 500  # points of one sweep: more is a search, for which there is `hydra/sweeper=optuna`
 FORMATS = quantizing.FORMATS
@@ -31,16 +30,14 @@ SHORT = {"base_model": "training.base_model", "method": "training.method", "quan
 Chosen = dict[str, Node]  # full key -> the value of one point
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One combination of values. `tree`: the task with them written in; `values`: full key -> value, formats aside."""
 
     tree: Node
     values: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """What a sweep comes to: its points, and what is to be said of them."""
 
     all: list[Point]

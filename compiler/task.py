@@ -15,7 +15,7 @@ from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
 from compiler.generating import Generate
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
-from compiler.section import Licence, Section, unit
+from compiler.section import Licence, Section, unit, unwritten
 from compiler.sources import Data, Splits
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -124,8 +124,8 @@ class Training(Section):
         default=None, description="grpo: the metric that rates an answer; default: the primary metric."
     )
     seed: int = Field(ge=0, description="Another seed gives other initial weights and another order of rows.")
-    dev: DevChecks = Field(default_factory=DevChecks)
-    budget: Budget = Field(default_factory=Budget)
+    dev: DevChecks = unwritten(DevChecks)
+    budget: Budget = unwritten(Budget)
     rate_probe: int = Field(
         default=0,
         ge=0,
@@ -137,7 +137,7 @@ class Training(Section):
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
         default="auto", description="Compute activations twice instead of keeping them; auto: where memory asks for it."
     )
-    signals: Signals = Field(default_factory=Signals)
+    signals: Signals = unwritten(Signals)
     after: After | None = Field(
         default=None, description="A training that is done first; `training: [FIRST, SECOND]` says the same."
     )
@@ -224,17 +224,17 @@ class Task(Section):
     )
     output_format: OutputFormat
     data: Data
-    splits: Splits = Field(default_factory=Splits)
+    splits: Splits = unwritten(Splits)
     generate: Generate | None = Field(default=None, description="Rows that a teacher writes, from train rows alone.")
     baselines: dict[str, Any] = Field(description="Which baselines run: NAME: true, false or its options.")
     base_model: BaseModelFiles = Field(description="Filled in from training.base_model.")
     training: Training
     quantization: Quantization
-    evaluation: Evaluation = Field(default_factory=Evaluation)
+    evaluation: Evaluation = unwritten(Evaluation)
     success_criteria: SuccessCriteria
     cost: Cost | None = Field(default=None)
-    execution: Execution = Field(default_factory=Execution)
-    versioning: Versioning = Field(default_factory=Versioning)
+    execution: Execution = unwritten(Execution)
+    versioning: Versioning = unwritten(Versioning)
     sweep: dict[str, list[Any]] | list[dict[str, Any]] | str = Field(
         default_factory=dict,
         description="Keys of `training` (or base_model, quantization) and the values to try: {training.lora.r: [8, "

@@ -14,7 +14,7 @@ from compiler.parse import MAX_FOUND, Node, ParseError
 from compiler.resolve import did_you_mean
 from compiler.task import Task, sections
 from compiler.workspace import Workspace
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 
 _KINDS = {
     "string_type": "a text",

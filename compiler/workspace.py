@@ -6,21 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MOST_OPEN = 4  # parts of a path that hold `*`
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """A YAML file of a config group: conf/GROUP/NAME.yaml. `file` is how diagnostics name it."""
 
     file: str
     text: str
 
 
-@dataclass(frozen=True)
-class Peek:
+class Peek(NamedTuple):
     """What the beginning of a data file shows.
 
     columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about.
@@ -48,7 +46,7 @@ class Workspace(Protocol):
         """How many rows have each label, as the last build counted them; None where nothing was built."""
         ...
 
-    def presets(self, group: str) -> list[dict[str, Preset]]:
+    def presets(self, group: str) -> list[Mapping[str, Preset]]:
         """The presets of a group by name, one layer each: tunec's own first, then the workspace's."""
         ...
 
@@ -74,8 +72,8 @@ class Memory:
     def labels(self) -> Mapping[str, int] | None:
         return self.counted
 
-    def presets(self, group: str) -> list[dict[str, Preset]]:
-        return [dict(self.groups.get(group, {}))]
+    def presets(self, group: str) -> list[Mapping[str, Preset]]:
+        return [self.groups.get(group, {})]
 
 
 def literal(pattern: str) -> str:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 WHOLE = "model.safetensors"  # instead of an adapter's files: every weight, trained
 SPECIAL = (

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.augmenting import TRANSCRIPT, AugmentParams, Inputs, Made, Work
-from stages.base import Diagnostic, Stage, Write, fail
+from stages.base import Stage, Write
+from stages.diagnostics import Diagnostic, fail
 from stages.kinds import SCORES
 from stages.progress import warn
 from stages.rows import Row, as_dict, dumps, read_rows, write_json, write_jsonl

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from stages.base import Key, Params, fail
+from stages.base import Key, Params
+from stages.diagnostics import fail
 from stages.rows import read_json, sha256
 
 MANIFEST = "manifest.json"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.answers import write_answers
-from stages.base import At, Baseline, Coordinate, File, Key, Made, Params, Read, Stage, Write, members
+from stages.base import At, Coordinate, File, Key, Made, Params, Read, Stage, Write
 from stages.baselines._ask import Question, base_model_engine
+from stages.catalog import Baseline, members
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.predicting import LIBRARIES, Decoding, timed

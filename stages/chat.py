@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from stages import templating
-from stages.base import Key, Params, fail
+from stages.base import Key, Params
 from stages.contract import Contract
+from stages.diagnostics import fail
 from stages.rows import dumps
 from stages.templating import PLACEHOLDER, is_jinja
 

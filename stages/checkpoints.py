@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import progress
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 from stages.rows import read_json, sha256, write_json
 
 KEPT = 2  # the newest, and one to fall back to

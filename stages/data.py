@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from stages import audit, data_report
-from stages.base import DataGate, Diagnostic, File, Key, Params, Span, Stage, Write, fail, members
+from stages.base import File, Key, Params, Stage, Write
+from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
+from stages.diagnostics import Diagnostic, Span, fail
 from stages.hub_rows import files_of
 from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stages import fitting, weights
-from stages.base import Method, fail
+from stages.catalog import Method
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import fail
 from stages.learning import Learned
 from stages.lessons import Lesson, Prepared
 from stages.rows import Row

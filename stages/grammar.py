@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from stages.rows import dumps
 from stages.schemas import resolve
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.making import Source
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 _NAME, _SOURCES, _DIMENSIONS = 64, 10, 4  # GGML_MAX_NAME, GGML_MAX_SRC, GGML_MAX_DIMS
 _FLOAT32 = 0  # GGML_TYPE_F32

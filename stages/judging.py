@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from stages.answers import Answer
-from stages.base import Metric, fail
+from stages.catalog import Metric
 from stages.contract import Contract, Unreadable
+from stages.diagnostics import fail
 from stages.rows import Row
 from stages.statistics import wilson
 from stages.terms import NONE, Terms

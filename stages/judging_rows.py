@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stages.base import DataGate, members
+from stages.catalog import DataGate, members
 from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
 from stages.kinds import PERSONAL, SECRETS

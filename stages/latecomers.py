@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from stages.base import DataGate, members
+from stages.catalog import DataGate, members
 from stages.contract import Contract
 from stages.corpus import Corpus
 from stages.judging_rows import BATCH, Batch, Judge, actions

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from stages.base import Adapter, Key, Params
+from stages.base import Key, Params
+from stages.catalog import Adapter
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.rows import Row, read_rows

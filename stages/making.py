@@ -6,7 +6,8 @@ import unicodedata
 from dataclasses import replace
 from typing import Annotated, Any
 
-from stages.base import Key, Params, Shape
+from stages.base import Key, Params
+from stages.catalog import Shape
 from stages.contract import Contract
 from stages.row_shapes import Unshaped, columns
 from stages.rows import Row, dumps, row_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.lessons import Prepared, plain
 from stages.resuming import trained
 

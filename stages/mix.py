@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import Diagnostic, File, Key, Params, Read, Stage, Write
+from stages.base import File, Key, Params, Read, Stage, Write
 from stages.contract import Contract
+from stages.diagnostics import Diagnostic
 from stages.judging_rows import BATCH, Batch, Given, Judge
 from stages.latecomers import Latecomers
 from stages.making import Making, Source

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.base import At, File, Made, Params, Stage, Write, fail
+from stages.base import At, File, Made, Params, Stage, Write
 from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.diagnostics import fail
 from stages.progress import tell
 from stages.rows import write_json
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from stages.base import UserError, fail
 from stages.chat import ChatTemplate, stop_text
+from stages.diagnostics import UserError, fail
 
 _SYSTEM, _USER = "\ue000", "\ue001"
 

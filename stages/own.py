@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric, fail
+from stages.catalog import Metric
+from stages.diagnostics import fail
 
 if TYPE_CHECKING:
     from stages.judging import Judged

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages import learning, progress
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.lessons import Prepared
 from stages.resuming import trained
 from stages.stopping import Stopping

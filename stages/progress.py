@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 
 Listener = Callable[[int, int | None, str], None]
 Heeder = Callable[[Diagnostic], None]

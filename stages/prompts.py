@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import templating
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 
 
 @dataclass(frozen=True)

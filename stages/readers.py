@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.reading.delimited import commas, tabs
 from stages.reading.json_array import json_array
 from stages.reading.lines import json_lines, paragraphs

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import gguf_header
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.threads import idle_cores
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from stages import checkpoints, progress
-from stages.base import Diagnostic, fail
 from stages.checkpoints import Checkpoint
+from stages.diagnostics import Diagnostic, fail
 from stages.exhausted import disk_is_full
 
 EVERY = 60.0  # seconds between checkpoints, at least

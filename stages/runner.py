@@ -15,12 +15,14 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages import checkpoints, history, progress
-from stages.base import READ, Diagnostic, Stage, UserError, fail, members
+from stages.base import READ, Stage
+from stages.catalog import members
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.exhausted import disk_is_full, memory_is_full
 from stages.rows import dumps, read_yaml, sha256
 from stages.wording import render
@@ -185,7 +187,7 @@ def _throttled(tell: progress.Listener) -> progress.Listener:
 
 
 def _refused(tell: Callable[[Mapping[str, Any]], None], *found: Diagnostic) -> int:
-    tell({"event": "refused", "diagnostics": [asdict(d) for d in found]})
+    tell({"event": "refused", "diagnostics": [d.plain() for d in found]})
     print("\n".join(render(d) for d in found), file=sys.stderr)
     return BUG if any(d.code == "T999" for d in found) else USER_ERROR  # another machine tells of ours too
 
@@ -200,7 +202,7 @@ def _remember(name: str, seconds: float) -> None:
 
 
 def _warned(tell: Callable[[Mapping[str, Any]], None], found: Diagnostic) -> None:
-    tell({"event": "warned", "diagnostics": [asdict(found)]})
+    tell({"event": "warned", "diagnostics": [found.plain()]})
     print(render(found), file=sys.stderr)
 
 
@@ -225,7 +227,7 @@ def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:
     kind, error = sys.exc_info()[:2]
     message = f"tunec has a bug: {kind.__name__ if kind else 'Error'}: {error}"
     found = Diagnostic("T999", message[:500], help=f"please report it with {log}, which holds the traceback")
-    tell({"event": "refused", "diagnostics": [asdict(found)]})
+    tell({"event": "refused", "diagnostics": [found.plain()]})
     print(render(found), file=sys.stderr)
     return BUG
 

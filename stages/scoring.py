@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 from stages import own
 from stages.answers import read_answers
-from stages.base import Key, Metric, Params, fail, members
+from stages.base import Key, Params
+from stages.catalog import Metric, members
 from stages.contract import Contract
+from stages.diagnostics import fail
 from stages.judging import Judged, difference, judge, measure
 from stages.metrics.exact_match import same
 from stages.rows import Row

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from stages.base import Key, Params, Read, Stage, Write, fail
+from stages.base import Key, Params, Read, Stage, Write
+from stages.diagnostics import fail
 from stages.leaking import leaks
 from stages.rows import Row, read_jsonl, read_rows, row_id, write_json, write_jsonl
 from stages.shapes import APART, HOLDOUT

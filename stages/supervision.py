@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages import weights
-from stages.base import Diagnostic, UserError, fail
 from stages.chat import Piece, Prompt, Prompting, stop_text, user_message
 from stages.contract import Contract
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.engines._prefix import shared_prefix
 from stages.rows import Row
 from stages.shapes import GENERAL

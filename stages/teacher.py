@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.engines.endpoint import Endpoint, Refused
 from stages.journal import Journal, digest
 

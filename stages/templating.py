@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import dumps
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 REPORT_TO = "TUNEC_REPORT_TO"  # names with commas between
 RUN = "TUNEC_RUN"  # what the run is called there: the stage's name

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages import curves, diagnosing, memory, probing, progress
-from stages.base import Adapter, At, File, Made, Method, Read, Stage, Write, members
+from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
+from stages.catalog import Adapter, Method, members
 from stages.learning import Learned, learn
 from stages.lessons import Lesson, Prepared, TrainParams
 from stages.rows import write_json

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stages import progress
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.lessons import Prepared
 
 LOOKED_AT = 10  # steps whose mean loss is compared

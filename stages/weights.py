@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.base import UserError, fail
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt
+from stages.diagnostics import UserError, fail
 
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of a path on this machine
 Device = Literal["cpu", "cuda"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 
 _LONGEST = 1_000  # characters of a line that is shown
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -10,7 +10,7 @@ from typing import Any
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
 from compiler.workspace import Memory, Peek, Preset
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 from stages.wording import render
 
 ROOT = Path(__file__).parent.parent

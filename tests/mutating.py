@@ -12,7 +12,7 @@ import random
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, get_args
 
@@ -24,7 +24,7 @@ from compiler.emit import GUARD
 from compiler.parse import ParseError, parse
 from compiler.task import Task
 from compiler.workspace import Memory, Peek, Preset
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from stages.wording import render
 from tests.compiling import ROOT, ROWS, shipped
 
@@ -52,7 +52,7 @@ class Fuzzed(Memory):
 
     own: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
 
-    def presets(self, group: str) -> list[dict[str, Preset]]:
+    def presets(self, group: str) -> list[Mapping[str, Preset]]:
         return [*super().presets(group), dict(self.own.get(group, {}))]
 
 
@@ -526,7 +526,7 @@ def checked(found: Sequence[Diagnostic], given: Case) -> None:
     for one in found:
         assert re.fullmatch(r"T\d{3}", one.code) and one.message and one.help
         assert one.span is None or (one.span.line >= 1 and one.span.column >= 1 and one.span.length >= 1)
-        json.dumps(asdict(one)).encode()
+        json.dumps(one.plain()).encode()
         render(one, lambda span: rows[span.line - 1] if span.line <= len(rows) else None).encode()
 
 

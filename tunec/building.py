@@ -19,7 +19,7 @@ from rich.text import Text
 
 from compiler.emit import GUARD
 from compiler.plan import Plan
-from stages.base import Diagnostic, Span, UserError, fail
+from stages.diagnostics import Diagnostic, Span, UserError, fail
 from stages.runner import REPORT_TO
 from tunec import dvc, shown
 from tunec.dvc import EVENTS, LOG

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
-from stages.base import Diagnostic, UserError, fail
+from compiler.checked import checked
+from compiler.parse import ParseError
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.wording import render, tame
-from tunec.compiling import compile_workspace
-from tunec.workspace import Disk
+from tunec.workspace import Disk, read_task
 
 FORMATS = ("text", "json", "github")
 
@@ -22,7 +22,7 @@ def check_file(file: Path, format: str) -> int:
     found = _diagnostics(file)
     errors = sum(d.severity == "error" for d in found)
     if format == "json":
-        print(json.dumps([asdict(d) for d in found], indent=2, ensure_ascii=False))
+        print(json.dumps([d.plain() for d in found], indent=2, ensure_ascii=False))
     elif format == "github":
         for diagnostic in found:
             print(_annotation(diagnostic, file.parent))
@@ -33,7 +33,7 @@ def check_file(file: Path, format: str) -> int:
 
 def compile_difference(root: Path, overrides: list[str]) -> str:
     """What a compile would change, as a unified diff; a sentence when nothing would."""
-    from tunec.compiling import files
+    from tunec.compiling import compile_workspace, files
 
     shown = list(_differences(root, files(compile_workspace(root, overrides))))
     return "".join(shown).rstrip("\n") or "nothing would change"
@@ -50,8 +50,13 @@ def _differences(root: Path, compiled: dict[str, str]) -> Iterable[str]:
 
 def _diagnostics(file: Path) -> list[Diagnostic]:
     try:
-        return compile_workspace(file.parent, [], file.name).warnings
-    except UserError as error:
+        found = checked(read_task(file), Disk(file.parent), file=file.name, overrides=[])
+        if len(found.points) == 1:
+            return found.warnings
+        from tunec.compiling import compile_workspace
+
+        return compile_workspace(file.parent, [], file.name).warnings  # two variants may be one, or not share a stage
+    except (ParseError, UserError) as error:
         return list(error.diagnostics)
 
 

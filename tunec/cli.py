@@ -15,7 +15,7 @@ from tunec.serving import commands as serving
 from tunec.sweeping import commands as sweeps
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
-    from stages.base import Diagnostic
+    from stages.diagnostics import Diagnostic
     from tunec.steps import Step
 
 app = typer.Typer(
@@ -341,7 +341,7 @@ def run_command() -> int:
 
 def _root_and_overrides(file: Path, overrides: list[str] | None) -> tuple[Path, list[str]]:
     """`tunec compile key=value` names no file: what looks like an override is one."""
-    from stages.base import Diagnostic, UserError
+    from stages.diagnostics import Diagnostic, UserError
 
     values = list(overrides or [])
     if "=" in str(file):
@@ -366,7 +366,7 @@ def _json(found: Any) -> None:
 
 def _known_stages(targets: list[str], known: list[str]) -> None:
     from compiler.resolve import did_you_mean
-    from stages.base import Diagnostic, UserError
+    from stages.diagnostics import Diagnostic, UserError
 
     for target in targets:
         if target not in known:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.likeness import digest
 from stages.rows import dumps, read_jsonl
 from tunec import dvc, git

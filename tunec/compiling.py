@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
 from compiler.workspace import Workspace
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tunec.workspace import TASK, Disk, read_task
 
 

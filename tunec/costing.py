@@ -17,9 +17,10 @@ from compiler.costs import Cost
 from compiler.parse import ParseError
 from compiler.prices import PriceList, names, price_list
 from stages import history
-from stages.base import READ, Diagnostic, UserError
+from stages.base import READ
 from stages.bill import hosting, training, tuned_tokens
 from stages.cost import CostParams, Inputs, facts, otherwise, told
+from stages.diagnostics import Diagnostic, UserError
 from stages.rows import read_json
 from stages.sums import Figure, Sums
 from tunec.compiling import compile_workspace

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
+from compiler.section import Section
 from compiler.task import Task
-from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+from stages.catalog import QUANTIZATIONS, Baseline, Gate, Metric, members
 from stages.facts import methods
 from tunec import shown
 from tunec.workspace import Disk
@@ -71,10 +74,29 @@ def every(section: About | None = None) -> Iterator[About]:
         yield from every(inner)
 
 
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a whole task, every section under its class's name in `$defs`."""
+    return Task.model_json_schema(schema_generator=_Following)
+
+
+class _Following(GenerateJsonSchema):
+    """A section's own schema stands where a validator stands that builds it when it is needed."""
+
+    def generate_inner(self, schema: Any) -> Any:
+        if schema["type"] != "function-plain":
+            return super().generate_inner(schema)
+        section: type[Section] = schema["function"]["function"].__self__
+        section.model_rebuild()
+        return super().generate_inner(section.__pydantic_core_schema__)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return schema["type"] != "function-plain" and super().field_title_should_be_set(schema)
+
+
 @cache
 def whole() -> About:
     """The task itself."""
-    schema = Task.model_json_schema()
+    schema = json_schema()
     return _about("", schema, schema.get("$defs", {}))
 
 

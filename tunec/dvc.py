@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from stages.rows import read_yaml
 
 if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to load
-    from stages.base import UserError
+    from stages.diagnostics import UserError
 
 GUARD = "guard"
 LOG = Path("build", "logs", "dvc.log")
@@ -62,7 +62,7 @@ def require_workspace(root: Path) -> None:
     """Raises T401 when the folder is no DVC workspace, T402 when DVC is not installed."""
     import importlib.util
 
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     if importlib.util.find_spec("dvc") is None:
         raise fail("T402", "DVC is not installed", help="pip install dvc")
@@ -270,7 +270,7 @@ def _config(root: Path) -> tuple[Path, Any]:
 
 def require_remote(root: Path) -> None:
     """Raises T547 where there is no default remote to share results through."""
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     if remote(root) is None:
         help = "`dvc remote add -d NAME URL`: a folder, ssh://, s3://, gs://, azure:// and more"
@@ -279,7 +279,7 @@ def require_remote(root: Path) -> None:
 
 def push(root: Path) -> None:
     """Bring what was built to the default remote, and which inputs it was built from. Raises T547 when that fails."""
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     command = [sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache"]
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
@@ -324,7 +324,7 @@ def _store(root: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     try:
         with Repo(str(root)) as repo:
@@ -368,7 +368,7 @@ def _run(root: Path, *arguments: str) -> str:
 
 
 def _failed(command: str, said: str) -> UserError:
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     if "Unable to acquire lock" in said or "is busy, it is being blocked by" in said:
         return fail("T406", "a build runs in this workspace", help="wait for it, or stop it; leave its locks alone")

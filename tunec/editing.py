@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from compiler.task import Task
 from tunec import described
 from tunec.workspace import Disk
 
@@ -23,7 +22,7 @@ _NEEDED = {
 
 def json_schema(root: Path) -> dict[str, Any]:
     """The schema (draft 2020-12) with the names that this workspace knows: presets, metrics, gates, baselines."""
-    schema = Task.model_json_schema(by_alias=True)
+    schema = described.json_schema()
     for name, part in [("Task", schema), *schema["$defs"].items()]:
         part.pop("required", None)
         part |= {"required": _NEEDED[name]} if name in _NEEDED else {}

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stages import data
-from stages.base import Shape, UserError, fail
+from stages.catalog import Shape
 from stages.contract import Contract
+from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
 from stages.leaking import leaks
 from stages.making import Making, Rejected, Source, named

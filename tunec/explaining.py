@@ -13,7 +13,9 @@ from compiler import settle
 from compiler.parse import Node, ParseError, overlay, parse
 from compiler.resolve import did_you_mean, layers
 from compiler.settle import Chosen
-from stages.base import Diagnostic, Read, Span, Stage, UserError, fail, members
+from stages.base import Read, Stage
+from stages.catalog import members
+from stages.diagnostics import Diagnostic, Span, UserError, fail
 from tunec import described, shown
 from tunec.codes import Code, codes
 from tunec.described import NOTHING, About

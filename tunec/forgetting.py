@@ -15,8 +15,8 @@ from typing import Any
 
 from compiler.plan import Instance
 from stages import audit, journal
-from stages.base import UserError, fail
 from stages.data import DataParams
+from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
 from stages.likeness import said
 from stages.making import Rejected, Source, named, to_row

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 TAGS = "refs/tags/"
 ABSENT = "0" * 40

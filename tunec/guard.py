@@ -13,7 +13,7 @@ import yaml
 
 from compiler import Compiled
 from compiler.emit import GUARD, fingerprint_path
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import read_yaml
 from tunec.compiling import compile_workspace, files
 from tunec.fingerprint import fingerprint

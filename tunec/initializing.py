@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from compiler.resolve import did_you_mean
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import dvc
 from tunec.editing import FILE, LINE, json_schema
 

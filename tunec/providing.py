@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import Diagnostic, UserError, fail
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.rows import dumps, read_rows
 from tunec.compiling import compile_workspace
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
 from stages.personal import Redaction

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a plan that finds nothing to do shows times alone, and waits for nothing else
-    from stages.base import Span
+    from stages.diagnostics import Span
 
 _LONGEST = 60
 _WORD = re.compile(r"[\w./@-]+")

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that would be imported
-    from stages.base import Diagnostic
+    from stages.diagnostics import Diagnostic
 
 USER_ERROR, BUG = 1, 70
 _PLUGINS = "pydantic.plugin._loader"
@@ -111,7 +111,7 @@ def _hidden() -> Path | None:
 
 
 def _told(error: Exception) -> int:
-    from stages.base import UserError
+    from stages.diagnostics import UserError
 
     found = list(error.diagnostics) if isinstance(error, UserError) else [_bug(error)]
     show(found)
@@ -122,7 +122,7 @@ def _bug(error: Exception) -> Diagnostic:
     import tempfile
     import traceback
 
-    from stages.base import Diagnostic
+    from stages.diagnostics import Diagnostic
 
     with tempfile.NamedTemporaryFile("w", prefix="tunec-", suffix=".traceback.txt", delete=False) as log:
         log.write("".join(traceback.format_exception(error)))

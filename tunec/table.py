@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import read_json
 
 REPORT = Path("build", "report", "report.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from compiler.workspace import Peek, Preset, literal, too_wild
 from tunec.peeking import peek
 
 if TYPE_CHECKING:  # the guard asks a workspace, and does not wait for pydantic
-    from stages.base import Span, UserError
+    from stages.diagnostics import Span, UserError
 
 TASK = "task.yaml"
 DATA_REPORT = Path("build", "data", "report.json")
@@ -62,13 +62,13 @@ class Disk:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def presets(self, group: str) -> list[dict[str, Preset]]:
+    def presets(self, group: str) -> list[Mapping[str, Preset]]:
         """tunec's own, then the workspace's. The group "" holds defaults.yaml."""
         return list(self._once("presets", group, self._layers))
 
-    def _layers(self, group: str) -> list[dict[str, Preset]]:
+    def _layers(self, group: str) -> list[Mapping[str, Preset]]:
         home = shipped()
-        return [_presets(home / group, home.parent), _presets(self.root / "conf" / group, self.root, own=True)]
+        return [_Presets(home / group, home.parent), _Presets(self.root / "conf" / group, self.root, own=True)]
 
     def _once(self, what: str, argument: str, look: Callable[[str], Any]) -> Any:
         key = (what, argument)
@@ -118,14 +118,14 @@ def _no_text(shown: str, mode: int) -> UserError:
         return _refused("T001", f"{shown} is a folder", f"name the file: {shown}/task.yaml")
     if not S_ISREG(mode):  # a device or a pipe may never end
         return _refused("T001", f"{shown} is no plain file", "name a file that holds a task")
-    from stages.base import Diagnostic, Span, UserError
+    from stages.diagnostics import Diagnostic, Span, UserError
 
     help = "a task.yaml is some hundred lines; keep rows in files that data.sources names"
     return UserError(Diagnostic("T002", f"{shown} is too large", Span(shown, 1), help=help))
 
 
 def _refused(code: str, message: str, help: str) -> UserError:
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     return fail(code, message, help=help)
 
@@ -138,21 +138,41 @@ def shipped() -> Path:
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
-def _presets(folder: Path, base: Path, *, own: bool = False) -> dict[str, Preset]:
-    """own: these are the workspace's, which may not be links out of it."""
-    files = sorted(file for file in folder.glob("*.yaml") if file.is_file()) if folder.is_dir() else []
-    for file in files if own else ():
-        if not file.resolve().is_relative_to(base.resolve()):
-            from stages.base import Diagnostic, UserError
+class _Presets(Mapping[str, Preset]):
+    """The presets of a folder by name, each read when it is asked for."""
 
-            note = "a task reads only what lies in its own folder, so that it builds the same anywhere"
-            message, help = f"{file.relative_to(base).as_posix()} leads out of the workspace", "copy the file there"
-            raise UserError(Diagnostic("T102", message, notes=(note,), help=help))
-    return {f.stem: Preset(shown, _text(f, shown)) for f in files for shown in [f.relative_to(base).as_posix()]}
+    def __init__(self, folder: Path, base: Path, *, own: bool = False) -> None:
+        """own: these are the workspace's, which may not be links out of it. Raises UserError: T102 for such a link."""
+        self._base = base
+        files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+        self._files = {file.stem: file for file in files if file.is_file()}
+        for file in self._files.values() if own else ():
+            if not file.resolve().is_relative_to(base.resolve()):
+                raise _leads_out(file.relative_to(base).as_posix())
+
+    def __getitem__(self, name: str) -> Preset:
+        file = self._files[name]
+        shown = file.relative_to(self._base).as_posix()
+        return Preset(shown, _text(file, shown))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _leads_out(shown: str) -> UserError:
+    from stages.diagnostics import Diagnostic, UserError
+
+    note = "a task reads only what lies in its own folder, so that it builds the same anywhere"
+    return UserError(
+        Diagnostic("T102", f"{shown} leads out of the workspace", notes=(note,), help="copy the file there")
+    )
 
 
 def _not_utf8(shown: str, error: UnicodeDecodeError) -> UserError:
-    from stages.base import Diagnostic, Span, UserError
+    from stages.diagnostics import Diagnostic, Span, UserError
 
     notes = (f"byte {error.start} is not UTF-8",)
     return UserError(Diagnostic("T002", f"{shown} is not UTF-8 text", Span(shown, 1), notes, "save it as UTF-8"))

@@ -34,7 +34,7 @@ from compiler.checks._check import Check, Look
 from compiler.parse import MAX_FOUND, Node
 from compiler.task import Task
 from compiler.workspace import Workspace
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 
 _MODULES: tuple[ModuleType, ...] = (
     paths,

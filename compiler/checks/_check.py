@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from compiler.parse import Node
 from compiler.resolve import COMMAND_LINE
@@ -13,7 +13,7 @@ from compiler.schema import expand
 from compiler.sources import Source
 from compiler.task import Task
 from compiler.workspace import Peek, Workspace
-from stages.base import Diagnostic, Severity, Span
+from stages.diagnostics import Diagnostic, Severity, Span
 from stages.facts import methods
 
 CHOOSE = "choose one of these"
@@ -27,8 +27,7 @@ _CHOSEN_BY = {
 }
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One problem. at: the dotted path of the key to point at; key: at its name instead of its value."""
 
     message: str

@@ -8,7 +8,7 @@ from compiler.checks._check import CHOOSE, Found, Look, check
 from compiler.lookalikes import no_truth, truth
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
-from stages.base import QUANTIZATIONS, Baseline, Gate, Metric, members
+from stages.catalog import QUANTIZATIONS, Baseline, Gate, Metric, members
 from stages.schemas import kinds
 from stages.shapes import APART
 from stages.templating import placeholders
@@ -21,14 +21,15 @@ def metric_is_known(look: Look) -> Iterator[Found]:
     Choose one of those that the note lists.
     """
     known, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
-    fitting = [name for name, metric in known.items() if _fits(metric, look)]
-    note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
     for path, name in _named(look):
-        if name.startswith("python:") and path != "training.reward":  # T703 looks at those
+        own = name.startswith("python:") and path != "training.reward"  # T703 looks at those
+        if own or (name in known and _fits(known[name], look)):
             continue
+        fitting = [name for name, metric in known.items() if _fits(metric, look)]
+        note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
         if name not in known:
             yield Found(f"unknown metric `{name}`", path, did_you_mean(name, fitting) or CHOOSE, note)
-        elif name not in fitting:
+        else:
             yield Found(f"the metric `{name}` does not fit a {kind} contract", path, CHOOSE, note)
 
 
@@ -79,17 +80,19 @@ def gate_is_known(look: Look) -> Iterator[Found]:
     Choose one that the note lists, with a number; `NAME: false` switches it off.
     """
     metrics, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
-    fitting = {name for name, metric in metrics.items() if _fits(metric, look)}
-    brought = {name for _, name in _metrics(look) if name.startswith("python:")}
-    known = sorted(fitting | brought | set(members("stages.gates", "GATE", Gate)) - {"threshold"})
+    gates, brought = members("stages.gates", "GATE", Gate), {name for _, name in _metrics(look)}
     for name, bound in look.task.success_criteria.gates.items():
         at = f"success_criteria.gates.{name}"
-        if name in metrics and name not in fitting:
+        fits = name in metrics and _fits(metrics[name], look)
+        if name in metrics and not fits:
             if bound is False or not look.written(at):  # what a preset gates beyond the contract is left out
                 continue
             help = f"write `{name}: false` under success_criteria.gates"
             yield Found(f"the gate `{name}` does not fit a {kind} contract", at, help, key=True)
-        elif name not in known:
+        elif not fits and (name not in gates or name == "threshold") and name not in brought:
+            fitting = {name for name, metric in metrics.items() if _fits(metric, look)}
+            own = {name for name in brought if name.startswith("python:")}
+            known = sorted(fitting | own | set(gates) - {"threshold"})
             note = f"gates: {', '.join(known)}"
             yield Found(f"unknown gate `{name}`", at, did_you_mean(name, known) or "remove it", note, key=True)
         elif bound is True:

@@ -9,7 +9,7 @@ from compiler.checks._check import Found, Look, check
 from compiler.judged import NEEDS, has_its_terms
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
-from stages.base import NEED_IMATRIX, Baseline, Metric, members
+from stages.catalog import NEED_IMATRIX, Baseline, Metric, members
 from stages.own import MEND, split
 from stages.patterns import flaw
 

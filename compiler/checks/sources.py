@@ -23,7 +23,7 @@ def data_gate_is_known(look: Look) -> Iterator[Found]:
     Choose one that the note lists. Rows that are no JSON, lack an input, break the contract or stand there twice are
     always rejected.
     """
-    known = data_gates()
+    known = data_gates() if look.task.data.gates else {}
     for name, action in look.task.data.gates.items():
         at = f"data.gates.{name}"
         if name not in known:

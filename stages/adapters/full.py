@@ -7,8 +7,8 @@ from typing import Any
 
 from stages import adapter, weights
 from stages.adapter import WHOLE
-from stages.base import Adapter
 from stages.base_model import Located
+from stages.catalog import Adapter
 from stages.lessons import Lora
 
 

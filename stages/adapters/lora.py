@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from stages import lora, norms, weights
-from stages.base import Adapter, fail
 from stages.base_model import Located
+from stages.catalog import Adapter
+from stages.diagnostics import fail
 from stages.lessons import Lora
 from stages.rows import write_json
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from stages import weights
 from stages.adapters import lora
-from stages.base import Adapter, fail
 from stages.base_model import Located
+from stages.catalog import Adapter
+from stages.diagnostics import fail
 
 
 def load(located: Located, device: weights.Device) -> tuple[Any, Any]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Baseline
 from stages.baselines._options import option, path, taking
 from stages.baselines.rule import SETTLED
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

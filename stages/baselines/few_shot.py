@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stages.base import Baseline
 from stages.baselines._options import option, taking, whole
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:
     from stages.answers import Answer

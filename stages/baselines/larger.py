@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Baseline
 from stages.baselines._options import path, text, whole
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:
     from stages.answers import Answer

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stages.base import Baseline
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:  # the compiler looks at every baseline, and needs no more than its name and options
     from stages.answers import Answer

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Baseline
 from stages.baselines._options import option, path, taking, whole
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:
     from stages.answers import Answer

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages import own
-from stages.base import Baseline
 from stages.baselines import majority
+from stages.catalog import Baseline
 from stages.patterns import flaw
 
 if TYPE_CHECKING:

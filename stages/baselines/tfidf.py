@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stages.base import Baseline
 from stages.baselines.majority import allowed
 from stages.baselines.rule import SETTLED
+from stages.catalog import Baseline
 
 if TYPE_CHECKING:
     from stages.answers import Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.corpus import Corpus, Finding
 from stages.seen import Settings
 

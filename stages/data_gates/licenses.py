@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.likeness import said
 from stages.seen import Seen, Settings
 

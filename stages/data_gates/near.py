@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.corpus import TRAINABLE, Corpus, Finding
 from stages.likeness import jaccard, said, shingles, words
 from stages.seen import Settings

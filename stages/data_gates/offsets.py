@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.seen import Seen, Settings
 
 

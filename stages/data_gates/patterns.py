@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.likeness import said
 from stages.seen import Seen, Settings
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stages.base import DataGate, fail
+from stages.catalog import DataGate
 from stages.corpus import Corpus, Finding
+from stages.diagnostics import fail
 from stages.seen import Seen, Settings
 
 

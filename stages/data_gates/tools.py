@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.rows import dumps
 from stages.seen import Seen, Settings
 

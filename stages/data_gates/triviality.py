@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.base import DataGate
+from stages.catalog import DataGate
 from stages.seen import Seen, Settings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 
 def label_tokens(labels: Sequence[str], tokenize: Callable[[str], list[int]]) -> list[list[int]]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.threads import idle_cores
 
 Logits = npt.NDArray[np.float32]

@@ -16,9 +16,9 @@ from typing import Any
 
 from stages import progress
 from stages.answers import Answer
-from stages.base import UserError, fail
 from stages.chat import Prompt, conversation
 from stages.contract import Contract
+from stages.diagnostics import UserError, fail
 from stages.journal import Journal, digest
 
 PARTIAL = Path("build", "partial")

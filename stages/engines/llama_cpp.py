@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from stages import gguf_header, progress
 from stages.answers import Answer
-from stages.base import fail
 from stages.chat import ChatTemplate, Prompt, stop_text
+from stages.diagnostics import fail
 from stages.engines._labels import label_tokens
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from stages import progress
 from stages.answers import Answer
-from stages.base import fail
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt, stop_text
+from stages.diagnostics import fail
 from stages.engines._labels import label_tokens
 from stages.engines._prefix import shareable, shared_prefix
 

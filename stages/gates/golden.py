@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from stages.base import Gate
+from stages.catalog import Gate
 from stages.evidence import apart
 
 GATE = Gate("golden", "the primary metric on the golden rows", partial(apart, "golden"))

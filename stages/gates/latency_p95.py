@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from stages.base import Gate
+from stages.catalog import Gate
 from stages.evidence import measured
 
 GATE = Gate("latency_p95", "seconds an answer, 95th percentile", partial(measured, "latency_p95", "s an answer"))

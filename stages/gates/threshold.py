@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.base import Gate
+from stages.catalog import Gate
 from stages.evidence import Evidence, Outcome, against
 
 

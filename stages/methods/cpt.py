@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.base import Method
+from stages.catalog import Method
 from stages.chat import Piece, Prompt
 from stages.lessons import Lesson, Prepared
 from stages.methods.sft import supervised

@@ -5,7 +5,7 @@ Source: Rafailov et al. 2023, equation 7; TRL's DPOTrainer.
 
 from __future__ import annotations
 
-from stages.base import Method
+from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
 from stages.methods._trl import arguments, mean_loss, paired, referring, without_dropout
 from stages.prefix import batches

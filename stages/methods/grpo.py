@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stages.answers import Answer
-from stages.base import Method, Metric, fail
+from stages.catalog import Method, Metric
 from stages.contract import Contract
+from stages.diagnostics import fail
 from stages.judging import Judged, judge
 from stages.lessons import Lesson, Prepared
 from stages.methods._trl import arguments, stepping

@@ -10,7 +10,8 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stages.base import Method, fail
+from stages.catalog import Method
+from stages.diagnostics import fail
 from stages.lessons import DEV_ROWS, Lesson, Prepared, TrainParams
 from stages.methods._trl import arguments, chunks, mean_loss, referring, without_dropout
 from stages.prefix import batches

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.base import Method
+from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
 from stages.methods._trl import arguments, mean_loss, paired, stepping, without_dropout
 from stages.prefix import batches

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from stages.base import Method, fail
+from stages.catalog import Method
+from stages.diagnostics import fail
 from stages.engines._prefix import shareable
 from stages.lessons import DEV_ROWS, Lesson, Prepared, plain
 from stages.methods._trl import arguments, stepping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 
 if TYPE_CHECKING:
     from stages.judging import Judged

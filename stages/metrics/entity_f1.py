@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 from stages.metrics.slot_f1 import slots, value
 from stages.rows import dumps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 from stages.metrics.macro_f1 import counts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 
 if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than its name and range
     from stages.judging import Judged

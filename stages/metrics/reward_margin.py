@@ -6,7 +6,6 @@ Bradley and Terry give the better one, less one."""
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stages.metrics._rates import mean
@@ -19,6 +18,6 @@ def margin(judged: Judged) -> float | None:
     return None if judged.margin is None else math.tanh(judged.margin / 2)
 
 
-METRIC = replace(
-    mean("reward_margin", "how much likelier the better answer is", ("json", "label", "text"), margin), low=-1.0
+METRIC = mean("reward_margin", "how much likelier the better answer is", ("json", "label", "text"), margin)._replace(
+    low=-1.0
 )

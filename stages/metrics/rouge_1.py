@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.base import Metric
+from stages.catalog import Metric
 from stages.metrics._rouge import rouge
 from stages.metrics.exact_match import value
 

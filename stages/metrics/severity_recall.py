@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 from stages.metrics._policy import harmless
 from stages.metrics._rates import share
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.base import Metric
+from stages.catalog import Metric
 from stages.rows import dumps
 
 if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than its name and range

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.reading.opening import BROKEN, ended_early, open_text
 from stages.reading.record import MAX_RECORD_BYTES, Record
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from stages.shapes import COMPRESSED
 
 _SAMPLE = 64 * 1024  # bytes by which an encoding is told

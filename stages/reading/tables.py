@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.reading.record import Record, table_record
 
 _BATCH = 1024

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.builds.conftest import Workspace, rows
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages import facts
-from stages.base import Adapter, Method, members
+from stages.catalog import Adapter, Method, members
 
 
 def test_the_facts_of_a_method_are_its_own() -> None:

@@ -1,4 +1,4 @@
-"""Imports run one way: tunec -> compiler -> stages/base.py. And no ML library is imported to look at a task."""
+"""Imports run one way: tunec -> compiler -> the contracts of stages/. And no ML library is imported to look at a task."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ HEAVY = {
 # Facts that both sides go by: what a stage is, what rows look like, what a schema and an input template say.
 OPEN_TO_THE_COMPILER = {
     "stages.base",
+    "stages.catalog",
+    "stages.diagnostics",
     "stages.facts",
     "stages.kinds",
     "stages.own",

@@ -8,7 +8,8 @@ import pytest
 
 from compiler.resolve import preset_of
 from compiler.task import Task, keys
-from stages.base import At, Stage, members
+from stages.base import At, Stage
+from stages.catalog import members
 from tests.compiling import MINIMAL, compiled, shipped, workspace
 
 MODELS = sorted(shipped()["base_model"])

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from compiler.parse import MAX_DEPTH, MAX_FOUND, ParseError, parse
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 
 
 def read(text: str) -> object:

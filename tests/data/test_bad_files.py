@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiler.parse import ParseError
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from tests.compiling import refused
 from tests.data.building import LABELS, Read, read
 from tunec.examining import examine

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from stages.base import Baseline, UserError, members
 from stages.baselines import rag
 from stages.baselines._ask import Question
 from stages.baselines._similar import bm25, nearest
+from stages.catalog import Baseline, members
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.rows import Row
 
 BASELINES = members("stages.baselines", "BASELINE", Baseline)

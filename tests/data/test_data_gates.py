@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import kinds, personal
-from stages.base import DataGate, UserError, members
+from stages.catalog import DataGate, members
+from stages.diagnostics import UserError
 from stages.facts import data_gates
 from stages.likeness import words
 from tests.data.building import LABELS, read, read_jsonl, split

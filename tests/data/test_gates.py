@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stages import gate
-from stages.base import Gate, members
+from stages.catalog import Gate, members
 from stages.select import choose
 
 GATES = members("stages.gates", "GATE", Gate)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.answers import Answer
-from stages.base import Metric, UserError, members
+from stages.catalog import Metric, members
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.judging import Judged, difference, judge, measure
 from stages.metrics import slot_f1
 from stages.metrics.exact_match import same

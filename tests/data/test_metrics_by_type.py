@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import Metric, members
+from stages.catalog import Metric, members
 from stages.judging import Judged
 from stages.metrics import tree_score
 from stages.terms import Terms

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stages import mix
-from stages.base import Diagnostic
+from stages.diagnostics import Diagnostic
 from stages.progress import heed
 from tests.compiling import compiled, params, told
 from tests.data.building import LABELS, jsonl, lines, read, split

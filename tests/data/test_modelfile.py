@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.base import UserError
 from stages.chat import ChatTemplate, stop_text
+from stages.diagnostics import UserError
 from stages.modelfile import modelfile
 from tests.tiny import TEMPLATE
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stages import own
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.judging import Judged, measure
 from tests.compiling import MINIMAL, ROWS, compiled
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import progress
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
 
 SLOTS = """\

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl, split
 
 SLOTS = """\

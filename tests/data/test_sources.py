@@ -16,7 +16,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.row_shapes import Unshaped, columns
 from tests.data.building import LABELS, Read, jsonl, read
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.data.building import LABELS, jsonl, read, read_jsonl, split
 
 SETTINGS = settings(max_examples=30, deadline=None)

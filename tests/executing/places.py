@@ -21,7 +21,7 @@ from unittest import mock
 import pytest
 
 from stages import runner
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.wording import render
 from tests.builds.conftest import TASK, rows
 from tunec.compiling import compile_here

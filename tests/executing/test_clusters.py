@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.executing.places import PROBE, ROOT, Place, make, until
 from tunec.executing import tether
 from tunec.executing.base import Job

@@ -76,7 +76,8 @@ def test_a_model_of_the_workspace_goes_along_with_the_folder_that_pins_it(place:
 
 
 def _stage(name: str) -> object:
-    from stages.base import Stage, members
+    from stages.base import Stage
+    from stages.catalog import members
 
     return members("stages", "STAGE", Stage)[name]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tunec import building, dvc
 from tunec.dvc import EVENTS, LOG
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stages import audit, data
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tunec.comparing_data import difference
 from tunec.compiling import compile_workspace
 from tunec.examining import examine

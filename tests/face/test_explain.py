@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiler.task import Task, keys
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, ROWS
 from tunec import described
 from tunec.explaining import explain, key

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.rows import Row, write_rows
 from tests.stages.teaching import pinned
 from tests.tiny import tiny_model

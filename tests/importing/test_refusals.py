@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from tunec.importing import import_files
 from tunec.importing.reading import MAX_DEPTH, MAX_NODES
 

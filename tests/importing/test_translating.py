@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compiler.parse import parse
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.compiling import ROOT
 from tests.importing.places import CASES, tried
 from tunec.importing import import_files

@@ -10,7 +10,7 @@ import pytest
 
 from stages import audit
 from stages.augmenting import TRANSCRIPT
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.journal import Journal
 from tests.rebuilds.conftest import Workspace
 from tunec.forgetting import forget

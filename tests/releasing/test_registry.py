@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tunec.releasing.registry import added, broken, read
 
 

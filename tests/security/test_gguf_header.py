@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.gguf_header import Damaged, parse, read
 from tests.stages.tiny_gguf import tiny_gguf
 
@@ -116,7 +116,7 @@ LOAD_EACH = """
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.chat import Piece, Prompt
 from stages.engines import _llama_native
 from stages.engines._llama_native import library

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.releasing.conftest import made, made_thrice, released, small  # noqa: F401 - fixtures
 from tests.releasing.small import Small
 from tunec import git

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.executing.conftest import _server, host, place  # noqa: F401 - fixtures
 from tests.executing.places import Place, Server
 from tunec.executing.ssh import Host

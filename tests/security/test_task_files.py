@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from compiler.parse import ParseError
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 from stages.wording import render, tame
 from tests.compiling import MINIMAL, ROOT, ROWS, compiled, refused
 from tunec.checking import check_file
@@ -284,7 +284,7 @@ def test_brackets_in_a_name_are_part_of_it(folder: Path) -> None:
 
 
 def codes_on_disk(folder: Path, text: str) -> set[str]:
-    from stages.base import UserError
+    from stages.diagnostics import UserError
 
     (folder / "task.yaml").write_text(text, encoding="utf-8")
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stages.augmenting import TRANSCRIPT
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.prompts import Template
 from stages.rows import read_rows
 from stages.supervision import user_message

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from compiler.parse import ParseError
-from stages.base import UserError
 from stages.chat import ChatTemplate, user_message
+from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, ROOT, compiled
 from tests.security.payloads import CANARY, ENDLESS, IDIOMS, SHELL
 
@@ -98,7 +98,7 @@ LIMITED = """
 import resource, time
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.chat import ChatTemplate
 from tests.security.payloads import ENDLESS
 for number, payload in enumerate(ENDLESS):

@@ -155,7 +155,7 @@ def test_a_question_without_its_fields_is_refused(fields: list[str], home: Small
 
 def test_an_answer_that_breaks_the_contract_is_not_given(home: Small, release: Served) -> None:
     """As if the model had been released with room for two tokens."""
-    from stages.base import UserError
+    from stages.diagnostics import UserError
     from tunec.serving import server as running
 
     told = release.whole["config"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from stages import model as model_stage
 from stages import train as stage
-from stages.base import Adapter, Method, members
 from stages.base_model import BaseModel
+from stages.catalog import Adapter, Method, members
 from stages.lessons import TrainParams
 from stages.rows import Row, write_rows
 from stages.train import Inputs, Outputs

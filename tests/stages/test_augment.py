@@ -16,7 +16,7 @@ import pytest
 
 from stages import augment, rubric
 from stages.augmenting import TRANSCRIPT
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from stages.kinds import SCORES
 from stages.progress import heed
 from tests.compiling import ROOT, compiled, params

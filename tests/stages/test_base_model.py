@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stages import model as stage
-from stages.base import UserError
 from stages.base_model import MANIFEST, BaseModel, describe, find, locate
+from stages.diagnostics import UserError
 from stages.rows import write_json
 
 COMMIT = "0" * 40

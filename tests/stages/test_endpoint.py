@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stages.answers import Answer
-from stages.base import UserError
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines.endpoint import PARTIAL, Endpoint, Messages
 from tests.far import KEY, Far, reply
 

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from stages import export, gguf_header, quantize, requantizing
-from stages.base import NEED_IMATRIX, QUANTIZATIONS, UserError
 from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.catalog import NEED_IMATRIX, QUANTIZATIONS
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines.llama_cpp import LlamaCpp
 from stages.rows import Row, write_json, write_rows
 from tests.stages.tiny_gguf import asked, tiny_adapter, tiny_folder, tiny_gguf

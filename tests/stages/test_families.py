@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from stages import weights
-from stages.base import UserError
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.fitting import marks_without_token
 from stages.rows import Row
 from stages.supervision import Example, examples

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from stages.base import UserError
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines._llama_native import Grammar, Model
 from tests.compiling import ROOT
 from tests.data.nesting import schemas_and_values
@@ -120,7 +120,7 @@ def test_a_schema_beyond_a_grammar_is_refused_with_its_place_and_its_cure(spec: 
 
 BROKEN = """
 import sys
-from stages.base import UserError
+from stages.diagnostics import UserError
 class Broken:
     def find_spec(self, name, path=None, target=None):
         if name.startswith("llama_cpp"):

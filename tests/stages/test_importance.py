@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from stages import quantize
-from stages.base import Read, UserError
+from stages.base import Read
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines.llama_cpp import LlamaCpp
 from stages.importance import collect
 from stages.rows import Row, read_json, write_rows

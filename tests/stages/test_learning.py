@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from stages import learning, progress, stopping, tracking, watching
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.lessons import Budget, DevChecks
 from stages.rows import read_json
 from stages.train import Outputs

@@ -9,8 +9,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from stages.base import UserError
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines._labels import label_tokens
 from stages.engines._llama_forced import divergence, forced, log_probabilities
 from stages.engines.llama_cpp import LlamaCpp

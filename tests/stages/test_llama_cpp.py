@@ -15,9 +15,9 @@ import pytest
 
 from stages import progress
 from stages.answers import Answer
-from stages.base import UserError
 from stages.chat import Piece, Prompt, Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines.llama_cpp import LlamaCpp
 from stages.requantizing import unpack
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_gguf

@@ -15,9 +15,9 @@ import pytest
 from stages import adapter as adapting
 from stages import progress, weights
 from stages import train as stage
-from stages.base import UserError
 from stages.base_model import Located, trainable
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.lessons import Lesson, Prepared
 from stages.methods import grpo, kto
 from stages.methods.cpt import blocks

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from stages import checkpoints, progress, resuming
-from stages.base import Diagnostic, UserError
 from stages.checkpoints import MANIFEST, REST, TENSORS, Checkpoint
+from stages.diagnostics import Diagnostic, UserError
 from stages.rows import read_json, sha256, write_json, write_rows
 from stages.train import Outputs
 from tests.stages.teaching import Learn, asked_of, taught

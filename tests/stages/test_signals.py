@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stages import diagnosing, fitting, memory, weights
-from stages.base import UserError
+from stages.diagnostics import UserError
 from stages.rows import read_json, write_jsonl, write_rows
 from stages.signals import Run, signals
 from stages.train import Inputs, Outputs

@@ -1,10 +1,10 @@
 import pytest
 
 from stages import weights
-from stages.base import UserError
 from stages.base_model import Located
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.rows import Row
 from stages.supervision import Example, common_prefix, examples, stop_tokens
 from tests.tiny import tiny_model

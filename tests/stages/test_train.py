@@ -10,8 +10,8 @@ from stages import lora, norms, progress, threads, weights
 from stages import model as model_stage
 from stages import train as stage
 from stages.adapters import lora as low_rank
-from stages.base import UserError
 from stages.base_model import BaseModel, Located
+from stages.diagnostics import UserError
 from stages.engines._prefix import shareable
 from stages.lessons import Lora
 from stages.methods.sft import padded, what_is_shared

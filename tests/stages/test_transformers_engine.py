@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stages.answers import Answer
-from stages.base import UserError
 from stages.chat import Piece, Prompt
+from stages.diagnostics import UserError
 from stages.engines.llama_cpp import LlamaCpp
 from stages.engines.transformers import Transformers
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_adapter, tiny_folder, tiny_gguf

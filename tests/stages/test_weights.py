@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.base import UserError
 from stages.base_model import Located
 from stages.chat import Piece, Prompt
+from stages.diagnostics import UserError
 from stages.weights import _reason, chat_template, encode, load
 from tests.tiny import tiny_model
 

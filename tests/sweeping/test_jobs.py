@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.base import UserError
+from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, compiled
 from tunec.sweeping.app import _check_conf
 from tunec.sweeping.budget import seconds_of

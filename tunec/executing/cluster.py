@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from stages import runner
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec.executing import tether
 from tunec.executing.parcel import died
 

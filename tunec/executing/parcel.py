@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import Diagnostic, Span, UserError, fail
 from stages.base_model import MANIFEST
+from stages.diagnostics import Diagnostic, Span, UserError, fail
 from stages.rows import read_json, read_yaml
 from stages.runner import Work
 from stages.wording import tame

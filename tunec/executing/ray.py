@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.execution import Execution
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec.executing import tether
 from tunec.executing.base import Job
 from tunec.executing.cluster import end_with_parents, ended, require

@@ -21,7 +21,7 @@ from typing import Any
 
 import tunec
 from stages import progress, runner
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.runner import Work
 from tunec.executing import ssh, wire
 from tunec.executing.base import Job

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from tunec import sealing
 from tunec.dvc import GUARD, Event
 from tunec.executing import sizing

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.execution import Execution, minutes
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from tunec.executing import tether
 from tunec.executing.base import Job
 from tunec.executing.cluster import end_with_parents, ended, require

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.execution import HOST, Execution
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 
 # No question is asked (a build has nobody to answer), no unknown host is trusted, nothing of ours is lent to the host.
 _OPTIONS = {

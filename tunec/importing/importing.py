@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.parse import Node
-from stages.base import Span
+from stages.diagnostics import Span
 from tunec.importing import axolotl, llamafactory, shared
 from tunec.importing.draft import Draft
 from tunec.importing.ledger import Ledger

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Literal
 
 from compiler.parse import Node
-from stages.base import Span
+from stages.diagnostics import Span
 
 Path = tuple[str | int, ...]
 # decided: tunec does this itself. cannot: tunec has no such thing. unknown: to us. idle: it says nothing.

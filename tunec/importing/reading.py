@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from compiler.parse import Node, scalar
-from stages.base import Diagnostic, Span, UserError
+from stages.diagnostics import Diagnostic, Span, UserError
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 50

@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler import compile_task
 from compiler.parse import ParseError
-from stages.base import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, UserError
 from stages.wording import tame
 from tunec.importing.draft import Draft
 from tunec.importing.ledger import Entry, Kind, Ledger

@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.emit import GUARD
 from compiler.plan import BUILD
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import read_json
 
 PACKAGE = f"{BUILD}/package"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import dvc, git
 from tunec.releasing import build, digests, journal, making, manifest, proposing, registry
 from tunec.releasing.recording import folder_files, signed

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import git
 
 _NOTE, _LOCK = "tunec-release.json", "tunec-release.lock"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from stages.base import Diagnostic, Span
+from stages.diagnostics import Diagnostic, Span
 from tunec import git
 from tunec.releasing import digests, manifest, registry, signing
 from tunec.releasing.proposing import CHANGELOG

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler import licences
 from compiler.licences import Part
-from stages.base import fail
+from stages.diagnostics import fail
 
 
 def licence(whole: Mapping[str, Any]) -> str | None:

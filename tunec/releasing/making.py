@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import git
 from tunec.releasing import journal
 from tunec.releasing.journal import Note

@@ -22,7 +22,7 @@ from typing import Any
 
 from compiler import Compiled
 from compiler.plan import BUILD
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import read_json
 from tunec.releasing import bom, build, digests, provenance
 from tunec.releasing.digests import Facts

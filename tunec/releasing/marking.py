@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.resolve import did_you_mean
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import git
 from tunec.dates import today
 from tunec.releasing import fetching, proposing, registry, shelf, wording

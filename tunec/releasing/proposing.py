@@ -12,7 +12,7 @@ from typing import Any
 from compiler import Compiled, versions
 from compiler.task import Task
 from compiler.versions import Number
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import read_json
 from stages.wording import tame
 from tunec import dvc, git

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.resolve import did_you_mean
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from stages.wording import tame
 from tunec import dvc, git
 from tunec.releasing import build, fetching, hub, licensing, proposing, pruning, targets, verifying

@@ -13,12 +13,11 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from compiler.plan import BUILD
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import dvc, git
 from tunec.guard import recorded_overrides
 from tunec.releasing import build, digests, manifest, proposing, verifying
@@ -40,7 +39,7 @@ def rebuild(repo: git.Repository, root: Path, release: Release) -> Checked:
         other = _other_code(whole["code"], build.code(place))
     notes = (f"built with other code or libraries: {', '.join(other[:5])}",) if other else ()
     help = "another machine kind, library or thread count gives other bytes; compare the figures: `tunec release diff`"
-    checked.found = [replace(found, notes=notes, help=help) for found in checked.found]
+    checked.found = [found._replace(notes=notes, help=help) for found in checked.found]
     return checked
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import dumps
 
 FOLDER = "registry"

@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.resolve import did_you_mean
 from compiler.versions import Number, illegal, read_number
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec import git
 from tunec.releasing import registry
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stages.base import Diagnostic, UserError, fail
+from stages.diagnostics import Diagnostic, UserError, fail
 
 NAME = "model.sig"
 PASSWORD = "TUNEC_KEY_PASSWORD"  # noqa: S105 - the name of a variable

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.base import Diagnostic, fail
+from stages.diagnostics import Diagnostic, fail
 from stages.rows import read_json
 from tunec import dvc, git
 from tunec.releasing import build, digests, ledger, manifest, registry, signing

@@ -42,7 +42,7 @@ def ask(
 
 
 def _given(fields: list[str]) -> dict[str, Any]:
-    from stages.base import fail
+    from stages.diagnostics import fail
 
     wrong = next((field for field in fields if "=" not in field), None)
     if wrong is not None:

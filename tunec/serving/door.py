@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.base import UserError
 from stages.contract import loads
+from stages.diagnostics import UserError
 from stages.rows import dumps
 from tunec.serving.figures import Figures
 from tunec.serving.served import Served

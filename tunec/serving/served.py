@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from tunec.releasing import manifest
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Served:
 
 def opened(folder: Path) -> Served:
     """A folder whose every byte is what was released. Raises T583 when it is no release's, and what verifying finds."""
-    from stages.base import UserError
+    from stages.diagnostics import UserError
     from tunec.releasing import verifying
 
     if not (folder / manifest.NAME).is_file():

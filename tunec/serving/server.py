@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from stages.rows import dumps
 from tunec.serving.door import ANSWER_SECONDS, CHAT, Door
 from tunec.serving.served import Served

@@ -11,7 +11,7 @@ from compiler.parse import ParseError
 from compiler.plan import Variant
 from compiler.resolve import did_you_mean
 from compiler.sweep import FORMATS
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from tunec import rewriting
 from tunec.compiling import compile_here, compile_workspace, write_if_changed
 from tunec.guard import recorded_overrides

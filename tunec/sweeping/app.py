@@ -15,7 +15,7 @@ from typing import Any
 
 from compiler.parse import ParseError, parse, parse_value
 from compiler.resolve import did_you_mean, in_full
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from tunec.sweeping import jobs
 from tunec.workspace import TASK, read_task, shipped
 

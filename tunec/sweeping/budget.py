@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stages.base import fail
+from stages.diagnostics import fail
 
 _SPAN = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?:in)?)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}

@@ -14,7 +14,8 @@ from compiler.resolve import did_you_mean
 from compiler.sweep import FORMATS, SHORT, full
 from compiler.task import Task, keys
 from compiler.validate import known_key
-from stages.base import QUANTIZATIONS, Diagnostic, UserError, fail
+from stages.catalog import QUANTIZATIONS
+from stages.diagnostics import Diagnostic, UserError, fail
 
 Values = dict[str, Any]  # full key -> value
 _WORD = re.compile(r"(?P<sign>~|\+{0,2})(?P<key>[^=@]+)(?P<rest>(@[^=]*)?(=.*)?)", re.DOTALL)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.rows import write_json
 from tunec.sweeping import jobs
 from tunec.sweeping.union import Options, Outcome, Union, build_union, plan_union

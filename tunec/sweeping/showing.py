@@ -15,7 +15,7 @@ from rich.table import Table
 from compiler import Compiled
 from compiler.resolve import did_you_mean
 from compiler.sweep import FORMATS
-from stages.base import fail
+from stages.diagnostics import fail
 from stages.trials import Trial, told
 from tunec import shown
 from tunec.compiling import compile_workspace

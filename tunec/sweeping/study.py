@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.base import UserError, fail
+from stages.diagnostics import UserError, fail
 from tunec.compiling import compile_workspace
 
 EPOCHS = "training.epochs"

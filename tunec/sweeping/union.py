@@ -10,7 +10,7 @@ from typing import Any
 
 from compiler import Compiled
 from compiler.sweep import FORMATS
-from stages.base import Diagnostic, UserError, fail
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.trials import Trial
 from tunec.compiling import compile_here, compile_workspace
 from tunec.sweeping import jobs

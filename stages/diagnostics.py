@@ -1,0 +1,50 @@
+"""What is told when something is wrong: the same shape for the compiler, the face and the stages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["error", "warning"]
+
+
+class Span(NamedTuple):
+    """A place in a text file. Lines and columns count from 1; `length` is in characters."""
+
+    file: str
+    line: int
+    column: int = 1
+    length: int = 1
+
+
+class Diagnostic(NamedTuple):
+    """One thing that is wrong, why, and how to mend it. The same shape for the compiler and for the stages."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    severity: Severity = "error"
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**self._asdict(), "span": self.span and self.span._asdict()}
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. It ends a command with exit code 1 and never with a traceback."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics))
+        self.diagnostics = diagnostics
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[Diagnostic, ...]]:
+        return type(self), self.diagnostics
+
+
+def fail(
+    code: str, message: str, *, help: str, notes: tuple[str, ...] = (), file: str | None = None, line: int = 1
+) -> UserError:
+    """The one-line way for a stage to refuse: `raise fail("T302", "...", help="...")`."""
+    span = Span(file, line) if file else None
+    return UserError(Diagnostic(code, message, span, notes, help))
