@@ -14,6 +14,8 @@ from stages.prefix import WORTH, answer_loss, batches
 from stages.rows import Row
 from stages.supervision import Example, common_prefix, examples
 
+MEASURED = 16  # dev rows at once, at least: nothing is kept for gradients then
+
 
 def prepare(lesson: Lesson) -> Prepared:
     """Raises T340 to T342 for rows, T343 when a prefix cannot be shared."""
@@ -56,7 +58,7 @@ def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example],
     return Prepared(
         trainer,
         [len(row) for row in train],
-        lambda: {"dev_loss": mean_loss(trainer.model, dev[:DEV_ROWS], pad, shared, params.batch_size)},
+        lambda: {"dev_loss": mean_loss(trainer.model, dev[:DEV_ROWS], pad, shared, max(MEASURED, params.batch_size))},
         counts,
     )
 
