@@ -18,7 +18,7 @@ from compiler.parse import Node, ParseError
 from compiler.plan import Clash, Plan, Variant, plan
 from compiler.recipe import After
 from compiler.resolve import model_slug, resolve
-from compiler.schema import canonical, expand, lowered, order
+from compiler.schema import canonical, expand, lowered
 from compiler.settle import settled
 from compiler.sweep import Point, full
 from compiler.task import Task
@@ -130,9 +130,9 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     values: dict[str, Any] = task.model_dump(by_alias=True)
     model = model_slug(task.training.base_model)
     contract = values["output_format"]
-    contract["schema"] = schema = canonical(expand(task.output_format.schema_, task.output_format.type))
+    schema = canonical(expand(task.output_format.schema_, task.output_format.type))
+    contract["schema"] = None if schema is None else json.dumps(schema, ensure_ascii=False, indent=2)
     contract["type"] = lowered(task.output_format.type)
-    contract["order"] = order(schema)
     contract["label"] = label_field(schema) if contract["type"] == "json" else None
     method = methods()[task.training.method]
     values["baselines"] = _sorted(task.baselines)

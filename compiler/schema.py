@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,7 +48,8 @@ def _call(tool: str, arguments: Any) -> dict[str, Any]:
 
 def canonical(schema: Any) -> Any:
     """A schema with its keys sorted, but for `properties`: their order is the order in which answers are written. A
-    number is written in one way: 1.0 is 1.
+    number is written in one way: 1.0 is 1. Its JSON is what stages are given, for DVC compares mappings without regard
+    to order, and true with 1.
     """
     if isinstance(schema, list):
         return [canonical(part) for part in schema]
@@ -61,23 +61,6 @@ def canonical(schema: Any) -> Any:
 def _named(properties: Any) -> Any:
     fields = properties.items() if isinstance(properties, dict) else ()
     return {name: canonical(part) for name, part in fields} or properties
-
-
-def order(schema: Any) -> list[str]:
-    """What DVC does not see of a canonical schema, for it compares mappings without regard to order, and true with 1:
-    the names of all properties as they stand, outer ones before inner ones; and numbers and truth values to choose
-    from.
-    """
-    if isinstance(schema, list):
-        return [name for part in schema for name in order(part)]
-    if not isinstance(schema, dict):
-        return []
-    properties = schema.get("properties")
-    inner = [name for part in schema.values() for name in order(part)]
-    values = [*schema["enum"]] if isinstance(schema.get("enum"), list) else []
-    values += [schema["const"]] if "const" in schema else []
-    literals = [json.dumps(value) for value in values if isinstance(value, bool | int | float)]
-    return [*(properties if isinstance(properties, dict) else ()), *literals, *inner]
 
 
 def references(schema: Any) -> Iterator[str]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator
+
 from stages import grammar
 from stages.base import Key, Params
 from stages.rows import dumps
@@ -19,19 +21,20 @@ class Unreadable(ValueError):
     """The text is not an answer of this contract's form at all (a form is not yet validity)."""
 
 
+def _parsed(schema: Any) -> Any:
+    return json.loads(schema) if isinstance(schema, str) else schema
+
+
 class Contract(Params):
     """What an answer must be.
 
     type: json (a JSON value that fits `schema`), label (one string of the schema's `enum`) or text (anything).
-    schema: a JSON Schema, draft 2020-12, with no reference outside itself.
-    order: the names of its properties as they are written, and numbers and truth values among its choices. The schema
-    says them too, but DVC compares mappings without regard to order, and true with 1; and another order is another
-    answer.
+    schema: a JSON Schema, draft 2020-12, with no reference outside itself. Parameters hold it as JSON: another order of
+    its properties is another answer, and DVC compares mappings without regard to order.
     """
 
     type: Annotated[Literal["json", "label", "text"], Key("output_format.type")]
-    schema_: Annotated[dict[str, Any] | None, Key("output_format.schema")] = None
-    order: Annotated[tuple[str, ...], Key("output_format.order")] = ()
+    schema_: Annotated[dict[str, Any] | None, Key("output_format.schema"), BeforeValidator(_parsed)] = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

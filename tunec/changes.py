@@ -5,6 +5,7 @@ Each reason is one line: `training.learning_rate 2e-4 -> 1e-4 (task.yaml:31)`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,6 +198,7 @@ def derived(key: Parts) -> bool:
 
 def differences(before: Any, after: Any, prefix: Parts = ()) -> dict[Parts, tuple[Any, Any]]:
     """Place -> old and new value, for each leaf that is not the same. Lists of one length are compared one by one."""
+    before, after = _schema(before), _schema(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         pairs = {str(key): (before.get(key), after.get(key)) for key in sorted({*before, *after}, key=str)}
     elif _rows(before) and _rows(after) and len(before) == len(after):
@@ -208,6 +210,14 @@ def differences(before: Any, after: Any, prefix: Parts = ()) -> dict[Parts, tupl
     for key, (was, now) in pairs.items():
         found |= differences(was, now, (*prefix, key))
     return found
+
+
+def _schema(value: Any) -> Any:
+    """What a JSON Schema is that stands in parameters as its text."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    except ValueError:
+        return value
 
 
 def _rows(value: Any) -> bool:

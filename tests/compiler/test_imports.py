@@ -1,4 +1,4 @@
-"""Imports run one way: tunec -> compiler -> the contracts of stages/. And no ML library is imported to look at a task."""
+"""Imports run one way: tunec -> compiler -> the contracts of stages. No ML library is imported to look at a task."""
 
 from __future__ import annotations
 

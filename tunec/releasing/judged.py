@@ -27,4 +27,4 @@ def contract(whole: Mapping[str, Any]) -> Contract:
     from stages.contract import Contract
 
     form = whole["config"]["output_format"]
-    return Contract(type=form["type"], schema_=form["schema"], order=tuple(form["order"]))
+    return Contract(type=form["type"], schema_=form["schema"])
