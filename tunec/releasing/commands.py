@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -166,7 +165,7 @@ def verify(what: str | None, *, mend: bool, rebuild: bool, key: Path | None, as_
         repo, on_shelf = _shelf()
         checked.add(rebuilding.rebuild(repo, ROOT, on_shelf.find(what or "")))
     if as_json:
-        print(json.dumps([asdict(d) for d in checked.found], indent=2, ensure_ascii=False))
+        print(json.dumps([d.plain() for d in checked.found], indent=2, ensure_ascii=False))
     else:
         _print(_told(checked.found))
         print(
