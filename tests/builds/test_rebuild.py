@@ -75,7 +75,7 @@ EDITS: list[tuple[str, Callable[[Workspace], None], set[str], set[str]]] = [
 ]
 
 
-OFTEN = {"a comment", "a duplicate row", "the threshold", "one more quantization"}
+OFTEN = {"a comment", "a duplicate row", "the threshold"}
 CASES = [pytest.param(*case[1:], id=case[0], marks=() if case[0] in OFTEN else pytest.mark.thorough) for case in EDITS]
 
 

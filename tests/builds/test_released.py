@@ -62,6 +62,7 @@ def test_a_real_build_is_released_and_its_successor_compared(shipped: Workspace)
     shipped.tunec("verify")  # the build that stands here is the newer one, whole
 
 
+@pytest.mark.thorough
 def test_a_release_is_built_again_to_the_same_bytes(shipped: Workspace) -> None:
     shipped.tunec("release")
     assert "all as written" in shipped.tunec("verify", "v1", "--rebuild").stdout

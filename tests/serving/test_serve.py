@@ -159,7 +159,8 @@ def test_an_answer_that_breaks_the_contract_is_not_given(home: Small, release: S
     from tunec.serving import server as running
 
     told = release.whole["config"]
-    form = {**told["output_format"], "schema": {**told["output_format"]["schema"], "required": ["people"]}}
+    schema = {**json.loads(told["output_format"]["schema"]), "required": ["people"]}
+    form = {**told["output_format"], "schema": json.dumps(schema)}
     config = {**told, "output_format": form, "evaluation": {**told["evaluation"], "max_new_tokens": 2}}
     short = Served(release.folder, {**release.whole, "config": config})
     with pytest.raises(UserError) as refused:
