@@ -198,7 +198,7 @@ def derived(key: Parts) -> bool:
 
 def differences(before: Any, after: Any, prefix: Parts = ()) -> dict[Parts, tuple[Any, Any]]:
     """Place -> old and new value, for each leaf that is not the same. Lists of one length are compared one by one."""
-    before, after = _schema(before), _schema(after)
+    before, after = told_apart(before), told_apart(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         pairs = {str(key): (before.get(key), after.get(key)) for key in sorted({*before, *after}, key=str)}
     elif _rows(before) and _rows(after) and len(before) == len(after):
@@ -212,8 +212,8 @@ def differences(before: Any, after: Any, prefix: Parts = ()) -> dict[Parts, tupl
     return found
 
 
-def _schema(value: Any) -> Any:
-    """What a JSON Schema is that stands in parameters as its text."""
+def told_apart(value: Any) -> Any:
+    """A JSON Schema, which stands in parameters as its text, as the mapping that it is; any other value as it is."""
     try:
         return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
     except ValueError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compiler.versions import Level
+from tunec.changes import told_apart
 from tunec.releasing import bom, provenance
 
 _WEIGHT: dict[Level, int] = {"patch": 0, "minor": 1, "major": 2}
@@ -62,6 +63,7 @@ def config_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Itera
 
 
 def _leaves(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    before, after = told_apart(before), told_apart(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}):
             yield from _leaves(before.get(key), after.get(key), f"{path}.{key}" if path else key)
