@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.far import KEY, Far
 
 ROOT = Path(__file__).parent.parent
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side, each with a thread a core, would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,3 +55,16 @@ def for_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this test session that all its workers share; without workers, the session's own."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def zygote(for_all_workers: Path) -> Path:
+    """The folder of a zygote (tests/zygote.py): of one for all workers, which ends with the session."""
+    from tests.zygote import start, through
+
+    folder = for_all_workers / "zygote"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            start(folder, until=os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid())
+    through(folder)
+    return folder

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 from unittest import mock
-
-_parsed: dict[tuple[str, str], Any] = {}
 
 
 @contextmanager
 def quick_dvc() -> Iterator[Any]:
-    """DVC's `Repo`, quiet, and spared most of its YAML, which takes more time than all else in a build this small: a
-    text is parsed once, and dvc.lock is written at the end of a run instead of after each stage.
+    """DVC's `Repo`, quiet, and spared most of its YAML, which takes more time than all else in a build this small: it
+    is read and written as a worker of ours does, and dvc.lock at the end of a run instead of after each stage.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from dvc.dvcfile import ProjectFile
         from dvc.repo import Repo
+        from dvc.utils import strictyaml
         from dvc.utils.serialize import _yaml
+
+        from tunec.executing import worker
 
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
         ran: list[Any] = []
@@ -34,7 +34,11 @@ def quick_dvc() -> Iterator[Any]:
 
         write = ProjectFile._dump_lockfile
         with (
-            mock.patch.object(_yaml, "parse_yaml", _once(_yaml.parse_yaml)),
+            mock.patch.object(worker, "_slow_parse", _yaml.parse_yaml),
+            mock.patch.object(_yaml, "parse_yaml", worker.parse),
+            mock.patch.object(strictyaml, "parse_yaml", worker.parse),
+            mock.patch.object(_yaml, "parse_yaml_for_update", worker.parse),
+            mock.patch.object(_yaml, "_dump", worker.dump),
             mock.patch.object(ProjectFile, "_dump_lockfile", keep),
         ):
             try:
@@ -42,12 +46,3 @@ def quick_dvc() -> Iterator[Any]:
             finally:
                 if ran:
                     write(file[0], ran)
-
-
-def _once(parse: Callable[..., Any]) -> Callable[..., Any]:
-    def parsed(text: str, path: str, typ: str = "safe") -> Any:
-        if (text, typ) not in _parsed:
-            _parsed[text, typ] = parse(text, path, typ)
-        return deepcopy(_parsed[text, typ])
-
-    return parsed

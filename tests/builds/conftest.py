@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from tests.once import once
 from tests.tiny import tiny_model
 
 TASK = """\
@@ -57,9 +57,10 @@ success_criteria:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder to build in."""
+    """A folder to build in. bin: the commands `tunec` and `dvc` that are used there."""
 
     root: Path
+    bin: Path = Path(sys.executable).parent
 
     def edit(self, before: str, after: str, file: str = "task.yaml") -> None:
         text = (self.root / file).read_text(encoding="utf-8")
@@ -67,10 +68,10 @@ class Workspace:
         (self.root / file).write_text(text.replace(before, after), encoding="utf-8")
 
     def tunec(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        return self._run([sys.executable, "-m", "tunec.cli", *arguments], code)
+        return self._run(["tunec", *arguments], code)
 
     def dvc(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        return self._run([sys.executable, "-m", "dvc", *arguments], code)
+        return self._run(["dvc", *arguments], code)
 
     def repro(self) -> set[str]:
         """`tunec compile` and `dvc repro`; returns the stages that ran, the guard aside."""
@@ -79,7 +80,7 @@ class Workspace:
         return set(re.findall(r"^Running stage '([^']+)'", done.stdout, re.MULTILINE)) - {"guard"}
 
     def _run(self, command: list[str], code: int | None) -> subprocess.CompletedProcess[str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         env = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=False)
         assert code is None or done.returncode == code, done.stdout + done.stderr
@@ -94,32 +95,29 @@ def rows(count: int) -> Iterator[dict[str, object]]:
         yield {"text": f"A table for {people} at {time}, request {n}.", "output": output}
 
 
-def make(root: Path) -> Workspace:
+def make(root: Path, bin: Path = Workspace.bin) -> Workspace:
     """A fresh workspace that was not built yet."""
     (root / "data" / "raw").mkdir(parents=True)
     lines = "".join(json.dumps(row) + "\n" for row in rows(40))
     (root / "data" / "raw" / "rows.jsonl").write_text(lines, encoding="utf-8")
     (root / "task.yaml").write_text(TASK, encoding="utf-8")
     tiny_model(root / "models" / "tiny")
-    workspace = Workspace(root)
+    workspace = Workspace(root, bin)
     workspace.dvc("init", "--quiet", "--no-scm")
     return workspace
 
 
 @pytest.fixture(scope="session")
-def built(for_all_workers: Path) -> Path:
+def built(for_all_workers: Path, zygote: Path) -> Path:
     """One build for all workers of a session."""
-    shared = for_all_workers / "built"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            making = shared.with_name("making")
-            shutil.rmtree(making, ignore_errors=True)
-            make(making).tunec("build", code=2)  # random weights reach no threshold
-            making.rename(shared)
-    return shared
+    return once(for_all_workers, "built", lambda to: build(to, zygote / "bin"))
+
+
+def build(to: Path, bin: Path) -> None:
+    make(to, bin).tunec("build", code=2)  # random weights reach no threshold
 
 
 @pytest.fixture
-def workspace(built: Path, tmp_path: Path) -> Workspace:
+def workspace(built: Path, zygote: Path, tmp_path: Path) -> Workspace:
     """A copy of the built workspace."""
-    return Workspace(shutil.copytree(built, tmp_path / "w", symlinks=True))
+    return Workspace(shutil.copytree(built, tmp_path / "w", symlinks=True), zygote / "bin")

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.thorough
-def test_preferences_on_every_weight_are_built_to_a_verdict(tmp_path: Path) -> None:
-    workspace = make(tmp_path / "w")
+def test_preferences_on_every_weight_are_built_to_a_verdict(tmp_path: Path, zygote: Path) -> None:
+    workspace = make(tmp_path / "w", zygote / "bin")
     pairs = ({"text": row["text"], "chosen": row["output"], "rejected": "no idea"} for row in rows(40))
     lines = "".join(json.dumps(row) + "\n" for row in pairs)
     (workspace.root / "data" / "raw" / "rows.jsonl").write_text(lines, encoding="utf-8")
@@ -26,8 +26,8 @@ def test_preferences_on_every_weight_are_built_to_a_verdict(tmp_path: Path) -> N
 
 
 @pytest.mark.thorough
-def test_sft_then_dpo_are_two_stages_and_an_edit_of_one_leaves_the_other(tmp_path: Path) -> None:
-    workspace = make(tmp_path / "w")
+def test_sft_then_dpo_are_two_stages_and_an_edit_of_one_leaves_the_other(tmp_path: Path, zygote: Path) -> None:
+    workspace = make(tmp_path / "w", zygote / "bin")
     pairs = ({"text": row["text"], "chosen": row["output"], "rejected": "no idea"} for row in rows(40))
     lines = "".join(json.dumps(row) + "\n" for row in pairs)
     (workspace.root / "data" / "raw" / "rows.jsonl").write_text(lines, encoding="utf-8")

@@ -162,7 +162,7 @@ def test_the_same_task_builds_the_same_bytes(workspace: Workspace, built: object
 
     from tests.builds.conftest import make
 
-    again = make(workspace.root.parent / "again")
+    again = make(workspace.root.parent / "again", workspace.bin)
     again.tunec("build", code=2)
     for file in sorted((workspace.root / "build").rglob("*")):
         relative = file.relative_to(workspace.root)

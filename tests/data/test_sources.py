@@ -220,7 +220,8 @@ def test_a_bad_conversation_rejects_its_row_alone() -> None:
 
 
 def test_a_data_set_of_the_hub_that_cannot_be_fetched_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)  # the variable is read once, at import
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     hub = f"data: {{sources: [{{path: train.jsonl, hub: nobody/nothing@{'0' * 40}}}]}}\n"
     with pytest.raises(UserError) as refused:
         read({}, LABELS + hub)

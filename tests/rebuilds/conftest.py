@@ -21,8 +21,8 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from filelock import FileLock
 
+from tests.once import once
 from tests.quick_dvc import quick_dvc
 from tests.rebuilds.stand_in import RAN
 from tunec.compiling import compile_here
@@ -229,16 +229,14 @@ def _same(left: Path, right: Path) -> bool:
 @pytest.fixture(scope="session")
 def built(for_all_workers: Path) -> Workspace:
     """One build for all workers of a session."""
-    shared = for_all_workers / "rebuilds"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            making = shared.with_name("rebuilds-in-the-making")
-            shutil.rmtree(making, ignore_errors=True)
-            made = make(making)
-            made.compile()
-            assert made.repro() == EVERYTHING
-            making.rename(shared)
+    shared = once(for_all_workers, "rebuilds", build)
     return Workspace(shared / "w", shared / "house")
+
+
+def build(to: Path) -> None:
+    made = make(to)
+    made.compile()
+    assert made.repro() == EVERYTHING
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from stages import audit
 from stages.augmenting import TRANSCRIPT
 from stages.diagnostics import UserError
 from stages.journal import Journal
+from tests.once import once
 from tests.rebuilds.conftest import Workspace
 from tunec.forgetting import forget
 
@@ -29,16 +30,25 @@ def holding(text: str, *folders: Path) -> list[Path]:
     return [path for path in files(*folders) if text.encode() in path.read_bytes()]
 
 
+@pytest.fixture(scope="session")
+def made_personal(built: Workspace, for_all_workers: Path) -> Workspace:
+    shared = once(for_all_workers, "personal", lambda to: make_personal(built.copy(to)))
+    return Workspace(shared / "w", shared / "house")
+
+
 @pytest.fixture
-def personal(workspace: Workspace) -> Workspace:
+def personal(made_personal: Workspace, tmp_path: Path) -> Workspace:
     """A build that holds a person's row, and one that was made from it."""
+    return made_personal.copy(tmp_path)
+
+
+def make_personal(workspace: Workspace) -> None:
     with (workspace.root / ROWS).open("a", encoding="utf-8") as rows:
         for id, text, more in (("p1", SECRET, {"customer": 7}), ("p2", CHILD, {"parent": "p1"})):
             rows.write(json.dumps({"id": id, "text": text, "output": {"time": "noon"}, **more}) + "\n")
     workspace.compile()
     assert "data" in workspace.repro()
     assert holding("Ypsilanti", workspace.root / "build", workspace.root / ".dvc" / "cache")
-    return workspace
 
 
 def test_a_persons_rows_and_what_was_made_of_them_are_gone(personal: Workspace) -> None:

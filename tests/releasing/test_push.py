@@ -14,9 +14,10 @@ import pytest
 
 from stages.rows import sha256
 from tests.compiling import ROOT
+from tests.once import once
 from tests.releasing import hub
 from tests.releasing.hub import TOKEN, Hub
-from tests.releasing.small import PERSON, Done, Small, flip
+from tests.releasing.small import PERSON, Done, Small, copy, flip
 from tunec import dvc
 
 FOLDER = "releases/tiny-slots-v1.1"
@@ -47,10 +48,14 @@ def carded_with(small: Small, licence: str) -> None:
     small.release()
 
 
+@pytest.fixture(scope="session")
+def made_carded(made: Path, for_all_workers: Path) -> Path:
+    return once(for_all_workers, "carded", lambda to: carded_with(copy(made, to), "license: apache-2.0"))
+
+
 @pytest.fixture
-def carded(small: Small) -> Small:
-    carded_with(small, "license: apache-2.0")
-    return small
+def carded(made_carded: Path, tmp_path: Path) -> Small:
+    return copy(made_carded, tmp_path / "w")
 
 
 def test_a_release_is_pushed_as_a_commit_and_a_tag(carded: Small, there: Hub) -> None:

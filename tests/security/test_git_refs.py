@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.diagnostics import UserError
+from tests.often import often
 from tests.releasing.conftest import made, made_thrice, released, small  # noqa: F401 - fixtures
 from tests.releasing.small import Small
 from tunec import git
@@ -51,6 +52,9 @@ HOSTILE = [
 ]
 
 
+OFTEN = ("--help", "--output=canary", "v1\nrefs/heads/main", "v1\0", "../../canary", "a^{commit}", "$(touch canary)")
+
+
 @pytest.fixture
 def spied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `git` that writes down its arguments, then is git."""
@@ -67,7 +71,7 @@ def spied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("name", often(HOSTILE, OFTEN), ids=ascii)
 def test_a_hostile_name_reaches_git_from_no_command(name: str, released: Small, spied: Path) -> None:  # noqa: F811
     before = released.state()
     spied.unlink()

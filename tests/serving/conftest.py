@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.compiling import ROOT
-from tests.releasing.conftest import once
+from tests.once import once
 from tests.releasing.small import PERSON, Small, make
 from tests.stages.tiny_gguf import tiny_gguf
 
@@ -50,9 +50,9 @@ def make_released(root: Path) -> Small:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Small:
+def home(for_all_workers: Path) -> Small:
     """A workspace with one release, whose model is the tiny one; not to be changed."""
-    return Small(once(tmp_path_factory, "served", make_released))
+    return Small(once(for_all_workers, "served", make_released))
 
 
 @contextmanager

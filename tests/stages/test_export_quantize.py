@@ -23,6 +23,7 @@ from stages.contract import Contract
 from stages.diagnostics import UserError
 from stages.engines.llama_cpp import LlamaCpp
 from stages.rows import Row, write_json, write_rows
+from tests.often import often
 from tests.stages.tiny_gguf import asked, tiny_adapter, tiny_folder, tiny_gguf
 
 
@@ -220,7 +221,7 @@ def test_every_quantization_that_a_task_may_name_is_one_of_llama_cpps() -> None:
     assert quantize.formats()["q4_k_m"] == 15, "LLAMA_FTYPE_MOSTLY_Q4_K_M of llama.h"
 
 
-@pytest.mark.parametrize("format", QUANTIZATIONS)
+@pytest.mark.parametrize("format", often(QUANTIZATIONS, {"q8_0", "q4_k_m", "iq4_xs", "q2_k"}))
 def test_each_quantization_is_smaller_and_still_answers(format: str, tmp_path: Path) -> None:
     path = quantized(format, tmp_path)
     assert path.stat().st_size < tiny_gguf().stat().st_size or format == "bf16"

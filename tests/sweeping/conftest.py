@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from tests.once import once
 from tests.rebuilds.conftest import Workspace, make
 from tests.rebuilds.stand_in import RAN, TOLD
 
@@ -42,16 +41,14 @@ def tell(workspace: Workspace, **told: object) -> None:
 @pytest.fixture(scope="session")
 def unbuilt(for_all_workers: Path) -> Workspace:
     """Made once for all workers of a session."""
-    shared = for_all_workers / "sweeping"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            making = shared.with_name("sweeping-in-the-making")
-            shutil.rmtree(making, ignore_errors=True)
-            made = make(making)
-            made.write("models/other/config.json", "{}\n")
-            made.write("models/other/model.safetensors", "other weights\n")
-            making.rename(shared)
+    shared = once(for_all_workers, "sweeping", make_unbuilt)
     return Workspace(shared / "w", shared / "house")
+
+
+def make_unbuilt(to: Path) -> None:
+    made = make(to)
+    made.write("models/other/config.json", "{}\n")
+    made.write("models/other/model.safetensors", "other weights\n")
 
 
 @pytest.fixture
@@ -63,17 +60,14 @@ def workspace(unbuilt: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def built(unbuilt: Workspace, for_all_workers: Path) -> Workspace:
     """The four, written as `sweep:` and built by `dvc repro` alone; made once for all workers."""
-    shared = for_all_workers / "four"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            making = shared.with_name("four-in-the-making")
-            shutil.rmtree(making, ignore_errors=True)
-            made = unbuilt.copy(making)
-            made.compile(BLOCK)
-            made.repro()  # which looks that nothing ran twice
-            counted(made)
-            making.rename(shared)
+    shared = once(for_all_workers, "four", lambda to: build_four(unbuilt.copy(to)))
     return Workspace(shared / "w", shared / "house")
+
+
+def build_four(made: Workspace) -> None:
+    made.compile(BLOCK)
+    made.repro()  # which looks that nothing ran twice
+    counted(made)
 
 
 @pytest.fixture

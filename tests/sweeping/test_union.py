@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import time
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from filelock import FileLock
 
+from tests.once import once
 from tests.rebuilds.conftest import Workspace
 from tests.rebuilds.stand_in import RAN
 from tests.sweeping.conftest import EIGHTEEN, FOUR, by_kind, counted, tell
@@ -35,16 +34,14 @@ EVERYTHING = {
 @pytest.fixture(scope="module")
 def swept(unbuilt: Workspace, for_all_workers: Path) -> tuple[Workspace, Counter[str]]:
     """The eighteen, built three stages at a time; and how often each stage ran."""
-    shared = for_all_workers / "swept"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            shutil.rmtree(shared.with_name("swept-in-the-making"), ignore_errors=True)
-            making = unbuilt.copy(shared.with_name("swept-in-the-making"))
-            making.run("tunec", *EIGHTEEN, "-j", "3")
-            (making.root / "counted.json").write_text(json.dumps(counted(making)), encoding="utf-8")
-            making.root.parent.rename(shared)
+    shared = once(for_all_workers, "swept", lambda to: sweep(unbuilt.copy(to)))
     workspace = Workspace(shared / "w", shared / "house")
     return workspace, Counter(json.loads((workspace.root / "counted.json").read_text(encoding="utf-8")))
+
+
+def sweep(making: Workspace) -> None:
+    making.run("tunec", *EIGHTEEN, "-j", "3")
+    (making.root / "counted.json").write_text(json.dumps(counted(making)), encoding="utf-8")
 
 
 def test_eighteen_variants_run_each_stage_once(swept: tuple[Workspace, Counter[str]]) -> None:
