@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages import progress
@@ -70,10 +70,12 @@ def test_rows_read_are_rows_accepted_and_rejected(lines: list[Any]) -> None:
 
 @SETTINGS
 @given(st.lists(rows, min_size=1, max_size=12), st.randoms(use_true_random=False))
+@example([{"text": "a", "label": "refund"}, {"text": "a", "label": "account"}], random.Random(0))
 def test_neither_order_nor_repeated_rows_change_a_byte(lines: list[Any], chance: random.Random) -> None:
     again = [*lines, *chance.choices(lines, k=3)]
     chance.shuffle(again)
-    assert read_jsonl(again).accepted == read_jsonl(lines).accepted
+    some, same = accepted_or_nothing(lines), accepted_or_nothing(again)  # nothing, where all contradict one another
+    assert (same and same.accepted) == (some and some.accepted)
 
 
 def test_rejected_rows_are_told_with_their_reasons_and_repeated_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
