@@ -12,7 +12,7 @@ from compiler import licences, mixing, sources
 from compiler.brought import brought
 from compiler.checked import checked
 from compiler.costing import GATE, costing
-from compiler.emit import dvc_yaml, params_yaml
+from compiler.emit import dvc_yaml, guard_yaml, params_yaml
 from compiler.judged import measured, standing_gates
 from compiler.parse import Node, ParseError
 from compiler.plan import Clash, Plan, Variant, plan
@@ -56,6 +56,10 @@ class Compiled:
     @property
     def params_yaml(self) -> str:
         return params_yaml(self.plan)
+
+    @property
+    def guard_yaml(self) -> str:
+        return guard_yaml(self.plan)
 
 
 def compile_task(

@@ -1,7 +1,9 @@
-"""Pass 5: Plan -> the text of dvc.yaml and params.yaml, byte-identical for the same meaning.
+"""Pass 5: Plan -> the text of dvc.yaml, params.yaml and .tunec/dvc.yaml, byte-identical for the same meaning.
 
 dvc.yaml holds the graph: for each instance its command, dependencies, outputs, and under `meta` what the runner needs
 to call the stage (which input is which). params.yaml holds one section of parameters an instance; DVC compares those.
+.tunec/dvc.yaml holds the guard, which always runs: DVC writes the dvc.lock beside it anew each time, and that of a
+large graph would take seconds.
 """
 
 from __future__ import annotations
@@ -29,9 +31,12 @@ def command(instance: Instance) -> str:
 
 
 def dvc_yaml(plan: Plan) -> str:
-    stages = {GUARD: _guard(plan), **{instance.name: _stage(instance) for instance in plan.instances}}
-    blocks = [block({name: body}, indent=2) for name, body in stages.items()]
+    blocks = [block({instance.name: _stage(instance)}, indent=2) for instance in plan.instances]
     return HEADER + "stages:\n" + "\n".join(blocks) + "\n" + block({"artifacts": _artifacts(plan)})
+
+
+def guard_yaml(plan: Plan) -> str:
+    return HEADER + "stages:\n" + block({GUARD: _guard(plan)}, indent=2)
 
 
 def _artifacts(plan: Plan) -> dict[str, Any]:
@@ -80,8 +85,9 @@ class _Alike:
 def _guard(plan: Plan) -> dict[str, Any]:
     kinds = sorted({instance.made.kind for instance in plan.instances})
     return {
-        "desc": "Checks that this file is what task.yaml compiles to; writes each stage's code and library versions",
+        "desc": "Checks that dvc.yaml is what task.yaml compiles to; writes each stage's code and library versions",
         "cmd": "tunec guard",
+        "wdir": "..",
         "always_changed": True,
         "outs": [{fingerprint_path(kind): {"cache": False}} for kind in kinds],
         "meta": {"overrides": list(plan.overrides), **({"execution": dict(plan.execution)} if plan.execution else {})},

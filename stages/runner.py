@@ -57,7 +57,7 @@ def main(name: str, do: Callable[[Work], None] = here) -> int:
     """Run the instance `name` of the workspace that is the working folder; returns the exit code. `do` does the work:
     here, or on another machine.
     """
-    threading.Thread(target=die_with_parents, daemon=True).start()
+    die_with_parents()
     tell = _events(name)
     progress.listen(_throttled(lambda done, total, note: tell({"done": done, "total": total, "note": note})))
     progress.heed(lambda found: _warned(tell, found))
@@ -236,16 +236,19 @@ def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:
 
 
 def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
-    """End this process and its children when the shell or the `dvc repro` above it is gone.
+    """From now on, end this process and its children when the shell or the `dvc repro` above it is gone.
 
     kill -9 of a build leaves its stage running, which would then write into a build that nobody waits for.
     first: what is to be done before, such as telling another machine.
     """
-    import psutil
+    import psutil  # not in the thread: a process that ends while a thread of it loads C code can crash
 
-    me = psutil.Process()
+    threading.Thread(target=_watch, args=(psutil.Process(), first), daemon=True).start()
+
+
+def _watch(me: Any, first: Callable[[], object]) -> None:
     above = me.parents()[:2]
-    while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in above):
+    while all(process.is_running() and process.status() != "zombie" for process in above):
         time.sleep(1)
     with suppress(Exception):
         first()

@@ -20,7 +20,6 @@ import yaml
 from pydantic import BaseModel
 
 from compiler import compile_task
-from compiler.emit import GUARD
 from compiler.parse import ParseError, parse
 from compiler.task import Task
 from compiler.workspace import Memory, Peek, Preset
@@ -515,7 +514,7 @@ def outcome(given: Case) -> str | None:
         return error.diagnostics[0].code
     checked(found.warnings, given)
     names = {instance.name for instance in found.plan.instances}
-    assert yaml.load(dvc_yaml, Loader=yaml.CSafeLoader)["stages"].keys() == names | {GUARD}
+    assert yaml.load(dvc_yaml, Loader=yaml.CSafeLoader)["stages"].keys() == names
     assert yaml.load(params_yaml, Loader=yaml.CSafeLoader).keys() <= names
     return None
 

@@ -25,12 +25,10 @@ def quick_dvc() -> Iterator[Any]:
         from tunec.executing import worker
 
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        ran: list[Any] = []
-        file: list[Any] = []
+        ran: dict[str, tuple[Any, list[Any]]] = {}  # the path of a dvc.yaml -> it, and those of its stages that ran
 
         def keep(pipeline: Any, stages: list[Any], **_: Any) -> None:
-            file[:] = [pipeline]
-            ran.extend(stages)
+            ran.setdefault(pipeline.path, (pipeline, []))[1].extend(stages)
 
         write = ProjectFile._dump_lockfile
         with (
@@ -44,5 +42,5 @@ def quick_dvc() -> Iterator[Any]:
             try:
                 yield Repo
             finally:
-                if ran:
-                    write(file[0], ran)
+                for pipeline, stages in ran.values():
+                    write(pipeline, stages)

@@ -17,7 +17,6 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from compiler.emit import GUARD
 from compiler.plan import Plan
 from stages.diagnostics import Diagnostic, Span, UserError, fail
 from stages.runner import REPORT_TO
@@ -60,7 +59,7 @@ class Display:
         self.warned: list[Diagnostic] = []
 
     def hear(self, event: dvc.Event, name: str) -> None:
-        if name == GUARD and event != "failed":
+        if name == dvc.GUARD_STAGE and event != "failed":
             return
         if event == "unchanged":
             self.unchanged += 1

@@ -73,7 +73,7 @@ def compile_(
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, write nothing.")] = False,
 ) -> None:
-    """Write dvc.yaml and params.yaml from the task."""
+    """Write dvc.yaml, params.yaml and .tunec/dvc.yaml from the task."""
     from tunec.checking import compile_difference
     from tunec.compiling import compile_here
 
@@ -84,7 +84,7 @@ def compile_(
     compiled, changed = compile_here(root, values)
     _warn(compiled.warnings)
     stages = len(compiled.plan.instances)
-    print(f"{stages} stages; " + (f"wrote {' and '.join(changed)}" if changed else "nothing changed"))
+    print(f"{stages} stages; " + (f"wrote {', '.join(changed)}" if changed else "nothing changed"))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from compiler import Compiled, compile_task
 from compiler.parse import ParseError
 from compiler.workspace import Workspace
 from stages.diagnostics import UserError
+from tunec import dvc
 from tunec.workspace import TASK, Disk, read_task
 
 
@@ -28,14 +29,15 @@ def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]
 
 
 def files(compiled: Compiled) -> dict[str, str]:
-    """The compiled files by name."""
-    return {"dvc.yaml": compiled.dvc_yaml, "params.yaml": compiled.params_yaml}
+    """The compiled files by their path in the workspace."""
+    return {"dvc.yaml": compiled.dvc_yaml, "params.yaml": compiled.params_yaml, dvc.GUARD_FILE: compiled.guard_yaml}
 
 
 def write_if_changed(path: Path, text: str) -> bool:
     """Write a compiled file, whole or not at all; an unchanged one is left alone."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
+    path.parent.mkdir(exist_ok=True)
     aside = path.with_suffix(path.suffix + ".tmp")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)

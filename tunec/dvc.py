@@ -22,7 +22,9 @@ from stages.rows import read_yaml
 if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to load
     from stages.diagnostics import UserError
 
-GUARD = "guard"
+GUARD_FILE = ".tunec/dvc.yaml"
+GUARD_STAGE = f"{GUARD_FILE}:guard"  # what DVC calls it
+LOCKS = ("dvc.lock", ".tunec/dvc.lock")
 LOG = Path("build", "logs", "dvc.log")
 EVENTS = Path("build", "logs", "events.jsonl")
 Event = Literal["running", "cached", "unchanged", "done", "failed"]
@@ -192,9 +194,19 @@ def ask_status(waiting: Waiting) -> Callable[[], Status]:
 
 
 def graph(root: Path) -> tuple[list[str], list[str]]:
-    """The overrides that dvc.yaml was compiled with, and its stages without the guard."""
-    stages = read_yaml(root / "dvc.yaml")["stages"]
-    return stages[GUARD]["meta"]["overrides"], [name for name in stages if name != GUARD]
+    """The overrides that dvc.yaml was compiled with, and its stages."""
+    return guarded(root)["overrides"], list(read_yaml(root / "dvc.yaml")["stages"])
+
+
+def guarded(root: Path) -> dict[str, Any]:
+    """The guard's `meta`: `overrides`, and `execution` where that is not local. Raises T404 when it is not written."""
+    try:
+        return dict(read_yaml(root / GUARD_FILE)["stages"]["guard"]["meta"])
+    except (OSError, yaml_error(), KeyError, TypeError):
+        from stages.diagnostics import fail
+
+        help = "run `tunec compile` (or `tunec build`, which does)"
+        raise fail("T404", f"{GUARD_FILE} is not what task.yaml compiles to", help=help, file=GUARD_FILE) from None
 
 
 def lock(root: Path) -> dict[str, Any]:
@@ -211,15 +223,18 @@ def mend_lock(root: Path) -> bool:
     """Put a dvc.lock aside that DVC would refuse: it does not write it at once, so a kill can leave half of it. What
     it told is in DVC's run cache as well, from which the next build takes it. Returns whether there was such a one.
     """
-    path = root / "dvc.lock"
-    try:
-        whole = not path.is_file() or _is_whole(read_yaml(path))
-    except (OSError, ValueError, yaml_error()):
-        whole = False
-    if not whole:
+    broken = [root / name for name in LOCKS if not _is_sound(root / name)]
+    for path in broken:
         (root / LOG).parent.mkdir(parents=True, exist_ok=True)
         path.replace(root / LOG.parent / "dvc.lock.broken")
-    return not whole
+    return bool(broken)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        return not path.is_file() or _is_whole(read_yaml(path))
+    except (OSError, ValueError, yaml_error()):
+        return False
 
 
 def _is_whole(lock: Any) -> bool:

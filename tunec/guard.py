@@ -1,6 +1,6 @@
 """The stage that always runs, before any other: so that a bare `dvc repro` is never silently stale.
 
-It refuses when dvc.yaml or params.yaml is not what task.yaml compiles to, and writes one fingerprint a kind of stage,
+It refuses when a compiled file is not what task.yaml compiles to, and writes one fingerprint a kind of stage,
 on which those stages depend; so an edit of their code or an upgrade of their libraries runs them again. What it found
 is sealed (tunec/sealing.py): while nothing changes, the next guard does not come here at all.
 """
@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from compiler import Compiled
-from compiler.emit import GUARD, fingerprint_path
-from stages.diagnostics import fail
-from stages.rows import read_yaml
+from compiler.emit import fingerprint_path
+from stages.diagnostics import UserError, fail
+from tunec import dvc
 from tunec.compiling import compile_workspace, files
 from tunec.fingerprint import fingerprint
 from tunec.sealing import Asked, seal, write
@@ -42,9 +40,8 @@ def fingerprints(compiled: Compiled) -> dict[str, str]:
 
 
 def recorded_overrides(root: Path) -> list[str]:
-    """The command-line overrides that dvc.yaml was compiled with."""
+    """The command-line overrides that the workspace was compiled with."""
     try:
-        stages = read_yaml(root / "dvc.yaml")["stages"]
-        return [str(override) for override in stages[GUARD]["meta"]["overrides"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return [str(override) for override in dvc.guarded(root)["overrides"]]
+    except UserError:
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from tunec import dvc, sealing
 from tunec.steps import Step
 
-FILES = ("dvc.yaml", "params.yaml")
+FILES = ("dvc.yaml", "params.yaml", dvc.GUARD_FILE)
 
 
 def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) -> list[Step]:
@@ -24,7 +24,7 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
         if sealed and answer:
             then(sealed)
             status = answer()
-            if not status.changed.keys() - {dvc.GUARD}:
+            if not status.changed.keys() - {dvc.GUARD_STAGE}:
                 return [_cached(root, name) for name in sealed]
             answer = lambda: status  # noqa: E731
         from tunec.compiling import compile_here

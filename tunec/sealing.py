@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 SEAL = Path("build", ".guard.json")
-FILES = ("task.yaml", "dvc.yaml", "params.yaml")
+FILES = ("task.yaml", "dvc.yaml", "params.yaml", ".tunec/dvc.yaml")
 _OURS = ("compiler", "stages", "tunec")
 _QUESTIONS = frozenset({"glob", "escapes", "peek", "labels", "presets"})  # what a Workspace answers
 _WRITTEN = re.compile(r"build/guard/[A-Za-z0-9_][A-Za-z0-9_.-]*\.txt")

@@ -16,6 +16,7 @@ import pytest
 
 from tests.once import once
 from tests.tiny import tiny_model
+from tunec.dvc import GUARD_STAGE
 
 TASK = """\
 task_name: tiny-slots
@@ -77,7 +78,7 @@ class Workspace:
         """`tunec compile` and `dvc repro`; returns the stages that ran, the guard aside."""
         self.tunec("compile")
         done = self.dvc("repro")
-        return set(re.findall(r"^Running stage '([^']+)'", done.stdout, re.MULTILINE)) - {"guard"}
+        return set(re.findall(r"^Running stage '([^']+)'", done.stdout, re.MULTILINE)) - {GUARD_STAGE}
 
     def _run(self, command: list[str], code: int | None) -> subprocess.CompletedProcess[str]:
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"

@@ -13,6 +13,7 @@ import pytest
 
 from stages.diagnostics import UserError
 from tests.builds.conftest import Workspace, rows
+from tunec.dvc import GUARD_STAGE
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +151,7 @@ def test_what_the_plan_lists_as_restored_dvc_restores(workspace: Workspace) -> N
     assert listed(steps, "restored") == {"data", "splits", "gate", "package", "report"}
     done = workspace.dvc("repro").stdout
     assert set(re.findall(r"^Stage '([^']+)' is cached", done, re.MULTILINE)) == listed(steps, "restored")
-    assert set(re.findall(r"^Running stage '([^']+)'", done, re.MULTILINE)) == {"guard"}
+    assert set(re.findall(r"^Running stage '([^']+)'", done, re.MULTILINE)) == {GUARD_STAGE}
     assert listed(plan(workspace), "cached") == steps.keys()
 
 

@@ -1,4 +1,4 @@
-"""Golden folders. accepts/CASE: task.yaml, and the dvc.yaml and params.yaml that it compiles to. rejects/CODE-name:
+"""Golden folders. accepts/CASE: task.yaml, and what it compiles to: dvc.yaml, params.yaml, and .tunec/dvc.yaml as guard.yaml. rejects/CODE-name:
 task.yaml, and what `tunec check` says of it.
 
 files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line; data/ holds
@@ -17,6 +17,7 @@ from compiler import compile_task
 from compiler.parse import ParseError
 from compiler.workspace import Memory, Peek, Preset
 from tests.compiling import MINIMAL, ROOT, ROWS, compiled, shipped, shown, told
+from tunec.compiling import files
 from tunec.peeking import peek
 from tunec.workspace import Disk
 
@@ -32,11 +33,12 @@ def test_a_task_compiles_to_these_bytes(case: Path, golden: Golden) -> None:
     assert not found.warnings
     golden(case / "dvc.yaml", found.dvc_yaml)
     golden(case / "params.yaml", found.params_yaml)
+    golden(case / "guard.yaml", found.guard_yaml)
 
 
 def test_the_example_in_the_root_is_compiled_fresh() -> None:
     found = compile_task((ROOT / "task.yaml").read_text(encoding="utf-8"), Disk(ROOT))
-    for name, text in (("dvc.yaml", found.dvc_yaml), ("params.yaml", found.params_yaml)):
+    for name, text in files(found).items():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name} is stale: run `tunec compile`"
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compiler.compile import Compiled
-from compiler.emit import GUARD, dvc_yaml, params_yaml
+from compiler.emit import GUARD, guard_yaml, params_yaml
 from compiler.plan import Instance, Plan
 from tests.compiling import ROOT, compiled
 
@@ -128,7 +128,7 @@ def data_stage() -> Instance:
 def test_parameters_and_overrides_read_back_as_they_were(data_stage: Instance, values: dict[str, Any]) -> None:
     plan = Plan("task", (replace(data_stage, params={"free": values}),), overrides=tuple(values))
     assert yaml.safe_load(params_yaml(plan)) == {"data": {"free": values}}
-    assert yaml.safe_load(dvc_yaml(plan))["stages"][GUARD]["meta"]["overrides"] == list(values)
+    assert yaml.safe_load(guard_yaml(plan))["stages"][GUARD]["meta"]["overrides"] == list(values)
 
 
 # ---------------------------------------------------------------- the graph

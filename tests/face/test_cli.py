@@ -125,7 +125,7 @@ def test_check_of_a_fine_task_prints_an_empty_list_as_json_and_nothing_for_githu
 def test_compile_writes_two_files_and_the_second_time_none(folder: Path) -> None:
     first, second = tunec(folder, "compile"), tunec(folder, "compile")
     assert first.returncode == second.returncode == 0
-    assert first.stdout.endswith("wrote dvc.yaml and params.yaml\n")
+    assert first.stdout.endswith("wrote dvc.yaml, params.yaml, .tunec/dvc.yaml\n")
     assert second.stdout.endswith("nothing changed\n")
     assert {"dvc.yaml", "params.yaml"} <= {path.name for path in folder.iterdir()}
 

@@ -52,7 +52,7 @@ def test_the_byte_is_named_where_the_workspace_holds_a_copy_of_its_own(small: Sm
 def test_dvc_says_nothing_and_a_release_refuses(small: Small) -> None:  # noqa: F811
     status(small.root)  # DVC remembers what it hashed by times and size
     flip(outputs(small.root)["build/package/model.gguf"], 4_321)
-    assert status(small.root).keys() <= {"guard"}
+    assert status(small.root).keys() <= {dvc.GUARD_STAGE}
     done = small.tunec("release", code=1)
     assert done.err.startswith("error[T445]: build/package/model.gguf is not what the build wrote")
     assert small.names() == []

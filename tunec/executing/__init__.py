@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tunec import dvc
 from tunec.executing.base import Executor, Job
 
 
@@ -27,23 +28,12 @@ def executor(execution: Mapping[str, Any]) -> Executor:
 
 
 def settings(root: Path) -> Mapping[str, Any]:
-    """The `execution` section that dvc.yaml was compiled with, from the guard's `meta`; empty for a local build, which
-    writes none.
+    """The `execution` section that the workspace was compiled with, from the guard's `meta`; empty for a local build,
+    which writes none. Raises T404.
     """
-    # dvc.yaml of a large sweep takes a while to read, and the stage reads it again: only one that names an executor is.
-    text = _text(root / "dvc.yaml")
-    if "\n      execution:" not in text:
-        return {}
-    from stages.rows import read_yaml
-
-    return dict(read_yaml(root / "dvc.yaml")["stages"]["guard"]["meta"]["execution"])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""  # the stage's own to tell
+    if not (root / dvc.GUARD_FILE).is_file():
+        return {}  # nothing is compiled, which the stage tells
+    return dict(dvc.guarded(root).get("execution", {}))
 
 
 def _local(execution: Mapping[str, Any]) -> Executor:

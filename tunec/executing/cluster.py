@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -39,6 +38,6 @@ def ended(stage: str, code: int) -> int:
 
 def end_with_parents(cancel: Callable[[], object]) -> None:
     """From now on: when the build above is gone, cancel what it waits for and end. So does a plain `kill`."""
-    threading.Thread(target=runner.die_with_parents, args=(cancel,), daemon=True).start()
+    runner.die_with_parents(cancel)
     with suppress(ValueError):  # only a main thread hears signals
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(tether.STOPPED))

@@ -18,7 +18,7 @@ from typing import Any
 
 from stages.diagnostics import UserError, fail
 from tunec import sealing
-from tunec.dvc import GUARD, Event
+from tunec.dvc import GUARD_STAGE, LOCKS, Event
 from tunec.executing import sizing
 from tunec.executing.base import Slots
 from tunec.executing.schedule import Schedule, Task, above, below
@@ -79,9 +79,9 @@ def _stale(build: _Build, *, sealed: bool) -> set[str]:
     """
     if sealed:
         changed = _changed(build.alone(["status", "--json"], "status"))
-        if changed.get(GUARD) == _ALWAYS:
+        if changed.get(GUARD_STAGE) == _ALWAYS:
             return set(changed)
-    build.alone(["--wait-for-lock", "repro", "--single-item", GUARD], GUARD)
+    build.alone(["--wait-for-lock", "repro", "--single-item", GUARD_STAGE], GUARD_STAGE)
     return set(_changed(build.alone(["status", "--json"], "status")))
 
 
@@ -125,7 +125,7 @@ class _Build:
         """dvc.lock as DVC itself writes it. The worker that does it is one that nothing runs on, if there is one."""
         idle = [worker for worker in self.crew if worker.stage is None and worker.process.poll() is None]
         if idle:
-            idle[0].ask(["tidy", "dvc.lock"])
+            idle[0].ask(["tidy", *LOCKS])
             self._answer(idle[0])
 
     def all(self, stale: Mapping[str, Task], unchanged: int) -> Ended:

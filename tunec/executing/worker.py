@@ -128,7 +128,7 @@ _slow_dump: Any = None
 def _run(command: list[str]) -> int:
     import dvc.cli
 
-    return tidy(command[1]) if command[0] == "tidy" else int(dvc.cli.main(command))
+    return max(map(tidy, command[1:])) if command[0] == "tidy" else int(dvc.cli.main(command))
 
 
 def tidy(path: str) -> int:

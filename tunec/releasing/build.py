@@ -23,7 +23,7 @@ TEST_ROWS = f"{BUILD}/splits/test.jsonl"
 TEST_ANSWERS = f"{BUILD}/test/chosen.jsonl"
 TEST_SPEED = f"{BUILD}/test/speed.json"
 CONTRACT = f"{PACKAGE}/contract.json"
-CODE = f"{BUILD}/{GUARD}"
+CODE = f"{BUILD}/{GUARD}"  # the guard's own files: the code's fingerprints
 _DIRECTORY = ".dir"
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -53,15 +53,14 @@ def cache_object(cache: Path, md5: str) -> Path:
 
 
 def entries(root: Path, lock: Mapping[str, Any], cache: Path) -> list[Entry]:
-    """Every file of a build once, sorted by path; the guard's own are the code's fingerprints."""
+    """Every file of a build once, sorted by path, but for the fingerprints of code."""
     found: dict[str, Entry] = {}
-    for name, stage in lock.items():
+    for stage in lock.values():
         for kind in ("deps", "outs"):
             for given in stage.get(kind, ()):
-                if name != GUARD or kind == "deps":
-                    for entry in _files(root, given, cache, written=kind == "outs"):
-                        known = found.get(entry.path)
-                        found[entry.path] = entry if known is None or entry.written else known
+                for entry in _files(root, given, cache, written=kind == "outs"):
+                    known = found.get(entry.path)
+                    found[entry.path] = entry if known is None or entry.written else known
     return sorted((e for e in found.values() if not e.path.startswith(f"{CODE}/")), key=lambda entry: entry.path)
 
 

@@ -5,7 +5,7 @@ files        the release's folder: name -> {bytes, sha256, pieces}
 build        every file that the build read or wrote: data, splits, base model, adapter, each GGUF, reports
 code         kind of stage -> its modules and libraries; config: every key of the task, resolved; of a
              sweep, as the chosen variant has them
-compiled     sha256 of task.yaml, dvc.yaml, params.yaml and dvc.lock
+compiled     sha256 of task.yaml, of what it compiles to, and of dvc.lock
 dataset, base_model, contract, figures, verdict, forced
 bom, provenance                          what bom.json and provenance.json say; their bytes follow from it
 signature    {key, public_key} of a release that is signed: sha256 of the public key, and the key in PEM
@@ -37,7 +37,7 @@ _KEYS = (
 )
 _LATER = ("bom", "provenance", "signature")  # that the first releases did not have
 _ATTACHED = {bom.NAME: "bom", provenance.NAME: "provenance"}
-COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", "dvc.lock")
+COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", ".tunec/dvc.yaml", "dvc.lock")
 
 
 def gather(root: Path, lock: Mapping[str, Any], cache: Path, compiled: Compiled) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.emit import GUARD
 from tunec import dvc, git
 from tunec.dates import today
 from tunec.releasing import build, registry, shelf
@@ -112,7 +111,6 @@ def _objects(repo: git.Repository, cache: Path, commits: list[str]) -> set[str]:
 
 
 def _of_lock(lock: dict[str, dict[str, list[dict[str, str]]]], cache: Path) -> set[str]:
-    stages = (stage for name, stage in lock.items() if name != GUARD)  # what the guard writes is never cached
-    named = {str(given.get("md5", "")) for stage in stages for given in stage.get("outs", ())} - {""}
+    named = {str(given.get("md5", "")) for stage in lock.values() for given in stage.get("outs", ())} - {""}
     inner = [build.folder_list(cache, md5) or {} for md5 in named if md5.endswith(".dir")]
     return named | {md5 for listed in inner for md5 in listed.values()}
