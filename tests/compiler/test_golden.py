@@ -1,8 +1,7 @@
-"""Golden folders. accepts/CASE: task.yaml, and what it compiles to: dvc.yaml, params.yaml, and .tunec/dvc.yaml as guard.yaml. rejects/CODE-name:
-task.yaml, and what `tunec check` says of it.
-
-files.txt, where there is one, names the files of the workspace; overrides.txt holds one override a line; data/ holds
-files of rows; conf/ presets of its own; labels.txt the labels that an earlier build found.
+"""Golden folders. accepts/CASE: task.yaml, and what it compiles to: dvc.yaml, params.yaml, and .tunec/dvc.yaml as
+guard.yaml. rejects/CODE-name: task.yaml, and what `tunec check` says of it.  files.txt, where there is one, names
+the files of the workspace; overrides.txt holds one override a line; data/ holds files of rows; conf/ presets of its
+own; labels.txt the labels that an earlier build found.
 """
 
 from __future__ import annotations
