@@ -243,15 +243,20 @@ def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
     """
     import psutil  # not in the thread: a process that ends while a thread of it loads C code can crash
 
-    threading.Thread(target=_watch, args=(psutil.Process(), first), daemon=True).start()
-
-
-def _watch(me: Any, first: Callable[[], object]) -> None:
+    me = psutil.Process()
     above = me.parents()[:2]
-    while all(process.is_running() and process.status() != "zombie" for process in above):
-        time.sleep(1)
-    with suppress(Exception):
-        first()
-    for child in me.children(recursive=True):
-        child.kill()
-    os._exit(143)
+
+    def watch() -> None:
+        try:
+            while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in above):
+                time.sleep(1)
+        except psutil.NoSuchProcess:  # gone between the two questions
+            pass
+        with suppress(Exception):
+            first()
+        for child in me.children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+        os._exit(143)
+
+    threading.Thread(target=watch, daemon=True).start()

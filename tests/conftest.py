@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from filelock import FileLock
@@ -58,13 +60,15 @@ def for_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zygote(for_all_workers: Path) -> Path:
+def zygote(for_all_workers: Path) -> Iterator[Path]:
     """The folder of a zygote (tests/zygote.py): of one for all workers, which ends with the session."""
-    from tests.zygote import start, through
+    from tests.zygote import client, start
+    from tunec import dvc
 
     folder = for_all_workers / "zygote"
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+        if not (folder / "socket").exists():
+            shutil.rmtree(folder, ignore_errors=True)
             start(folder, until=os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid())
-    through(folder)
-    return folder
+    with mock.patch.object(dvc, "_WAITING", client(folder, "waiting")):
+        yield folder

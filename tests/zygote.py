@@ -2,9 +2,11 @@
 
     python -m tests.zygote FOLDER PID      serves at FOLDER/socket until the process PID ends
 
-A build of a tiny model is thirty processes whose imports take longer than their work. A client hands over its standard
-streams, its folder, its arguments and its environment; the fork runs the command as a process of its own would, and
-ends with the client. Clients are FOLDER/bin/tunec and FOLDER/bin/dvc, and what tunec starts DVC with (`waiting`).
+A build of a tiny model is thirty processes whose imports take longer than their work. A client hands over its
+standard streams, its folder, its arguments and its environment; the fork runs the command as a process of its own
+would, and ends with the client. What it cannot show: the end of an interpreter, what is read from the environment at
+import, and a stage that ends because the build above it did. Clients are FOLDER/bin/tunec and FOLDER/bin/dvc, and
+what tunec starts DVC with (`waiting`).
 """
 
 from __future__ import annotations
@@ -105,15 +107,7 @@ def _load(folder: Path) -> None:
 
     outside, clients = ours.environment, folder / "bin"
     ours.environment = lambda: {**outside(), "PATH": f"{clients}{os.pathsep}{outside()['PATH']}"}
-    _scripts["waiting"] = ours._WAITING
-    through(folder)
-
-
-def through(folder: Path) -> None:
-    """Let this process start DVC through the zygote."""
-    from tunec import dvc
-
-    dvc._WAITING = client(folder, "waiting")
+    _scripts["waiting"], ours._WAITING = ours._WAITING, client(folder, "waiting")
 
 
 def _serve(link: socket.socket) -> None:

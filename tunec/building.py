@@ -20,7 +20,7 @@ from rich.text import Text
 from compiler.plan import Plan
 from stages.diagnostics import Diagnostic, Span, UserError, fail
 from stages.runner import REPORT_TO
-from tunec import dvc, shown
+from tunec import dvc, sealing, shown
 from tunec.dvc import EVENTS, LOG
 from tunec.executing import side_by_side
 from tunec.executing.base import Slots
@@ -130,7 +130,8 @@ def build(waiting: dvc.Waiting, root: Path, targets: list[str], console: Console
     """
     with _shown(root, console) as display:
         wanted = ["--pull", *targets] if pull else targets
-        code = dvc.repro(waiting, wanted, root / LOG, display.hear, display.tick)
+        sealed = not wanted and sealing.intact(root)
+        code = dvc.repro(waiting, wanted, root / LOG, display.hear, display.tick, sealed=sealed)
     if code:
         raise UserError(*display.refused) if display.refused else _failed(root)
     return _told(display, 0)

@@ -191,7 +191,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T402": ("DVC is not installed.", "`pip install dvc`."),
     "T403": ("A DVC command failed.", "Mend what DVC names."),
     "T404": (
-        "dvc.yaml or params.yaml is not what task.yaml compiles to.",
+        "A compiled file (dvc.yaml, params.yaml, .tunec/dvc.yaml) is not what task.yaml compiles to.",
         "Run `tunec compile`, or build with `tunec build`.",
     ),
     "T405": ("The build stopped, and no stage said why.", "`build/logs/dvc.log` holds everything that was printed."),

@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
 from compiler.workspace import Workspace
-from stages.diagnostics import UserError
+from stages.diagnostics import UserError, fail
 from tunec import dvc
 from tunec.workspace import TASK, Disk, read_task
 
@@ -29,16 +29,28 @@ def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]
 
 
 def files(compiled: Compiled) -> dict[str, str]:
-    """The compiled files by their path in the workspace."""
-    return {"dvc.yaml": compiled.dvc_yaml, "params.yaml": compiled.params_yaml, dvc.GUARD_FILE: compiled.guard_yaml}
+    """The compiled files by their path in the workspace. The guard's is the first to be written: a compile that is cut
+    off leaves no graph without one.
+    """
+    texts = (compiled.guard_yaml, compiled.dvc_yaml, compiled.params_yaml)
+    return dict(zip(dvc.COMPILED, texts, strict=True))
 
 
 def write_if_changed(path: Path, text: str) -> bool:
     """Write a compiled file, whole or not at all; an unchanged one is left alone."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    path.parent.mkdir(exist_ok=True)
+    _folder(path.parent)
     aside = path.with_suffix(path.suffix + ".tmp")
-    aside.write_text(text, encoding="utf-8")
+    aside.unlink(missing_ok=True)  # a link that lies there must not be written through
+    with aside.open("x", encoding="utf-8") as file:
+        file.write(text)
     aside.replace(path)
     return True
+
+
+def _folder(path: Path) -> None:
+    """Raises T404 where the guard's folder is a link, which would lead away, or a file."""
+    if path.name == Path(dvc.GUARD_FILE).parent.name and (path.is_symlink() or (path.exists() and not path.is_dir())):
+        raise fail("T404", f"{path.name} is not a folder of the workspace", help="remove it, then compile again")
+    path.mkdir(exist_ok=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to
 
 GUARD_FILE = ".tunec/dvc.yaml"
 GUARD_STAGE = f"{GUARD_FILE}:guard"  # what DVC calls it
+COMPILED = (GUARD_FILE, "dvc.yaml", "params.yaml")
 LOCKS = ("dvc.lock", ".tunec/dvc.lock")
 LOG = Path("build", "logs", "dvc.log")
 EVENTS = Path("build", "logs", "events.jsonl")
@@ -37,17 +38,35 @@ _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
 
 _WORKER = Path(__file__).resolve().parent / "executing" / "worker.py"
 # DVC with all that `status` and `repro` import, which then waits for a line with the commands to run, in their order.
-# What only looks does so by the quick ways of a worker (tunec/executing/worker.py).
+# What only looks does so by the quick ways of a worker (tunec/executing/worker.py). `idle STAGE` is a command of ours:
+# where nothing but that stage, which always runs, would run, it says so in DVC's words, and nothing follows.
 _WAITING = """
 import json, os, runpy, sys
+def quicken():
+    runpy.run_path(sys.argv[1])["quicken"]()
+def idle(always):
+    if child := os.fork():  # so that what follows has DVC's own ways
+        return os.waitpid(child, 0)[1] == 0
+    changed = None
+    try:
+        quicken()
+        repo = dvc.repo.Repo()
+        changed = repo.status()
+        if changed == {always: ["always changed"]}:
+            print(*(f"Stage '{stage.addressing}' didn't change, skipping" for stage in repo.index.stages), sep="\\n")
+            sys.stdout.flush()
+    finally:
+        os._exit(changed != {always: ["always changed"]})
 try:
     import dvc.cli, dvc.commands.repro, dvc.commands.status, dvc.dependency, dvc.fs, dvc.repo, dvc.stage.cache
     commands = json.loads(sys.stdin.readline() or "[]")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if commands and commands[0][0] == "status":
-        runpy.run_path(sys.argv[1])["quicken"]()
+        quicken()
 except KeyboardInterrupt:
     sys.exit(130)
+if commands and commands[0][0] == "idle" and idle(commands.pop(0)[1]):
+    sys.exit(0)
 for command in commands:
     if code := dvc.cli.main(command):
         sys.exit(code)
@@ -138,16 +157,24 @@ def started_build(root: Path) -> AbstractContextManager[Waiting]:
 
 
 def repro(
-    waiting: Waiting, wanted: list[str], log: Path, hear: Callable[[Event, str], None], tick: Callable[[], None]
+    waiting: Waiting,
+    wanted: list[str],
+    log: Path,
+    hear: Callable[[Event, str], None],
+    tick: Callable[[], None],
+    *,
+    sealed: bool = False,
 ) -> int:
     """`dvc repro`, its output into `log`. `hear` is told of each stage; `tick` is called between lines. wanted: its
-    arguments, stages and options.
+    arguments, stages and options. sealed: the guard would say and write what it did the last time, so that it need not
+    run where nothing else would.
 
     Returns DVC's exit code. Ctrl-C reaches DVC and the stage as well, and is raised again here.
     """
     import selectors
 
-    process = waiting.tell(["repro", *wanted])
+    look = [["idle", GUARD_STAGE]] if sealed else []
+    process = waiting.tell(*look, ["repro", *wanted])
     waiting.builds, told = True, _InTurn(hear)
     with log.open("wb") as out, selectors.DefaultSelector() as ready:
         stream: Any = process.stdout
@@ -194,15 +221,17 @@ def ask_status(waiting: Waiting) -> Callable[[], Status]:
 
 
 def graph(root: Path) -> tuple[list[str], list[str]]:
-    """The overrides that dvc.yaml was compiled with, and its stages."""
+    """The overrides that the workspace was compiled with, and its stages."""
     return guarded(root)["overrides"], list(read_yaml(root / "dvc.yaml")["stages"])
 
 
 def guarded(root: Path) -> dict[str, Any]:
-    """The guard's `meta`: `overrides`, and `execution` where that is not local. Raises T404 when it is not written."""
-    try:
-        return dict(read_yaml(root / GUARD_FILE)["stages"]["guard"]["meta"])
-    except (OSError, yaml_error(), KeyError, TypeError):
+    """The guard's `meta`: `overrides`, and `execution`, empty where it is local. Raises T404 when it is not written."""
+    file = root / GUARD_FILE
+    try:  # an older compile put the guard into dvc.yaml, and an old release is built again by its overrides
+        meta = read_yaml(file if file.is_file() else root / "dvc.yaml")["stages"]["guard"]["meta"]
+        return {"overrides": [str(one) for one in meta["overrides"]], "execution": dict(meta.get("execution") or {})}
+    except (OSError, ValueError, yaml_error(), KeyError, TypeError, AttributeError):
         from stages.diagnostics import fail
 
         help = "run `tunec compile` (or `tunec build`, which does)"
@@ -226,7 +255,7 @@ def mend_lock(root: Path) -> bool:
     broken = [root / name for name in LOCKS if not _is_sound(root / name)]
     for path in broken:
         (root / LOG).parent.mkdir(parents=True, exist_ok=True)
-        path.replace(root / LOG.parent / "dvc.lock.broken")
+        path.replace(root / LOG.parent / f"{path.relative_to(root).as_posix().replace('/', '-')}.broken")
     return bool(broken)
 
 

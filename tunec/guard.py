@@ -42,6 +42,6 @@ def fingerprints(compiled: Compiled) -> dict[str, str]:
 def recorded_overrides(root: Path) -> list[str]:
     """The command-line overrides that the workspace was compiled with."""
     try:
-        return [str(override) for override in dvc.guarded(root)["overrides"]]
+        return list(dvc.guarded(root)["overrides"])
     except UserError:
         return []

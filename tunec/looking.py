@@ -9,8 +9,6 @@ from pathlib import Path
 from tunec import dvc, sealing
 from tunec.steps import Step
 
-FILES = ("dvc.yaml", "params.yaml", dvc.GUARD_FILE)
-
 
 def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) -> list[Step]:
     """Compile and plan. then: what is to be asked of the names of all stages before.
@@ -39,16 +37,16 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
 @contextmanager
 def asked_only(root: Path, *, always: bool) -> Iterator[None]:
     """A plan with other keys is a question: what it compiles is taken back, or `dvc repro` would build it."""
-    kept = {name: path.read_bytes() for name in FILES if (path := root / name).is_file()}
+    kept = {name: path.read_bytes() for name in dvc.COMPILED if (path := root / name).is_file()}
     try:
         yield
     finally:
         if always:
-            for name in FILES:
+            for name in dvc.COMPILED:
                 if name in kept:
                     (root / name).write_bytes(kept[name])
-                else:
-                    (root / name).unlink(missing_ok=True)
+                elif (root / name).is_file():
+                    (root / name).unlink()
 
 
 def _sealed(root: Path, overrides: list[str]) -> list[str] | None:

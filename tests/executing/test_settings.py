@@ -10,18 +10,20 @@ import yaml
 from compiler.execution import READS, Execution, minutes
 from compiler.parse import ParseError
 from compiler.workspace import Memory, Preset
+from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, compile_task, compiled, refused, shipped, told
 from tunec.dvc import GUARD_FILE
 from tunec.executing import settings
 from tunec.executing.base import Slots
 from tunec.executing.sharing import shared
 from tunec.executing.ssh import Host
+from tunec.guard import recorded_overrides
 
 REMOTE = "execution: {type: remote_ssh, host: me@gpu}\n"
 
 
 def meta(text: str, overrides: list[str] | None = None) -> object:
-    """What dvc.yaml tells `tunec run`."""
+    """What the guard's file tells `tunec run`."""
     found = compiled(text, overrides=overrides)
     return yaml.safe_load(found.guard_yaml)["stages"]["guard"]["meta"].get("execution")
 
@@ -52,6 +54,19 @@ def test_what_runs_it_reads_it_out_of_the_guard_s_file(tmp_path: Path) -> None:
     assert Host.of(settings(tmp_path)).name == "me@gpu"
     (tmp_path / GUARD_FILE).write_text(compiled(MINIMAL).guard_yaml)
     assert settings(tmp_path) == {}
+
+
+@pytest.mark.parametrize("meta", ["abc", "{}", "{overrides: 5}", "{overrides: [], execution: abc}", "[", "\0"])
+def test_a_guard_s_file_that_was_spoilt_or_lost_runs_nothing(meta: str, tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / ".tunec").mkdir()
+    for text in (None, f"stages: {{guard: {{meta: {meta}}}}}\n"):
+        if text:
+            (tmp_path / GUARD_FILE).write_text(text)
+        with pytest.raises(UserError) as told:
+            settings(tmp_path)
+        assert [found.code for found in told.value.diagnostics] == ["T404"]
+    assert recorded_overrides(tmp_path) == []
 
 
 def test_the_command_line_chooses_another_place() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.compiling import MINIMAL, ROOT, ROWS
 from tunec.cli import main
+from tunec.dvc import COMPILED
 
 ROW = '{"text": "a", "output": {"people": "2", "time": "7"}}\n'
 TEMPLATES = sorted(path.parent.name for path in (ROOT / "tunec" / "templates").glob("*/task.yaml"))
@@ -122,12 +123,12 @@ def test_check_of_a_fine_task_prints_an_empty_list_as_json_and_nothing_for_githu
 # ---------------------------------------------------------------- compile
 
 
-def test_compile_writes_two_files_and_the_second_time_none(folder: Path) -> None:
+def test_compile_writes_three_files_and_the_second_time_none(folder: Path) -> None:
     first, second = tunec(folder, "compile"), tunec(folder, "compile")
     assert first.returncode == second.returncode == 0
-    assert first.stdout.endswith("wrote dvc.yaml, params.yaml, .tunec/dvc.yaml\n")
+    assert first.stdout.endswith("wrote .tunec/dvc.yaml, dvc.yaml, params.yaml\n")
     assert second.stdout.endswith("nothing changed\n")
-    assert {"dvc.yaml", "params.yaml"} <= {path.name for path in folder.iterdir()}
+    assert all((folder / name).is_file() for name in COMPILED)
 
 
 def test_a_dry_run_shows_what_would_change_and_writes_nothing(folder: Path) -> None:
@@ -300,11 +301,41 @@ def test_a_folder_that_hides_our_packages_is_named(hidden: str, folder: Path) ->
     assert done.stderr.startswith(f"error[T408]: the folder {folder / hidden} hides tunec's own\n")
 
 
-def test_the_guard_refuses_a_compiled_file_that_was_edited(folder: Path) -> None:
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "edited"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_guard_refuses_a_compiled_file_that_was_edited_or_lost(name: str, lost: bool, folder: Path) -> None:
     tunec(folder, "compile")
-    (folder / "params.yaml").write_text("data: {}\n", encoding="utf-8")
+    assert tunec(folder, "guard").returncode == 0
+    file = folder / name
+    file.unlink() if lost else file.write_text(file.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
     done = tunec(folder, "guard")
-    assert done.returncode == 1 and "error[T404]: params.yaml is not what task.yaml compiles to" in done.stderr
+    assert done.returncode == 1 and f"error[T404]: {name} is not what task.yaml compiles to" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["a link", "a file"])
+def test_the_guard_s_folder_leads_nowhere_else(kind: str, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "dvc.yaml").write_text("mine\n", encoding="utf-8")
+    if kind == "a link":
+        (folder / ".tunec").symlink_to(other)
+    else:
+        (folder / ".tunec").write_text("mine\n", encoding="utf-8")
+    for command in ("compile", "plan", "build"):
+        done = tunec(folder, command, "training.epochs=7")
+        assert done.returncode == 1 and "error[T404]: .tunec is not a folder of the workspace" in done.stderr
+    assert [file.read_text(encoding="utf-8") for file in other.iterdir()] == ["mine\n"]
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_compiled_file_is_not_written_through_a_link_that_lies_in_its_way(name: str, folder: Path) -> None:
+    mine = folder / "mine.txt"
+    mine.write_text("mine\n", encoding="utf-8")
+    (folder / ".tunec").mkdir()
+    for planted in (name, f"{name}.tmp"):
+        (folder / planted).symlink_to(mine)
+    assert tunec(folder, "compile").returncode == 0
+    assert mine.read_text(encoding="utf-8") == "mine\n" and not (folder / name).is_symlink()
 
 
 def test_the_guard_knows_the_overrides_that_a_graph_was_compiled_with(folder: Path) -> None:

@@ -1,5 +1,5 @@
 """Where stage commands run. DVC decides which stages are stale and holds cache and locks on this machine; its command
-`tunec run STAGE` ends here, and the executor that dvc.yaml names brings it to a place and back.
+`tunec run STAGE` ends here, and the executor that the guard's `meta` names brings it to a place and back.
 
     tunec build ── schedule ── dvc repro -s STAGE ── tunec run STAGE ── Executor.run(Job)
 """
@@ -21,7 +21,7 @@ def run_stage(stage: str) -> int:
 
 
 def executor(execution: Mapping[str, Any]) -> Executor:
-    """The executor for an `execution` section, as it stands in dvc.yaml. A type's module is loaded when it is asked
+    """The executor for an `execution` section, as it was compiled. A type's module is loaded when it is asked
     for: the local one loads nothing.
     """
     return _EXECUTORS[execution.get("type", "local")](execution)
@@ -31,9 +31,9 @@ def settings(root: Path) -> Mapping[str, Any]:
     """The `execution` section that the workspace was compiled with, from the guard's `meta`; empty for a local build,
     which writes none. Raises T404.
     """
-    if not (root / dvc.GUARD_FILE).is_file():
+    if not any((root / name).is_file() for name in dvc.COMPILED):
         return {}  # nothing is compiled, which the stage tells
-    return dict(dvc.guarded(root).get("execution", {}))
+    return dict(dvc.guarded(root)["execution"])
 
 
 def _local(execution: Mapping[str, Any]) -> Executor:

@@ -75,7 +75,7 @@ def run(
 
 def _stale(build: _Build, *, sealed: bool) -> set[str]:
     """The stages that DVC finds changed. sealed: nothing that the guard looks at has changed since it last ran, so it
-    would say and write the same; it runs all the same where dvc.lock does not know what it wrote.
+    would say and write the same; it runs all the same where its dvc.lock does not know what it wrote.
     """
     if sealed:
         changed = _changed(build.alone(["status", "--json"], "status"))
@@ -122,7 +122,7 @@ class _Build:
                 raise _stopped(worker, what)
 
     def tidy(self) -> None:
-        """dvc.lock as DVC itself writes it. The worker that does it is one that nothing runs on, if there is one."""
+        """Each dvc.lock as DVC itself writes it. By a worker that nothing runs on, if there is one."""
         idle = [worker for worker in self.crew if worker.stage is None and worker.process.poll() is None]
         if idle:
             idle[0].ask(["tidy", *LOCKS])

@@ -33,6 +33,7 @@ _OPTIONS = {
 }
 _FAR = "exec {python} -P -m tunec.executing.far"
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
+_COMPILE = "run `tunec compile`"
 _UNKNOWN = re.compile(r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key is known for")
 _DENIED = re.compile(r"Permission denied|Too many authentication failures|no such identity")
 
@@ -59,9 +60,11 @@ class Host:
             found = Execution(**execution)
         except ValidationError as error:
             wrong = ", ".join(str(e["loc"][0]) for e in error.errors())
-            raise fail("T145", f"`execution` in dvc.yaml is not valid ({wrong})", help="run `tunec compile`") from None
+            raise fail(
+                "T145", f"`execution` in .tunec/dvc.yaml is not valid ({wrong})", help="run `tunec compile`"
+            ) from None
         if not re.fullmatch(HOST, found.host or ""):
-            raise fail("T145", "`execution.host` in dvc.yaml is no host", help="run `tunec compile`")
+            raise fail("T145", "`execution.host` in .tunec/dvc.yaml is no host", help=_COMPILE)
         return cls(str(found.host), found.port, found.key, found.folder or ".cache/tunec", found.python or "python3")
 
     def agent(self) -> list[str]:

@@ -100,12 +100,15 @@ def _valid(data: Any, schema: Any, text: str | None = None, *place: Any, **named
     """What DVC's schema makes of a file, once a text."""
     if text is None:
         return _slow_validate(data, schema, text, *place, **named)
-    if _known_valid.get(id(schema), ("", None))[0] != text:
-        _known_valid[id(schema)] = text, _slow_validate(data, schema, text, *place, **named)
-    return _plain(_known_valid[id(schema)][1])
+    asked = id(schema), text
+    if asked not in _known_valid:
+        found = _slow_validate(data, schema, text, *place, **named)
+        _drop_oldest(_known_valid)
+        _known_valid[asked] = found
+    return _plain(_known_valid[asked])
 
 
-_known_valid: dict[int, tuple[str, Any]] = {}  # a schema -> the last text that it was asked about, and its answer
+_known_valid: dict[tuple[int, str], Any] = {}  # (a schema, a text) -> its answer
 
 
 def _resolver(parsing: Any, slow: Any) -> Any:
@@ -128,22 +131,22 @@ _slow_dump: Any = None
 def _run(command: list[str]) -> int:
     import dvc.cli
 
-    return max(map(tidy, command[1:])) if command[0] == "tidy" else int(dvc.cli.main(command))
+    return tidy(*command[1:]) if command[0] == "tidy" else int(dvc.cli.main(command))
 
 
-def tidy(path: str) -> int:
-    """Write dvc.lock once as DVC writes it, its stages in the order of dvc.yaml: a build leaves the same bytes however
-    it went.
+def tidy(*paths: str) -> int:
+    """Write each dvc.lock once as DVC writes it, its stages in the order of the dvc.yaml beside it: a build leaves the
+    same bytes however it went. A guard of an older compile, which stood in dvc.yaml, goes.
     """
     from pathlib import Path
 
-    lock = Path(path)
-    if lock.is_file():
+    for lock in filter(Path.is_file, map(Path, paths)):
         aside = lock.with_name(f"{lock.name}.{os.getpid()}.tmp")
-        found = parse(lock.read_text(encoding="utf-8"), path)
+        found = parse(lock.read_text(encoding="utf-8"), str(lock))
         stages = list(parse(lock.with_suffix(".yaml").read_text(encoding="utf-8"), "dvc.yaml")["stages"])
         place = {name: number for number, name in enumerate(stages)}
-        in_order = sorted(found.get("stages", {}).items(), key=lambda item: (place.get(item[0], len(place)), item[0]))
+        known = [item for item in found.get("stages", {}).items() if item[0] in place or item[0] != "guard"]
+        in_order = sorted(known, key=lambda item: (place.get(item[0], len(place)), item[0]))
         with aside.open("w", encoding="utf-8") as out:
             _slow_dump({**found, "stages": dict(in_order)}, out)
         aside.replace(lock)
@@ -164,10 +167,15 @@ def _parsed(text: str, path: str) -> Any:
             found = yaml.load(text, Loader=_loader()) or {}  # noqa: S506 - a safe loader with other rules for words
         except (yaml.YAMLError, ValueError):
             return _slow_parse(text, path)
-        for oldest in list(_known)[: max(0, len(_known) - _KEPT + 1)]:
-            del _known[oldest]
+        _drop_oldest(_known)
         _known[text] = found
+    _known[text] = _known.pop(text)  # the newest now
     return _known[text]
+
+
+def _drop_oldest(known: dict[Any, Any]) -> None:
+    for oldest in list(known)[: max(0, len(known) - _KEPT + 1)]:
+        del known[oldest]
 
 
 def dump(data: Any, stream: Any) -> Any:

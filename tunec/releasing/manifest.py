@@ -24,6 +24,7 @@ from compiler import Compiled
 from compiler.plan import BUILD
 from stages.diagnostics import fail
 from stages.rows import read_json
+from tunec import dvc
 from tunec.releasing import bom, build, digests, provenance
 from tunec.releasing.digests import Facts
 from tunec.sweeping.naming import config_of
@@ -37,7 +38,7 @@ _KEYS = (
 )
 _LATER = ("bom", "provenance", "signature")  # that the first releases did not have
 _ATTACHED = {bom.NAME: "bom", provenance.NAME: "provenance"}
-COMPILED = ("task.yaml", "dvc.yaml", "params.yaml", ".tunec/dvc.yaml", "dvc.lock")
+COMPILED = ("task.yaml", *dvc.COMPILED, "dvc.lock")
 
 
 def gather(root: Path, lock: Mapping[str, Any], cache: Path, compiled: Compiled) -> dict[str, Any]:

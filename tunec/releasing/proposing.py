@@ -166,7 +166,7 @@ def _compiled(root: Path) -> Compiled:
     compiled = compile_workspace(root, recorded_overrides(root))
     for name, text in files(compiled).items():
         if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text:
-            help = "run `tunec build`, then commit dvc.yaml, params.yaml and dvc.lock"
+            help = "run `tunec build`, then commit what it wrote (`git add -A && git commit`)"
             raise fail("T444", f"{name} is not what task.yaml compiles to", help=help)
     return compiled
 

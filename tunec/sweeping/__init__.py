@@ -5,5 +5,5 @@
                  -> union.py     one `sweep=[...]` override, compiled and built like any other task
                  -> results.py   what was measured on dev; showing.py prints it, adopting.py writes a winner back
 
-dvc.yaml remembers the override, so `dvc repro` alone builds the same variants again.
+The guard remembers the override, so `dvc repro` alone builds the same variants again.
 """
