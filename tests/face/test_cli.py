@@ -16,6 +16,7 @@ from unittest import mock
 import pytest
 
 from tests.compiling import MINIMAL, ROOT, ROWS
+from tunec import sealing
 from tunec.cli import main
 from tunec.dvc import COMPILED
 
@@ -310,6 +311,10 @@ def test_the_guard_refuses_a_compiled_file_that_was_edited_or_lost(name: str, lo
     file.unlink() if lost else file.write_text(file.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
     done = tunec(folder, "guard")
     assert done.returncode == 1 and f"error[T404]: {name} is not what task.yaml compiles to" in done.stderr
+
+
+def test_the_seal_covers_every_compiled_file() -> None:
+    assert set(sealing.FILES) == {"task.yaml", *COMPILED}
 
 
 @pytest.mark.parametrize("kind", ["a link", "a file"])
