@@ -105,6 +105,14 @@ def test_tunec_build_and_dvc_repro_agree(workspace: Workspace) -> None:
     assert workspace.repro() == set()
 
 
+def test_a_build_brings_back_an_output_that_is_gone_though_nothing_was_edited(workspace: Workspace) -> None:
+    assert "17 stages unchanged" in workspace.tunec("build", code=2).stdout
+    lost = workspace.root / "build/package/README.md"
+    lost.unlink()
+    assert "16 stages unchanged" in workspace.tunec("build", code=2).stdout
+    assert lost.is_file()
+
+
 def test_a_bare_repro_after_an_edit_of_the_task_says_to_compile(workspace: Workspace) -> None:
     workspace.edit("threshold: 0.5", "threshold: 0.6")
     done = workspace.dvc("repro", code=None)

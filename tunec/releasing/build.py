@@ -98,13 +98,15 @@ def code(root: Path) -> dict[str, dict[str, str]]:
 
 
 def locked(text: bytes | None) -> dict[str, Any]:
-    """The stages of a dvc.lock that a commit holds; none where it holds none."""
+    """The stages of a dvc.lock that a commit holds; none where it holds none. The guard is none of them: where an older
+    release has it there, what it wrote was never cached.
+    """
     import yaml
 
     try:
         loaded = yaml.load(text or b"", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is safe
-        return dict(loaded["stages"])
-    except (yaml.YAMLError, KeyError, TypeError):
+        return {name: stage for name, stage in loaded["stages"].items() if name != GUARD}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
         return {}
 
 

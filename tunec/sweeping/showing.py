@@ -47,7 +47,7 @@ class Shown:
 
 
 def look(root: Path, sort: str = "quality") -> Shown:
-    """What was measured of the sweep that dvc.yaml was compiled with.
+    """What was measured of the sweep that the workspace was compiled with.
 
     Raises UserError when the task does not compile, T407 where nothing is built, T514 for a column that there is not.
     """
