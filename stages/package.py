@@ -62,7 +62,7 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
         template = engine.chat_template()
     text = modelfile(template, params.prompting.system(params.contract), params.max_new_tokens)
     out.modelfile.write_text(text, encoding="utf-8")
-    write_json(out.contract, _contract(params))
+    write_json(out.contract, _contract(params), sort_keys=False)  # a grammar writes fields in the schema's order
     names = ("choice", "reason", "scores", "verdict", "splits", "clusters", "speed")
     reports = {name: read_json(getattr(inputs, name)) for name in names} | {"bytes": inputs.gguf.stat().st_size}
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))

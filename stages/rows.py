@@ -93,9 +93,9 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     return write_jsonl(path, map(as_dict, rows))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """A report for people and for DVC: indented, sorted keys, one newline at the end."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True)
+def write_json(path: Path, value: Any, *, sort_keys: bool = True) -> None:
+    """A report for people and for DVC: indented, keys sorted or in the order given, one newline at the end."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=sort_keys)
     path.write_text(text + "\n", encoding="utf-8")
 
 

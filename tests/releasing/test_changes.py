@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tunec.releasing import build
-from tunec.releasing.changes import config_changes
+from tunec.releasing.changes import changes, config_changes
 
 
 def manifest(longest: int) -> dict[str, Any]:
@@ -15,6 +15,22 @@ def manifest(longest: int) -> dict[str, Any]:
 
 def test_a_schema_that_stands_as_text_is_compared_part_by_part() -> None:
     assert list(config_changes(manifest(4), manifest(9))) == [("output_format.schema.properties.day.maxLength", 4, 9)]
+
+
+def contract(schema: dict[str, Any], *, as_text: bool = True) -> dict[str, Any]:
+    in_order = json.dumps(schema) if as_text else schema
+    said = {"type": "json", "schema": schema, "input_template": "{text}"}
+    alike = {"dataset": {"id": "d", "rows": {}}, "base_model": {}, "files": {}, "code": {}}
+    return {"contract": said, "config": {"output_format": {"schema": in_order}}, **alike}
+
+
+def test_another_order_of_an_answers_fields_is_another_contract() -> None:
+    one = {"properties": {"day": {"type": "string"}, "people": {"type": "string"}}}
+    other = {"properties": {name: one["properties"][name] for name in ("people", "day")}}
+    [change] = changes(contract(one), contract(other))
+    assert (change.level, change.what) == ("major", "the contract's fields stand in another order")
+    assert not changes(contract(one), contract(one))
+    assert not changes(contract(one, as_text=False), contract(other)), "an older manifest holds it sorted"
 
 
 def test_the_guard_of_an_older_release_is_none_of_its_stages() -> None:

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from stages.rows import sha256
+from stages.rows import read_json, sha256
 from tests.releasing.small import PERSON, Small, make
 from tunec import dvc
 
@@ -185,8 +185,26 @@ def test_where_versioning_goes_no_stage_follows(small: Small) -> None:
 def test_the_commands_for_a_target_are_printed_and_not_run(target: str, lines: list[str]) -> None:
     from tunec.releasing.targets import commands
 
-    manifest = {"release": "tiny-slots-v1", "task": "tiny-slots", "contract": {}}
+    manifest = {
+        "release": "tiny-slots-v1",
+        "task": "tiny-slots",
+        "contract": {},
+        "config": {"output_format": {"schema": None}},
+    }
     assert commands(target, manifest) == lines
+
+
+def test_a_printed_command_asks_for_an_answers_fields_in_the_contracts_order(released: Small) -> None:
+    """A grammar writes fields as the schema lists them, and the model was trained on that order."""
+    from tunec.releasing.targets import commands
+
+    manifest = read_json(released.root / "releases/tiny-slots-v1/release.json")
+    assert list(manifest["contract"]["schema"]["properties"]) == ["people", "time"]
+    form = json.loads(manifest["config"]["output_format"]["schema"])
+    form["properties"] = {name: form["properties"][name] for name in ("time", "people")}
+    manifest["config"]["output_format"]["schema"] = json.dumps(form)
+    [_, line] = commands("local", manifest)
+    assert line.index('"time"') < line.index('"people"')
 
 
 def test_an_old_release_is_marked_deployed_with_one_command_that_brings_it_back(released: Small) -> None:

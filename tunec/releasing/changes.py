@@ -85,9 +85,18 @@ def _contract(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[C
             yield Change("major", f"the label {added}{of} is new")
     if old["schema"] != new["schema"] and was == now:
         paths = sorted({path for path, _, _ in _leaves(old["schema"], new["schema"], "")})
-        yield Change("major", f"the contract's schema changed: {', '.join(paths[:5]) or 'the order of its fields'}")
+        yield Change("major", f"the contract's schema changed: {', '.join(paths[:5])}")
+    spelt = _spelt(before), _spelt(after)
+    if old["schema"] == new["schema"] and None not in spelt and spelt[0] != spelt[1]:
+        yield Change("major", "the contract's fields stand in another order")
     if old["input_template"] != new["input_template"]:
         yield Change("major", f"input_template {_pair(old['input_template'], new['input_template'])}")
+
+
+def _spelt(whole: Mapping[str, Any]) -> str | None:
+    """The schema in its own order, which is that of an answer's fields; None of a manifest that holds it sorted."""
+    schema = whole["config"]["output_format"]["schema"]
+    return schema if isinstance(schema, str) else None
 
 
 def _labels(schema: Any, path: str = "") -> dict[str, set[str]]:

@@ -14,12 +14,15 @@ FOLDER = "releases"
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a command has to name. version: as registries of models write it, v2 of booking-slots-v2."""
+    """What a command has to name. version: as registries of models write it, v2 of booking-slots-v2. schema: as JSON,
+    its fields in the order in which the model writes them.
+    """
 
     release: str
     task: str
     version: str
     contract: Mapping[str, Any]
+    schema: str | None
 
     @property
     def folder(self) -> str:
@@ -29,7 +32,8 @@ class Parcel:
 def parcel(manifest: Mapping[str, Any]) -> Parcel:
     name, task = str(manifest["release"]), str(manifest["task"])
     version = name.removeprefix(task).lstrip("-@_.").replace("@", "-") or name
-    return Parcel(name, task, version, manifest["contract"])
+    schema = manifest["config"]["output_format"]["schema"]  # in `contract` its keys are sorted
+    return Parcel(name, task, version, manifest["contract"], dumps(schema) if isinstance(schema, Mapping) else schema)
 
 
 def commands(target: str, manifest: Mapping[str, Any]) -> list[str]:
@@ -60,7 +64,7 @@ def _local(parcel: Parcel) -> list[list[str]]:
     asked = [f"{field}=..." for field in sorted(placeholders(template))]
     words = ["llama-cli", "-m", f"{parcel.folder}/model.gguf", "--temp", "0", "-st"]
     words += ["-sys", str(contract["system_prompt"])] if contract.get("system_prompt") else []
-    words += ["-j", dumps(contract["schema"])] if contract.get("schema") else []
+    words += ["-j", parcel.schema] if parcel.schema else []
     return [["tunec", "ask", parcel.folder, *asked], [*words, "-p", template]]
 
 
