@@ -9,11 +9,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
 
+from stages import progress
 from stages.answers import Answer, Engine
 from stages.base import Key, Params
 from stages.chat import Prompt, Prompting, user_message
 from stages.contract import Contract
 from stages.engines import llama_cpp, transformers
+from stages.pace import interval
 from stages.rows import Row
 
 LIBRARIES = (*llama_cpp.LIBRARIES, *transformers.LIBRARIES, "jinja2")  # what asking computes with, whichever the engine
@@ -82,16 +84,23 @@ def _with_margins(
 
 @dataclass(frozen=True)
 class Answered:
-    """A system's answers to a split, and how long it took. Loading is not counted: see `loaded_engine`."""
+    """A system's answers to a split, and how long it took. Loading is not counted: see `loaded_engine`.
+
+    moments: seconds from the beginning to each answer, as they came; empty where nothing told of them.
+    """
 
     answers: list[Answer]
     seconds: float
+    moments: tuple[float, ...] = ()
 
     @property
     def speed(self) -> dict[str, float]:
         """A measurement, so it differs from run to run: it is kept apart from everything that decides."""
         seconds, tokens = max(self.seconds, 1e-9), sum(answer.tokens for answer in self.answers)
-        return {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
+        speed = {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
+        if len(self.moments) == len(self.answers) and (found := interval(self.moments)):
+            speed["rows_per_second_low"], speed["rows_per_second_high"] = found
+        return speed
 
 
 def latencies(engine: Engine) -> dict[str, float]:
@@ -109,5 +118,8 @@ def latencies(engine: Engine) -> dict[str, float]:
 
 
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:
-    started = perf_counter()
-    return Answered(list(answers()), perf_counter() - started)
+    """Take them all, and the time. An engine tells of each as it is done, which need not be their order."""
+    started, moments = perf_counter(), list[float]()
+    with progress.overheard(lambda done, total, note: moments.append(perf_counter() - started)):
+        found = list(answers())
+    return Answered(found, perf_counter() - started, tuple(moments))

@@ -4,7 +4,8 @@ does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from stages.diagnostics import Diagnostic
 
@@ -23,6 +24,22 @@ def listen(listener: Listener) -> None:
     """Let `listener(done, total, note)` hear everything that is told from now on."""
     global _listener
     _listener = listener
+
+
+@contextmanager
+def overheard(listener: Listener) -> Iterator[None]:
+    """Let `listener` hear it too while the block runs."""
+    first = _listener
+
+    def both(done: int, total: int | None, note: str) -> None:
+        listener(done, total, note)
+        first(done, total, note)
+
+    listen(both)
+    try:
+        yield
+    finally:
+        listen(first)
 
 
 def tell(done: int, total: int | None = None, note: str = "") -> None:

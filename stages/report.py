@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any
 
+from stages import pace
 from stages.base import Key, Params, Read, Stage, Write
 from stages.flips import read_flips
 from stages.page import page
@@ -131,6 +132,7 @@ def _trials(systems: list[dict[str, Any]], params: ReportParams) -> list[Trial]:
             system["dev"][params.primary],
             system["bytes"],
             system["rows_per_second"],
+            system["pace"],
         )
         for system in systems
         if system["bytes"] is not None and system["dev"]
@@ -174,8 +176,8 @@ def systems(
 ) -> list[dict[str, Any]]:
     """Baselines from weak to strong, then the chosen variant's files from large to small, then the other variants'.
 
-    Each is {name, label, kind, variant, dev, test, ahead, rows_per_second, bytes, chosen}; null where there is none.
-    `ahead` is the chosen file's lead over it on test. `rows_per_second` is measured on dev.
+    Each is {name, label, kind, variant, dev, test, ahead, rows_per_second, pace, bytes, chosen}; null where there is
+    none. `ahead` is the chosen file's lead over it on test. `rows_per_second` and its interval `pace` are of dev.
     """
     tested = _by_name(test["systems"], choice, dev["systems"])
     ahead = _by_name(test["ahead"], choice, dev["systems"])
@@ -187,6 +189,7 @@ def systems(
             "test": tested.get(name),
             "ahead": ahead.get(name),
             "rows_per_second": speeds.get(name, {}).get("rows_per_second"),
+            "pace": pace.told(speeds.get(name, {})),
             "bytes": choice["bytes"].get(name),
             "chosen": name == choice["chosen"],
         }

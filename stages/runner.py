@@ -243,8 +243,7 @@ def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
     """
     import psutil  # not in the thread: a process that ends while a thread of it loads C code can crash
 
-    me = psutil.Process()
-    above = me.parents()[:2]
+    above = psutil.Process().parents()[:2]
 
     def watch() -> None:
         try:
@@ -254,9 +253,16 @@ def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
             pass
         with suppress(Exception):
             first()
-        for child in me.children(recursive=True):
-            with suppress(psutil.Error):
-                child.kill()
-        os._exit(143)
+        end_with_children()
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_children() -> None:
+    """End this process at once, and whatever it started."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    os._exit(143)

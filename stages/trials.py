@@ -16,7 +16,8 @@ _ALIKE = 1.01  # sizes within one part in a hundred are one size: names and note
 @dataclass(frozen=True)
 class Trial:
     """One file of a sweep. values: swept key -> value, its format among them; quality: {value, low, high} of the
-    primary metric on dev; bytes and rows_per_second: None where they are not known.
+    primary metric on dev; bytes and rows_per_second: None where they are not known; pace: the low and the high end of
+    its interval.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Trial:
     quality: Mapping[str, float]
     bytes: int | None
     rows_per_second: float | None
+    pace: tuple[float, float] | None = None
 
 
 def standard_error(figure: Mapping[str, float], confidence: float) -> float:
@@ -116,6 +118,7 @@ def told(trials: Sequence[Trial], confidence: float) -> dict[str, Any]:
             "quality": dict(trial.quality),
             "bytes": trial.bytes,
             "rows_per_second": trial.rows_per_second,
+            "pace": list(trial.pace) if trial.pace else None,
             "pareto": trial.name in ahead,
             "within_noise": trial.name in near,
             "smallest_within_noise": trial.name == modest_one,

@@ -168,7 +168,7 @@ def _parsed_once() -> Iterator[None]:
         """Of plain arrays: a piece of a mapped file takes numpy three times as long."""
 
         def _get(self, *place: Any, **how: Any) -> Any:
-            self.data = self.data.view(numpy.ndarray)
+            self.data: Any = self.data.view(numpy.ndarray)
             return super()._get(*place, **how)
 
     def value(part: Any, types: Any) -> Any:

@@ -108,6 +108,9 @@ def _load(folder: Path) -> None:
     outside, clients = ours.environment, folder / "bin"
     ours.environment = lambda: {**outside(), "PATH": f"{clients}{os.pathsep}{outside()['PATH']}"}
     _scripts["waiting"], ours._WAITING = ours._WAITING, client(folder, "waiting")
+    from tunec.executing import warm
+
+    warm.run = lambda stage: None  # what it would save is saved here, and it would import all of it once more
 
 
 def _serve(link: socket.socket) -> None:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -151,9 +151,13 @@ def started(root: Path, *, merged: bool = False, **environ: str) -> Iterator[Wai
                 process.terminate()
 
 
-def started_build(root: Path) -> AbstractContextManager[Waiting]:
-    """One whose stages write into EVENTS how far they are."""
-    return started(root, merged=True, TUNEC_EVENTS=str((root / EVENTS).resolve()))
+@contextmanager
+def started_build(root: Path) -> Iterator[Waiting]:
+    """One whose stages write into EVENTS how far they are, and find a process that has imported what they need."""
+    from tunec.executing.warm import warm
+
+    with warm() as environ, started(root, merged=True, TUNEC_EVENTS=str((root / EVENTS).resolve()), **environ) as one:
+        yield one
 
 
 def repro(

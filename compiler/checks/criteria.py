@@ -130,23 +130,32 @@ def gate_has_a_split(look: Look) -> Iterator[Found]:
 
 @check("T124")
 def baseline_is_known(look: Look) -> Iterator[Found]:
-    """A baseline that tunec does not have, or options that it does not take.
+    """A baseline that tunec does not have.
 
-    See docs/task-yaml.md, baselines.
+    docs/task-yaml.md, baselines, lists those that it has; a rule of your own is `rule: "python:rules.py:find"`.
     """
     known = members("stages.baselines", "BASELINE", Baseline)
-    for name, options in look.task.baselines.items():
-        at = f"baselines.{name}"
+    for name in look.task.baselines:
         if name not in known:
             note = f"baselines: {', '.join(known)}"
             help = did_you_mean(name, list(known)) or "remove it"
-            yield Found(f"unknown baseline `{name}`", at, help, note, key=True)
-        elif (
-            options is not False
-            and not _meant_as_a_switch(options)
-            and (refused := known[name].allowed(options, look.fields))
-        ):
-            yield Found(f"baseline `{name}`: {refused}", at, "see docs/task-yaml.md, baselines", key=True)
+            yield Found(f"unknown baseline `{name}`", f"baselines.{name}", help, note, key=True)
+
+
+@check("T165")
+def baseline_takes_its_options(look: Look) -> Iterator[Found]:
+    """A baseline is given options that it does not take, or not those that it needs.
+
+    `true` runs a baseline as it is, `false` leaves it out, and a mapping holds its options: docs/task-yaml.md,
+    baselines, lists them.
+    """
+    known = members("stages.baselines", "BASELINE", Baseline)
+    for name, options in look.task.baselines.items():
+        if name not in known or options is False or _meant_as_a_switch(options):
+            continue
+        if refused := known[name].allowed(options, look.fields):
+            help = "see docs/task-yaml.md, baselines"
+            yield Found(f"baseline `{name}`: {refused}", f"baselines.{name}", help, key=True)
 
 
 @check("T018")

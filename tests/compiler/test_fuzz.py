@@ -75,7 +75,7 @@ def test_a_template_that_would_stop_the_compiler_is_refused(template: str) -> No
 )
 def test_a_pattern_that_would_stop_the_compiler_is_refused(pattern: str) -> None:
     for spoilt, code in (
-        ({"baselines": {"rule": {"people": pattern}}}, "T124"),
+        ({"baselines": {"rule": {"people": pattern}}}, "T165"),
         ({"output_format": {"type": "json", "schema": {"people": {"type": "string", "pattern": pattern}}}}, "T110"),
         ({"output_format": {"type": "json", "schema": {"type": "object", "patternProperties": {pattern: {}}}}}, "T110"),
     ):

@@ -1,4 +1,4 @@
-"""A worker's YAML is DVC's own: the same data out of the same text, and the same data again out of what it writes."""
+"""A worker's YAML is DVC's own: what it writes is the same data to DVC, and who asks cannot change what it knows."""
 
 from __future__ import annotations
 
@@ -52,32 +52,10 @@ def same(left: Any, right: Any) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(TEXTS, DATA, min_size=1, max_size=4))
-def test_what_dvc_writes_is_read_as_dvc_reads_it(data: dict[str, Any]) -> None:
-    out = io.StringIO()
-    _yaml._dump(data, out)
-    text = out.getvalue()
-    try:
-        theirs = _yaml.parse_yaml(text, "dvc.lock")
-    except _yaml.YAMLFileCorruptedError:
-        return  # what DVC itself cannot read again, such as a lone surrogate
-    assert same(worker.parse(text, "dvc.lock"), theirs)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.dictionaries(TEXTS, DATA, min_size=1, max_size=4))
 def test_what_a_worker_writes_is_read_by_dvc(data: dict[str, Any]) -> None:
     out = io.StringIO()
     worker.dump(data, out)
     assert same(_yaml.parse_yaml(out.getvalue(), "dvc.lock"), data)
-
-
-@pytest.mark.parametrize("word", WORDS)
-def test_a_bare_word_is_what_it_is_to_dvc(word: str) -> None:
-    flow = (
-        f"c: [{word}]\n" if ":" not in word else ""
-    )  # libyaml takes no colon in a plain word there, DVC with it neither
-    text = f"a: {word}\nb:\n- {word}\n{flow}" if word else "a:\n"
-    assert same(worker.parse(text, "x"), _yaml.parse_yaml(text, "x"))
 
 
 def test_what_is_broken_is_left_to_dvc_to_tell() -> None:

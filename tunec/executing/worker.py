@@ -2,11 +2,10 @@
 
     python -P worker.py FD        FD: a socket; in comes [command, environment] as a line of JSON, out the exit code
 
-DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, with a YAML library in pure Python, and checks all
-of each against its schema: of a sweep with 70 stages that is 2 s of a processor for each of them, most of it while all
-other stages wait for the lock. So here a text is parsed by libyaml, with that library's own rules of what a word means
-(YAML 1.2), and checked, both once; dvc.lock is written in the same way, and `tidy` at the end of a build writes it as
-DVC does.
+DVC parses dvc.yaml, params.yaml and dvc.lock a dozen times a stage, and checks all of each against its schema: of a
+sweep with 70 stages that is most of a second of a processor for each of them, while all other stages wait for the lock.
+So here a text is parsed and checked once. DVC writes dvc.lock by a library in pure Python; here libyaml does, and
+`tidy` at the end of a build writes it as DVC does.
 """
 
 from __future__ import annotations
@@ -159,14 +158,9 @@ def parse(text: str, path: str, typ: str = "safe") -> Any:
 
 
 def _parsed(text: str, path: str) -> Any:
-    """Not to be changed. What libyaml does not take is left to DVC's own, which says why."""
-    import yaml
-
+    """Not to be changed."""
     if text not in _known:
-        try:
-            found = yaml.load(text, Loader=_loader()) or {}  # noqa: S506 - a safe loader with other rules for words
-        except (yaml.YAMLError, ValueError):
-            return _slow_parse(text, path)
+        found = _slow_parse(text, path)
         _drop_oldest(_known)
         _known[text] = found
     _known[text] = _known.pop(text)  # the newest now
@@ -192,28 +186,6 @@ def _plain(data: Any) -> Any:
     return [_plain(value) for value in data] if isinstance(data, list | tuple) else data
 
 
-def _loader() -> Any:
-    """libyaml's safe loader, by the rules of YAML 1.2 that ruamel.yaml goes by: `no` and `3:30` are texts, 1e-3 is a
-    number.
-    """
-    global _LOADER
-    if _LOADER is None:
-        import yaml
-
-        class Loader(yaml.CSafeLoader):
-            yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - as the library has it
-
-        for tag, expression, first in _words():
-            Loader.add_implicit_resolver(tag, expression, first)
-        Loader.add_constructor("tag:yaml.org,2002:int", _int)
-        Loader.add_constructor("tag:yaml.org,2002:float", _float)
-        _LOADER = Loader
-    return _LOADER
-
-
-_LOADER: Any = None
-
-
 def _words() -> Iterator[tuple[str, Any, Any]]:
     """(tag, expression, first characters) of the bare words that are no texts, in YAML 1.2."""
     from ruamel.yaml import resolver
@@ -221,20 +193,6 @@ def _words() -> Iterator[tuple[str, Any, Any]]:
     for versions, tag, expression, first in resolver.implicit_resolvers:
         if (1, 2) in versions:
             yield str(tag), expression, first
-
-
-def _int(loader: Any, node: Any) -> int:
-    text = re.sub("_", "", loader.construct_scalar(node))
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
-    for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
-        if digits.startswith(prefix):
-            return sign * int(digits[2:], base)
-    return sign * int(digits)
-
-
-def _float(loader: Any, node: Any) -> float:
-    text = loader.construct_scalar(node).replace("_", "").lower()
-    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
 
 def _dumper() -> Any:

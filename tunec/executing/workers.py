@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from tunec import dvc
 from tunec.dvc import Event
+from tunec.executing.warm import warm
 
 LOGS = Path("build", "logs")
 _WORKER = Path(__file__).with_name("worker.py")
@@ -92,14 +93,22 @@ def pool(
     """Each call starts a worker; they end with the block, and what they run with them. options: of `dvc repro`."""
     (root / LOGS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(_worker(root, hear, options))
+        environ = stack.enter_context(warm())
+        yield lambda: stack.enter_context(_worker(root, hear, options, environ))
 
 
 @contextmanager
-def _worker(root: Path, hear: Callable[[Event, str], None], options: tuple[str, ...]) -> Iterator[Worker]:
+def _worker(
+    root: Path, hear: Callable[[Event, str], None], options: tuple[str, ...], environ: Mapping[str, str]
+) -> Iterator[Worker]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        env = {**dvc.environment(), "PYTHONUNBUFFERED": "1", "TUNEC_EVENTS": str((root / dvc.EVENTS).resolve())}
+        env = {
+            **dvc.environment(),
+            "PYTHONUNBUFFERED": "1",
+            "TUNEC_EVENTS": str((root / dvc.EVENTS).resolve()),
+            **environ,
+        }
         process = subprocess.Popen(
             [sys.executable, "-P", str(_WORKER.resolve()), str(theirs.fileno())],
             cwd=root,

@@ -14,6 +14,7 @@ from typing import Any
 from compiler import Compiled
 from compiler.plan import Instance, Plan
 from compiler.sweep import FORMATS
+from stages import pace
 from stages.base import READ
 from stages.rows import read_json, read_rows
 from stages.trials import Trial
@@ -92,9 +93,17 @@ def _figures(root: Path, plan: Plan, built: Built, predictions: Mapping[str, str
 
 def _trial(root: Path, one: Instance, point: Mapping[str, Any], figure: Mapping[str, float]) -> Trial:
     file = root / str(one.inputs["gguf"])
-    speed = read_json(root / one.outputs["speed"])["rows_per_second"]
+    speed = read_json(root / one.outputs["speed"])
     values = {**point, FORMATS: one.at.candidate}
-    return Trial(_label(one), str(one.at.variant), values, figure, file.stat().st_size, speed)
+    return Trial(
+        _label(one),
+        str(one.at.variant),
+        values,
+        figure,
+        file.stat().st_size,
+        speed["rows_per_second"],
+        pace.told(speed),
+    )
 
 
 def _label(one: Instance) -> str:

@@ -114,12 +114,16 @@ def table(of: Shown) -> Table:
             *(shown.value(trial["values"].get(key)) for key in keys),
             f"{figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]",
             ("*" if trial["smallest_within_noise"] else " ") + ("+" if trial["pareto"] else ""),
-            "" if speed is None else f"{speed:.1f}",
+            "" if speed is None else f"{speed:.1f}{_ends(trial['pace'])}",
             "" if size is None else f"{size / 1e6:.1f}",
             style="bold" if trial["smallest_within_noise"] else None,
         )
     found.caption = "* the smallest within noise of the best. + no other is better, smaller and faster."
     return found
+
+
+def _ends(pace: Sequence[float] | None) -> str:
+    return f" [{pace[0]:.1f}, {pace[1]:.1f}]" if pace else ""
 
 
 def whole(of: Table, console: Any) -> int:
@@ -157,7 +161,13 @@ def write_parquet(of: Shown, file: Path) -> None:
 def _flat(trial: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     quality = {f"quality_{name}": trial["quality"][name] for name in ("value", "low", "high")}
     named = ("name", "variant", "bytes", "rows_per_second", "pareto", "within_noise", "smallest_within_noise")
-    return {**{name: trial[name] for name in named}, **quality, **{key: trial["values"].get(key) for key in keys}}
+    pace = dict(zip(("rows_per_second_low", "rows_per_second_high"), trial["pace"] or (None, None), strict=True))
+    return {
+        **{name: trial[name] for name in named},
+        **quality,
+        **pace,
+        **{key: trial["values"].get(key) for key in keys},
+    }
 
 
 def _column(values: list[Any]) -> list[Any]:
