@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import lru_cache, reduce
 
 from compiler import executions, quantizing
@@ -82,6 +81,8 @@ def model_slug(written: str) -> str:
 
 
 def did_you_mean(wrong: str, known: list[str]) -> str | None:
+    from difflib import get_close_matches  # a task without a mistake does not wait for it
+
     by_words = {_sorted_words(name): name for name in known}
     close = get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)
     close = close or [by_words[words] for words in get_close_matches(_sorted_words(wrong.lower()), list(by_words), n=1)]

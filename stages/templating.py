@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 from stages.diagnostics import fail
-from stages.rows import dumps
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 FILTERS = frozenset({"default", "first", "join", "last", "length", "lower", "title", "tojson", "trim", "upper"})
@@ -147,6 +146,8 @@ def _join(env: Any, parts: Iterable[Any], d: Any = "", attribute: Any = None) ->
 def _environment() -> Any:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from stages.rows import dumps
 
     env = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, finalize=lambda value: value if isinstance(value, str) else dumps(value)
