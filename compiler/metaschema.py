@@ -102,8 +102,7 @@ def words() -> frozenset[str]:
     return _SCHEMA | _NAMED | set(_LISTED) | set(_RULES) | set(_SAID.split())
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(NamedTuple):
     """What a word may hold. words: the same for a person."""
 
     holds: Callable[[Any], bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -43,6 +44,24 @@ class Section(BaseModel):
 
 
 _building: list[type[Section]] = []
+
+
+class Later:
+    """A section whose module is imported when a task writes it: reading its classes takes as long as checking it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    @property
+    def section(self) -> type[Section]:
+        found: type[Section] = getattr(import_module(self.module), self.name)
+        return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validated)
+
+    def _validated(self, value: Any) -> Section:
+        return self.section._validated(value)
 
 
 def unwritten(section: type[Section]) -> Any:

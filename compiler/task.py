@@ -6,17 +6,22 @@ A key without a default here gets its value from a preset in conf/ or must be wr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
-from compiler.costs import Cost
 from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
-from compiler.generating import Generate
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
-from compiler.section import Licence, Section, unit, unwritten
+from compiler.section import Later, Licence, Section, unit, unwritten
 from compiler.sources import Data, Splits
+
+if TYPE_CHECKING:
+    from compiler.costs import Cost
+    from compiler.generating import Generate
+else:
+    Cost = Annotated[Any, Later("compiler.costs", "Cost")]
+    Generate = Annotated[Any, Later("compiler.generating", "Generate")]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -253,6 +258,8 @@ def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def sections(annotation: Any) -> list[type[BaseModel]]:
     """The section classes that a type is made of."""
+    if isinstance(annotation, Later):
+        return [annotation.section]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for part in get_args(annotation) for found in sections(part)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import NamedTuple, Protocol
 
 MOST_OPEN = 4  # parts of a path that hold `*`
@@ -51,31 +49,6 @@ class Workspace(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Memory:
-    """A workspace that exists in memory only, for tests and for `--dry-run` of things not on disk."""
-
-    files: frozenset[str] = frozenset()
-    groups: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
-    peeks: Mapping[str, Peek] = field(default_factory=dict)
-    counted: Mapping[str, int] | None = None
-
-    def glob(self, pattern: str) -> list[str]:
-        return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
-
-    def escapes(self, path: str) -> bool:
-        return False
-
-    def peek(self, file: str, format: str) -> Peek | None:
-        return self.peeks.get(file)
-
-    def labels(self) -> Mapping[str, int] | None:
-        return self.counted
-
-    def presets(self, group: str) -> list[Mapping[str, Preset]]:
-        return [self.groups.get(group, {})]
-
-
 def literal(pattern: str) -> str:
     """A pattern in which `*` alone is special: `rows[1].jsonl` is a file's name, and `**` is no more than `*`."""
     return re.sub(r"[?[]", lambda found: f"[{found[0]}]", re.sub(r"\*+", "*", pattern))
@@ -84,7 +57,3 @@ def literal(pattern: str) -> str:
 def too_wild(pattern: str) -> bool:
     """Whether a pattern leaves so many folders open that looking could go on and on, where links lead back."""
     return sum("*" in part for part in pattern.split("/")) > MOST_OPEN
-
-
-def _matches(path: list[str], pattern: list[str]) -> bool:
-    return len(path) == len(pattern) and all(map(fnmatchcase, path, pattern))

@@ -9,9 +9,10 @@ from typing import Any
 
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
-from compiler.workspace import Memory, Peek, Preset
+from compiler.workspace import Peek, Preset
 from stages.diagnostics import Diagnostic, Span
 from stages.wording import render
+from tests.in_memory import Memory
 
 ROOT = Path(__file__).parent.parent
 ROWS = "data/raw/rows.jsonl"

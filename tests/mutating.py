@@ -21,11 +21,12 @@ from pydantic import BaseModel
 
 from compiler import compile_task
 from compiler.parse import ParseError, parse
-from compiler.task import Task
-from compiler.workspace import Memory, Peek, Preset
+from compiler.task import Task, sections
+from compiler.workspace import Peek, Preset
 from stages.diagnostics import Diagnostic, UserError
 from stages.wording import render
 from tests.compiling import ROOT, ROWS, shipped
+from tests.in_memory import Memory
 
 GOLDEN = ROOT / "tests" / "compiler"
 NAMED = [name for file in GOLDEN.glob("accepts/*/files.txt") for name in file.read_text(encoding="utf-8").splitlines()]
@@ -153,14 +154,8 @@ def _keys(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, found in section.model_fields.items():
         path = prefix + (found.alias or name)
         yield path, found
-        for inner in _sections(found.annotation):
+        for inner in sections(found.annotation):
             yield from _keys(inner, f"{path}.")
-
-
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in get_args(annotation) for found in _sections(part)]
 
 
 def likely(info: Any, chance: random.Random) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from compiler.section import Section
+from compiler.section import Later, Section
 from compiler.task import Task
 from stages.catalog import QUANTIZATIONS, Baseline, Gate, Metric, members
 from stages.facts import methods
@@ -85,7 +85,8 @@ class _Following(GenerateJsonSchema):
     def generate_inner(self, schema: Any) -> Any:
         if schema["type"] != "function-plain":
             return super().generate_inner(schema)
-        section: type[Section] = schema["function"]["function"].__self__
+        owner: type[Section] | Later = schema["function"]["function"].__self__
+        section = owner.section if isinstance(owner, Later) else owner
         section.model_rebuild()
         return super().generate_inner(section.__pydantic_core_schema__)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from compiler.checks._check import CHOOSE, Found, Look, check
 from compiler.costing import GATE, LABOUR, OWN
-from compiler.costs import Cost
 from compiler.prices import names, price_list
 from compiler.resolve import did_you_mean
+
+if TYPE_CHECKING:
+    from compiler.costs import Cost
 
 # The key -> the prices of which its list needs one whole group.
 _NEEDED = {

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
-from stages.rows import dumps
 
 if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than its name and range
     from stages.judging import Judged
@@ -32,6 +31,8 @@ def slots(output: Any) -> Counter[tuple[str, str]]:
     """{"time": "7pm", "people": ["2", "3"]} -> one pair a value; anything but an object has none."""
     if not isinstance(output, dict):
         return Counter()
+    from stages.rows import dumps
+
     many = ((name, item) for name, value in output.items() for item in (value if isinstance(value, list) else [value]))
     return Counter((name, item if isinstance(item, str) else dumps(item)) for name, item in many)
 

@@ -14,8 +14,9 @@ import pytest
 
 from compiler import compile_task
 from compiler.parse import ParseError
-from compiler.workspace import Memory, Peek, Preset
+from compiler.workspace import Peek, Preset
 from tests.compiling import MINIMAL, ROOT, ROWS, compiled, shipped, shown, told
+from tests.in_memory import Memory
 from tunec.compiling import files
 from tunec.peeking import peek
 from tunec.workspace import Disk

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from compiler.execution import Execution
-from compiler.task import Task
+from compiler.task import Task, sections
 from stages.runner import REPORT_TO
 from tests.compiling import ROWS, compiled, refused
 from tests.releasing.conftest import made, small  # noqa: F401 - fixtures
@@ -261,20 +259,11 @@ def leaves(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[
     """Every key that holds no section, dotted, with its type."""
     for name, field in section.model_fields.items():
         path = prefix + (field.alias or name)
-        inner = [part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        inner = sections(field.annotation)
         if inner:
             yield from leaves(inner[0], f"{path}.")
         else:
             yield path, field.annotation
-
-
-def parts(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation is made of."""
-    if isinstance(annotation, types.GenericAlias | types.UnionType) or typing.get_origin(annotation):
-        for argument in typing.get_args(annotation):
-            yield from parts(argument)
-    else:
-        yield annotation
 
 
 def with_value(task: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -350,7 +339,7 @@ def test_every_key_says_what_it_means() -> None:
 def described(section: type[BaseModel] = Task, prefix: str = "") -> Iterator[tuple[str, str | None]]:
     for name, field in section.model_fields.items():
         path = prefix + (field.alias or name)
-        inner = [part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        inner = sections(field.annotation)
         yield path, field.description or (inner[0].__doc__ if inner else None)
         for model in inner:
             yield from described(model, f"{path}.")

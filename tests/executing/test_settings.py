@@ -9,9 +9,10 @@ import yaml
 
 from compiler.execution import READS, Execution, minutes
 from compiler.parse import ParseError
-from compiler.workspace import Memory, Preset
+from compiler.workspace import Preset
 from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, compile_task, compiled, refused, shipped, told
+from tests.in_memory import Memory
 from tunec.dvc import GUARD_FILE
 from tunec.executing import settings
 from tunec.executing.base import Slots
