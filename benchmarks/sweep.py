@@ -83,7 +83,7 @@ def no_op(folder: Path) -> bool:
     """A union of some 200 stages in which nothing is to be done, asked for as a build and through Hydra."""
     workspace = fresh(folder)
     block = f"sweep={{training.lora.r: {list(range(1, 25))}, quantization: [q8_0, q4_k_m]}}"
-    build = ("build", "report", block, "-j", "2")  # with a target, for stand-ins write no table to end with
+    build = ("build", "report", "package", block, "-j", "2")  # with targets, for stand-ins write no table to end with
     workspace.run("tunec", *build)
     figure("wide_union", len(counted(workspace)), "stages", None)
     sweep = ("sweep", "-m", "training.lora.r=range(1,25)", "quantization=q8_0,q4_k_m", "-j", "2")

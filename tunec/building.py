@@ -30,6 +30,7 @@ from tunec.start import show
 ALONE = Path("build", "logs", "build.lock")
 _KILLED = re.compile(r"exited with (137|-9)\b")
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
+_WIDE = 100  # columns of a terminal
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
 
 
@@ -108,7 +109,9 @@ class Display:
 
     def line(self, line: Line) -> Text:
         seconds = line.seconds if line.seconds is not None else time.monotonic() - line.started
-        text = Text(f"{_MARKS[line.state]} ", style=_COLOURS[line.state]).append(f"{line.name:<44}", style="default")
+        narrow = self.console.is_terminal and self.console.width < _WIDE  # then the note needs the room
+        text = Text(f"{_MARKS[line.state]} ", _COLOURS[line.state], no_wrap=True, overflow="ellipsis")
+        text.append(f"{line.name:<{32 if narrow else 44}}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
 

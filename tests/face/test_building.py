@@ -51,6 +51,18 @@ def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
     assert display.lines["train"].note == "3/4  half way"
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_how_far_a_stage_is_on_one_line(tmp_path: Path, width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, color_system=None)
+    display, name = building.Display(console, tmp_path / "events.jsonl"), "train-smollm2-135m-r16"
+    display.hear("running", name)
+    display.lines[name].note = "120/754  loss 0.1234"
+    console.print(display)
+    [line] = out.getvalue().splitlines()
+    assert line.startswith(f"▸ {name} ") and line.rstrip().endswith(" s  120/754  loss 0.1234")
+
+
 @pytest.mark.parametrize(
     ("said", "code"),
     [
