@@ -47,7 +47,11 @@ _building: list[type[Section]] = []
 
 
 class Later:
-    """A section whose module is imported when a task writes it: reading its classes takes as long as checking it."""
+    """A section whose module is imported when a task writes it: reading its classes takes as long as checking it.
+
+    For the type of a field that may be None: `Annotated[Any, Later(...)] | None`. Alone, pydantic would take it out of
+    the annotation, by which `sections` finds it.
+    """
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name

@@ -22,6 +22,7 @@ def interval(moments: Sequence[float]) -> tuple[float, float] | None:
 
     moments: seconds from the beginning to each answer, in the order in which they came. The rows are cut into eighths,
     and what a row took in each is taken for a sample of what a row takes: so a machine that is busy for a while shows.
+    An engine that finishes many rows at once swings by itself, and its interval is the wider.
     """
     rows = len(moments)
     if rows < 2 * PARTS:

@@ -96,25 +96,22 @@ class Answered:
     @property
     def speed(self) -> dict[str, float]:
         """A measurement, so it differs from run to run: it is kept apart from everything that decides."""
-        seconds, tokens = max(self.seconds, 1e-9), sum(answer.tokens for answer in self.answers)
+        told = bool(self.moments) and len(self.moments) == len(self.answers)  # what comes after them is no answering
+        seconds, tokens = self.moments[-1] if told else self.seconds, sum(answer.tokens for answer in self.answers)
+        seconds = max(seconds, 1e-9)
         speed = {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
-        if len(self.moments) == len(self.answers) and (found := interval(self.moments)):
+        if told and (found := interval(self.moments)):
             speed["rows_per_second_low"], speed["rows_per_second_high"] = found
         return speed
 
 
 def latencies(engine: Engine) -> dict[str, float]:
-    """Seconds an answer took, where they came one at a time: median and 95th percentile; and this process's memory."""
-    import resource
-    import sys
-
+    """Seconds an answer took, where they came one at a time: median and 95th percentile."""
     seconds = sorted(getattr(engine, "seconds", ()))
-    unit = 1 if sys.platform == "darwin" else 1024
-    memory = {"peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)}
     if not seconds:
-        return memory
+        return {}
     p50, p95 = (seconds[min(len(seconds) - 1, int(share * len(seconds)))] for share in (0.5, 0.95))
-    return {"latency_p50": p50, "latency_p95": p95, **memory}
+    return {"latency_p50": p50, "latency_p95": p95}
 
 
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:

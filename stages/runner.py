@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from stages import checkpoints, history, progress
 from stages.base import READ, Stage
 from stages.catalog import members
 from stages.diagnostics import Diagnostic, UserError, fail
+from stages.ending import die_with_parents
 from stages.exhausted import disk_is_full, memory_is_full
 from stages.rows import dumps, read_yaml, sha256
 from stages.wording import render
@@ -65,7 +65,7 @@ def main(name: str, do: Callable[[Work], None] = here) -> int:
     os.environ["TUNEC_RUN"] = name
     if REPORT_TO.is_file():
         os.environ.setdefault("TUNEC_REPORT_TO", ",".join(REPORT_TO.read_text(encoding="utf-8").split()))
-    loading = time.process_time()  # what the start of this process took: no stage ends without it
+    loading = time.process_time()  # what the start of this process took: no stage ends without it (a fork's is short)
     began = time.monotonic()
     try:
         run(name, do)
@@ -230,39 +230,3 @@ def _bug(name: str, tell: Callable[[Mapping[str, Any]], None]) -> int:
     tell({"event": "refused", "diagnostics": [found.plain()]})
     print(render(found), file=sys.stderr)
     return BUG
-
-
-# ---------------------------------------------------------------- ending
-
-
-def die_with_parents(first: Callable[[], object] = lambda: None) -> None:
-    """From now on, end this process and its children when the shell or the `dvc repro` above it is gone.
-
-    kill -9 of a build leaves its stage running, which would then write into a build that nobody waits for.
-    first: what is to be done before, such as telling another machine.
-    """
-    import psutil  # not in the thread: a process that ends while a thread of it loads C code can crash
-
-    above = psutil.Process().parents()[:2]
-
-    def watch() -> None:
-        try:
-            while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in above):
-                time.sleep(1)
-        except psutil.NoSuchProcess:  # gone between the two questions
-            pass
-        with suppress(Exception):
-            first()
-        end_with_children()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def end_with_children() -> None:
-    """End this process at once, and whatever it started."""
-    import psutil
-
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-    os._exit(143)

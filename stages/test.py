@@ -14,6 +14,7 @@ from stages.base_model import of_variant, trainable
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.exported import Seen, compared, seen
+from stages.peaks import watched
 from stages.predicting import LIBRARIES, Decoding, ask, latencies, loaded_engine, timed
 from stages.rows import Row, read_json, read_rows, write_json
 from stages.shapes import APART
@@ -94,10 +95,13 @@ class _Asking:
         self, name: str, weights: Path, adapter: Path | None, decoding: Decoding, out: Path
     ) -> Mapping[str, Any]:
         """Write the answers; gives how quick they came."""
+        memory = watched() if self.params.latency else lambda: None
         with loaded_engine(weights, adapter) as engine:
             self.seen[name] = seen(engine, self.rows, self.params.prompting, self.params.contract)
             answered = timed(lambda: self._ask(engine, decoding))
             slow = latencies(engine) if self.params.latency else {}
+            if (peak := memory()) is not None:
+                slow["peak_memory_bytes"] = float(peak)
         write_answers(out, answered.answers)
         return answered.speed | slow
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt
 from stages.diagnostics import UserError, fail
-from stages.gguf_header import STRING
 
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of a path on this machine
 Device = Literal["cpu", "cuda"]
@@ -33,7 +31,7 @@ def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantiz
 
     _quiet()
     folder, how = _place(located)
-    with _parsed_once(), _readable(located.path):
+    with _readable(located):
         tokenizer = _tokenizer(located)
         safe: dict[str, Any] = {} if located.gguf else {"use_safetensors": True}
         if quantization is not None:
@@ -47,7 +45,7 @@ def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantiz
 def tokenizer_of(located: Located) -> Any:
     """The tokenizer alone, without the weights. Raises as `load` does."""
     _quiet()
-    with _parsed_once(), _readable(located.path):
+    with _readable(located):
         return _tokenizer(located)
 
 
@@ -112,17 +110,20 @@ def dtype_of(device: Device) -> Any:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(located: Located) -> Iterator[None]:
     """What goes wrong inside is the files' fault, or that of a transformers that is too old for them: T336."""
+    from stages.gguf_parsing import parsed_once
+
     try:
-        yield
+        with parsed_once() if located.gguf else nullcontext():
+            yield
     except (UserError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         help = "bring a whole transformers folder with .safetensors weights, or a GGUF, of a model transformers knows"
-        raise fail("T336", f"the base model cannot be loaded: {_reason(error, path)}", help=help) from error
+        raise fail("T336", f"the base model cannot be loaded: {_reason(error, located.path)}", help=help) from error
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -154,36 +155,6 @@ def _as_if_from_a_folder(model: Any) -> Any:
     fresh.tie_weights()
     fresh.generation_config = model.generation_config
     return fresh
-
-
-@contextmanager
-def _parsed_once() -> Iterator[None]:
-    """transformers parses a GGUF's header, vocabulary and all, for the config, the tokenizer and the weights, and makes
-    the table of tensor names once a module: 15 s for 135M parameters on two cores, 7 s with all that remembered."""
-    import gguf
-    import numpy
-    from transformers import modeling_gguf_pytorch_utils as reading
-
-    class Reader(gguf.GGUFReader):  # type: ignore[misc]
-        """Of plain arrays: a piece of a mapped file takes numpy three times as long."""
-
-        def _get(self, *place: Any, **how: Any) -> Any:
-            self.data: Any = self.data.view(numpy.ndarray)
-            return super()._get(*place, **how)
-
-    def value(part: Any, types: Any) -> Any:
-        if id(part) not in values:  # the reader, which is remembered, holds every part
-            values[id(part)] = part.tobytes().decode() if types[-1:] == [STRING] else parse(part, types)
-        return values[id(part)]
-
-    values: dict[int, Any] = {}
-    reader, names, bar, parse = gguf.GGUFReader, gguf.get_tensor_name_map, reading.tqdm, reading._gguf_parse_value
-    gguf.GGUFReader, gguf.get_tensor_name_map = functools.cache(Reader), functools.cache(names)
-    reading.tqdm, reading._gguf_parse_value = lambda items, **_: items, value  # the bar: no setting turns it off
-    try:
-        yield
-    finally:
-        gguf.GGUFReader, gguf.get_tensor_name_map, reading.tqdm, reading._gguf_parse_value = reader, names, bar, parse
 
 
 def _quiet() -> None:

@@ -242,6 +242,6 @@ def _failed(root: Path) -> UserError:
     if any("No space left on device" in line for line in lines):  # while DVC put something into its cache
         help = "free some space and build again; what is finished stays finished"
         return fail("T380", "the disk is full", notes=notes, help=help)
-    if any("Unable to acquire lock" in line for line in lines):
-        return fail("T406", "another build runs in this workspace", help="wait for it, or stop it")
+    if any(map(dvc.keeps_out, lines)):
+        return dvc.busy()
     return fail("T405", "the build stopped", notes=notes, help=f"{LOG} holds everything that was printed")

@@ -400,6 +400,18 @@ class _InTurn:
         self._last = ""
 
 
+def keeps_out(said: str) -> bool:
+    """Whether DVC says that another process holds a lock."""
+    return "Unable to acquire lock" in said or "is busy, it is being blocked by" in said
+
+
+def busy() -> UserError:
+    from stages.diagnostics import fail
+
+    help = "wait for it, or stop it; leave its locks alone"
+    return fail("T406", "another build or DVC runs in this workspace", help=help)
+
+
 def tell_line(line: str, hear: Callable[[Event, str], None]) -> None:
     """Let `hear` know what a line of DVC's says of a stage, if it says anything."""
     for event, pattern in _LINES:
@@ -418,7 +430,7 @@ def _run(root: Path, *arguments: str) -> str:
 def _failed(command: str, said: str) -> UserError:
     from stages.diagnostics import fail
 
-    if "Unable to acquire lock" in said or "is busy, it is being blocked by" in said:
-        return fail("T406", "a build runs in this workspace", help="wait for it, or stop it; leave its locks alone")
+    if keeps_out(said):
+        return busy()
     notes = tuple(line for line in said.strip().splitlines() if line)[-5:]
     return fail("T403", f"`dvc {command}` failed", notes=notes, help="mend what DVC names above")

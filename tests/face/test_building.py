@@ -68,6 +68,7 @@ def test_a_terminal_shows_how_far_a_stage_is_on_one_line(tmp_path: Path, width: 
     [
         ("ERROR: failed to transfer 'ea' - [Errno 28] No space left on device", "T380"),
         ("ERROR: Unable to acquire lock. Most likely another DVC process is running", "T406"),
+        ("ERROR: '/w/build/data' is busy, it is being blocked by:", "T406"),
         ("ERROR: failed to reproduce 'train': failed to run: tunec run train, exited with -9", "T661"),
         ("ERROR: something else", "T405"),
     ],

@@ -30,6 +30,9 @@ def test_another_order_of_an_answers_fields_is_another_contract() -> None:
     [change] = changes(contract(one), contract(other))
     assert (change.level, change.what) == ("major", "the contract's fields stand in another order")
     assert not changes(contract(one), contract(one))
+    spaced = contract(one)
+    spaced["config"]["output_format"]["schema"] = json.dumps(one, indent=2)
+    assert not changes(contract(one), spaced), "however it is spaced"
     assert not changes(contract(one, as_text=False), contract(other)), "an older manifest holds it sorted"
 
 

@@ -2,13 +2,16 @@ import errno
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stages.base_model import Located
 from stages.chat import Piece, Prompt
 from stages.diagnostics import UserError
+from stages.gguf_parsing import parsed_once
 from stages.weights import _reason, chat_template, encode, load
+from tests.stages.tiny_gguf import tiny_gguf
 from tests.tiny import tiny_model
 
 
@@ -150,6 +153,39 @@ def test_a_folder_that_transformers_cannot_read_is_refused(folder, tmp_path, nam
     broken = shutil.copytree(folder, tmp_path / "broken")
     (broken / name).write_text(text)
     refusal(Located(broken, gguf=False), tmp_path)
+
+
+def read_by_transformers() -> tuple[Any, Any, dict[str, Any]]:
+    """Config, tokenizer and weights of the tiny GGUF, as transformers itself takes them from the file."""
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    found = reading.load_gguf_checkpoint(str(tiny_gguf()), return_tensors=False)
+    return found["config"], found["tokenizer"], {"name": reading.read_field(reader(), "general.name")}
+
+
+def reader() -> Any:
+    import gguf
+
+    return gguf.GGUFReader(tiny_gguf())
+
+
+def test_what_is_parsed_once_is_what_transformers_parses() -> None:
+    theirs = read_by_transformers()
+    with parsed_once():
+        assert reader() is reader()
+        assert read_by_transformers() == theirs == read_by_transformers()
+        ours = [(tensor.name, tensor.data.tobytes()) for tensor in reader().tensors]
+    assert reader() is not reader()
+    assert ours == [(tensor.name, tensor.data.tobytes()) for tensor in reader().tensors]
+
+
+def test_a_transformers_that_names_it_otherwise_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    monkeypatch.delattr(reading, "_gguf_parse_value")
+    with parsed_once():
+        assert not hasattr(reading, "_gguf_parse_value") and reader().fields
+    assert not hasattr(reading, "_gguf_parse_value")
 
 
 def test_a_gguf_that_transformers_cannot_read_is_refused(tmp_path):

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from stages import runner
 from stages.diagnostics import fail
+from stages.ending import die_with_parents
 from tunec.executing import tether
 from tunec.executing.parcel import died
 
@@ -38,6 +38,6 @@ def ended(stage: str, code: int) -> int:
 
 def end_with_parents(cancel: Callable[[], object]) -> None:
     """From now on: when the build above is gone, cancel what it waits for and end. So does a plain `kill`."""
-    runner.die_with_parents(cancel)
+    die_with_parents(cancel)
     with suppress(ValueError):  # only a main thread hears signals
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(tether.STOPPED))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.diagnostics import UserError, fail
-from tunec import sealing
+from tunec import dvc, sealing
 from tunec.dvc import GUARD_STAGE, LOCKS, Event
 from tunec.executing import sizing
 from tunec.executing.base import Slots
@@ -207,5 +207,5 @@ def _last(worker: Worker) -> tuple[str, ...]:
 
 def _stopped(worker: Worker, what: str) -> UserError:
     if worker.was_kept_out:
-        return fail("T406", "another build runs in this workspace", help="wait for it, or stop it")
+        return dvc.busy()
     return fail("T405", "the build stopped", notes=_last(worker), help=f"run `dvc repro {what}` to see more")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from tunec.executing.warm import warm
 
 LOGS = Path("build", "logs")
 _WORKER = Path(__file__).with_name("worker.py")
-_BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 
 @dataclass
@@ -79,7 +77,7 @@ class Worker:
     @property
     def was_kept_out(self) -> bool:
         """Whether the command failed for a lock that another process holds."""
-        return any(_BUSY.search(line) for line in self.said)
+        return any(map(dvc.keeps_out, self.said))
 
     def _heard(self, event: Event, name: str) -> None:
         if event != "failed":  # the exit code says so, whatever the reason

@@ -5,11 +5,13 @@ contract or labels: major · data, base model, recipe, code: minor · everything
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from compiler.versions import Level
+from stages.rows import dumps
 from tunec.changes import told_apart
 from tunec.releasing import bom, provenance
 
@@ -96,7 +98,7 @@ def _contract(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[C
 def _spelt(whole: Mapping[str, Any]) -> str | None:
     """The schema in its own order, which is that of an answer's fields; None of a manifest that holds it sorted."""
     schema = whole["config"]["output_format"]["schema"]
-    return schema if isinstance(schema, str) else None
+    return dumps(json.loads(schema)) if isinstance(schema, str) else None  # however it was spaced
 
 
 def _labels(schema: Any, path: str = "") -> dict[str, set[str]]:
