@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from stages.diagnostics import Diagnostic
+if TYPE_CHECKING:
+    from stages.diagnostics import Diagnostic
 
+EVENTS_TO = "TUNEC_EVENTS"  # names the file that a build reads how far its stages are from
 Listener = Callable[[int, int | None, str], None]
-Heeder = Callable[[Diagnostic], None]
+Heeder = Callable[[Any], None]
 
 
 def _nobody(done: int, total: int | None, note: str) -> None: ...

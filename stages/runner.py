@@ -29,7 +29,6 @@ from stages.wording import render
 
 CHECKPOINTS = Path("build", ".checkpoints")
 REPORT_TO = Path("build", ".report_to")  # who is told of training steps, a name a line
-EVENTS = "TUNEC_EVENTS"  # the file that a build reads how far its stages are from
 USER_ERROR, BUG = 1, 70
 
 
@@ -157,7 +156,7 @@ def _section(file: Path, key: str | None = None) -> dict[str, Any]:
 
 def _events(name: str) -> Callable[[Mapping[str, Any]], None]:
     """Where events go: a build's event file, or lines on standard error for a bare `dvc repro`."""
-    file = os.environ.get(EVENTS)
+    file = os.environ.get(progress.EVENTS_TO)
 
     def to_file(event: Mapping[str, Any]) -> None:
         line = json.dumps({"stage": name, "pid": os.getpid(), **event}, ensure_ascii=False) + "\n"
@@ -174,7 +173,7 @@ def _events(name: str) -> Callable[[Mapping[str, Any]], None]:
 
 def _throttled(tell: progress.Listener) -> progress.Listener:
     """At most one event in a while; the last one of a count always."""
-    pause = 0.2 if os.environ.get(EVENTS) else 10.0
+    pause = 0.2 if os.environ.get(progress.EVENTS_TO) else 10.0
     last = time.monotonic()
 
     def listener(done: int, total: int | None, note: str) -> None:

@@ -148,7 +148,7 @@ def build(
     """Compile, then run what is stale. Ends with the table and the verdict: 0 ship, 2 a gate failed."""
     from contextlib import nullcontext
 
-    from tunec import dvc
+    from tunec import dvc, dvc_store
 
     given = arguments or []
     targets, overrides = [a for a in given if "=" not in a], [a for a in given if "=" in a]
@@ -167,7 +167,7 @@ def build(
         _known_stages(targets, [instance.name for instance in compiled.plan.instances])
         building.report_to(Path(), compiled.task.execution.report_to)
         if pull or push:
-            dvc.require_remote(Path())
+            dvc_store.require_remote(Path())
         side = shared(slots(jobs), compiled.task.execution)
         if waiting:
             any_ran = building.build(waiting, Path(), targets, console, pull=pull)
@@ -177,7 +177,7 @@ def build(
             again, _ = compile_here(Path(), overrides)
             _warn([found for found in again.warnings if found not in compiled.warnings])
     if push:
-        dvc.push(Path())
+        dvc_store.push(Path())
     if targets:
         return
     report = table.read_report(Path())

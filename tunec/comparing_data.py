@@ -12,7 +12,7 @@ from typing import Any
 from stages.diagnostics import fail
 from stages.likeness import digest
 from stages.rows import dumps, read_jsonl
-from tunec import dvc, git
+from tunec import dvc_store, git
 from tunec.releasing.build import ROWS, cache_object, locked
 
 _LISTED = 20  # ids
@@ -98,7 +98,7 @@ def _of_commit(root: Path, name: str) -> Path:
     lock = locked(git.read(repo, commit, "dvc.lock")) if commit else {}
     outs = lock.get("data", {}).get("outs", [])
     md5 = next((str(out["md5"]) for out in outs if out.get("path") == ROWS), None)
-    path = cache_object(dvc.cache(root), md5) if md5 else None
+    path = cache_object(dvc_store.cache(root), md5) if md5 else None
     if path is None or not path.is_file():
         help = f"name a file such as {ROWS}, or a commit whose build lies in DVC's cache (`dvc fetch`)"
         raise fail("T614", f"{name} is no version of the rows", help=help)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stages.progress import EVENTS_TO
 from stages.rows import read_yaml
 
 if TYPE_CHECKING:  # not yet: DVC is to be started before anything takes time to load
@@ -156,8 +157,13 @@ def started_build(root: Path) -> Iterator[Waiting]:
     """One whose stages write into EVENTS how far they are, and find a process that has imported what they need."""
     from tunec.executing.warm import warm
 
-    with warm() as environ, started(root, merged=True, TUNEC_EVENTS=str((root / EVENTS).resolve()), **environ) as one:
+    with warm() as environ, started(root, merged=True, **told_in(root), **environ) as one:
         yield one
+
+
+def told_in(root: Path) -> dict[str, str]:
+    """What a stage's environment says of where it tells how far it is."""
+    return {EVENTS_TO: str((root / EVENTS).resolve())}
 
 
 def repro(
@@ -242,144 +248,10 @@ def guarded(root: Path) -> dict[str, Any]:
         raise fail("T404", f"{GUARD_FILE} is not what task.yaml compiles to", help=help, file=GUARD_FILE) from None
 
 
-def lock(root: Path) -> dict[str, Any]:
-    """What the last run of each stage saw: dvc.lock's stages, or nothing."""
-    import yaml
-
-    try:
-        return dict(read_yaml(root / "dvc.lock")["stages"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return {}
-
-
-def mend_lock(root: Path) -> bool:
-    """Put a dvc.lock aside that DVC would refuse: it does not write it at once, so a kill can leave half of it. What
-    it told is in DVC's run cache as well, from which the next build takes it. Returns whether there was such a one.
-    """
-    broken = [root / name for name in LOCKS if not _is_sound(root / name)]
-    for path in broken:
-        (root / LOG).parent.mkdir(parents=True, exist_ok=True)
-        path.replace(root / LOG.parent / f"{path.relative_to(root).as_posix().replace('/', '-')}.broken")
-    return bool(broken)
-
-
-def _is_sound(path: Path) -> bool:
-    try:
-        return not path.is_file() or _is_whole(read_yaml(path))
-    except (OSError, ValueError, yaml_error()):
-        return False
-
-
-def _is_whole(lock: Any) -> bool:
-    """Whether every stage has a command, every file that it names a path and a hash, and nothing is left empty."""
-    stages = lock.get("stages", {}) if isinstance(lock, dict) else None
-    if not isinstance(stages, dict) or "schema" not in lock:
-        return False
-    entries = [entry for entry in stages.values() if isinstance(entry, dict) and isinstance(entry.get("cmd"), str)]
-    lists = [entry[name] for entry in entries for name in ("deps", "outs") if name in entry]
-    files = [one for listed in lists if isinstance(listed, list) for one in listed]
-    params = [entry["params"] for entry in entries if "params" in entry]
-    return (
-        len(entries) == len(stages)
-        and all(isinstance(listed, list) for listed in lists)
-        and all(isinstance(one, dict) and {"path", "hash", "md5"} <= one.keys() for one in files)
-        and all(value is not None for one in files for value in one.values())
-        and all(isinstance(one, dict) and all(isinstance(of, dict) for of in one.values()) for one in params)
-    )
-
-
 def yaml_error() -> type[Exception]:
     import yaml
 
     return yaml.YAMLError
-
-
-def cache(root: Path) -> Path:
-    """The folder of DVC's cache, which several workspaces may share. Raises T401 or T402 without DVC."""
-    folder, config = _config(root)
-    return Path(config["cache"].get("dir") or folder / "cache").resolve()
-
-
-def remote(root: Path) -> str | None:
-    """The remote that is used when none is named."""
-    name = _config(root)[1]["core"].get("remote")
-    return str(name) if name else None
-
-
-def _config(root: Path) -> tuple[Path, Any]:
-    """The folder .dvc, and DVC's configuration of all levels. Read in this process: one of its own takes a second."""
-    require_workspace(root)
-    from dvc.config import Config
-
-    folders = (folder / ".dvc" for folder in (root.resolve(), *root.resolve().parents))
-    found = next(folder for folder in folders if folder.is_dir())
-    return found, Config(str(found))
-
-
-def require_remote(root: Path) -> None:
-    """Raises T547 where there is no default remote to share results through."""
-    from stages.diagnostics import fail
-
-    if remote(root) is None:
-        help = "`dvc remote add -d NAME URL`: a folder, ssh://, s3://, gs://, azure:// and more"
-        raise fail("T547", "there is no DVC remote to share results through", help=help)
-
-
-def push(root: Path) -> None:
-    """Bring what was built to the default remote, and which inputs it was built from. Raises T547 when that fails."""
-    from stages.diagnostics import fail
-
-    command = [sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache"]
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        notes = tuple(line for line in done.stderr.strip().splitlines() if line)[-3:]
-        help = "mend the remote (`dvc remote list`), then `tunec build --push` again: what is built stays built"
-        raise fail("T547", "what was built could not be pushed", notes=notes, help=help)
-
-
-def bring(root: Path, md5: str, out: Path) -> bool:
-    """Copy an object of the default remote to `out`; whether the remote has it."""
-    with _store(root) as store:
-        if not store.exists(md5):
-            return False
-        store.fs.get(store.oid_to_path(md5), str(out))
-    return True
-
-
-def send(root: Path, objects: Mapping[str, Path]) -> int:
-    """Copy objects, named by their MD5, to the default remote; returns how many it lacked."""
-    from dvc_objects.fs.local import LocalFileSystem
-
-    with _store(root) as store:
-        lacking = {md5: path for md5, path in objects.items() if not store.exists(md5)}
-        for md5, path in lacking.items():
-            store.add(str(path), LocalFileSystem(), md5)
-    return len(lacking)
-
-
-def forget(root: Path, objects: list[str]) -> int:
-    """Remove objects, named by their MD5, from the default remote; returns how many it had."""
-    with _store(root) as store:
-        held = [md5 for md5 in objects if store.exists(md5)]
-        for md5 in held:
-            store.delete(md5)
-    return len(held)
-
-
-@contextmanager
-def _store(root: Path) -> Iterator[Any]:
-    """The default remote, by the hash of what it holds. Raises T403 in DVC's own words when it cannot be reached."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    from stages.diagnostics import fail
-
-    try:
-        with Repo(str(root)) as repo:
-            yield repo.cloud.get_remote_odb(None, "a release", hash_name="md5")
-    except (DvcException, OSError) as error:
-        help = "mend the remote (`dvc remote list`), or `dvc pull` what it takes"
-        raise fail("T403", "DVC's remote cannot be reached", notes=(str(error)[:300],), help=help) from None
 
 
 class _InTurn:

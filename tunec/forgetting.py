@@ -22,7 +22,7 @@ from stages.likeness import said
 from stages.making import Rejected, Source, named, to_row
 from stages.readers import read
 from stages.templating import placeholders
-from tunec import dvc, git
+from tunec import dvc_lock, dvc_store, git
 from tunec.forgotten import Forgotten
 from tunec.leaving_out import Unwritable, without
 from tunec.releasing import shelf
@@ -93,9 +93,9 @@ def _ids(columns: dict[str, Any], source: Source, params: DataParams, wanted: tu
 def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> None:
     after = _after_data(instances)
     found.outputs = sorted({f"build/{name}" for name in after if (root / "build" / name).is_dir()})
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     found.shared = not cache.is_relative_to(root.resolve())
-    lock = dvc.lock(root)
+    lock = dvc_lock.stages(root)
     kept = {md5 for name, stage in lock.items() if name not in after for md5 in _written(stage, cache)}
     repo = _repository(root)
     for release, commit in _releases(repo).items() if repo else ():
@@ -199,7 +199,7 @@ def _remove(root: Path, found: Forgotten) -> None:
     for path in found.objects:
         path.unlink(missing_ok=True)
     if not found.shared:
-        shutil.rmtree(dvc.cache(root) / "runs", ignore_errors=True)
+        shutil.rmtree(dvc_store.cache(root) / "runs", ignore_errors=True)
     _note(root, found)
 
 

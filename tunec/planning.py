@@ -13,7 +13,7 @@ from compiler import Compiled
 from compiler.emit import command, fingerprint_path
 from compiler.plan import BUILD, Instance
 from stages import history
-from tunec import dvc
+from tunec import dvc, dvc_lock
 from tunec.changes import Before, Changes, touched
 from tunec.dvc_cache import Asked, Cache, Hash, hash_now, outputs
 from tunec.guard import fingerprints
@@ -26,7 +26,7 @@ def steps(root: Path, compiled: Compiled, answer: Callable[[], dvc.Status]) -> l
     What a stage reads of one that runs cannot be known before. So it is listed as one that runs, with `after ...` as
     its reason; DVC will leave it alone should its inputs come out as they were.
     """
-    code, locked = fingerprints(compiled), dvc.lock(root)
+    code, locked = fingerprints(compiled), dvc_lock.stages(root)
     past = {instance.name: history.recall(root, instance.name) for instance in compiled.plan.instances}
     return _Look(root, compiled, code, locked, past, answer()).steps()
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from stages.diagnostics import UserError
 from tunec import building, dvc
+from tunec.display import Display
 from tunec.dvc import EVENTS, LOG
 
 
@@ -44,7 +45,7 @@ def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -
 
 def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
-    display = building.Display(Console(file=io.StringIO()), events)
+    display = Display(Console(file=io.StringIO()), events)
     display.hear("running", "train")
     events.write_text('{"stage": "tr{"stage": "x"}\n{"stage": "train", "done": 3, "total": 4, "note": "half way"}\n')
     display.tick()
@@ -55,7 +56,7 @@ def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
 def test_a_terminal_shows_how_far_a_stage_is_on_one_line(tmp_path: Path, width: int) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=width, color_system=None)
-    display, name = building.Display(console, tmp_path / "events.jsonl"), "train-smollm2-135m-r16"
+    display, name = Display(console, tmp_path / "events.jsonl"), "train-smollm2-135m-r16"
     display.hear("running", name)
     display.lines[name].note = "120/754  loss 0.1234"
     console.print(display)

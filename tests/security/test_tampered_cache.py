@@ -14,14 +14,14 @@ from stages.rows import sha256
 from tests.builds.conftest import Workspace, built, workspace  # noqa: F401 - fixtures
 from tests.releasing.conftest import made, small  # noqa: F401 - fixtures
 from tests.releasing.small import Small, flip, status
-from tunec import dvc
+from tunec import dvc, dvc_lock, dvc_store
 from tunec.releasing import build
 
 
 def outputs(root: Path) -> dict[str, Path]:
     """Every output of a build -> its object in the cache."""
-    cache = dvc.cache(root)
-    entries = build.entries(root, dvc.lock(root), cache)
+    cache = dvc_store.cache(root)
+    entries = build.entries(root, dvc_lock.stages(root), cache)
     found = {entry.path: build.cache_object(cache, str(entry.md5)) for entry in entries if entry.written}
     return {path: copy for path, copy in found.items() if copy.stat().st_size}  # an empty file has no byte to flip
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from stages.progress import EVENTS_TO
 from tunec.executing import here
 
 _GRACE = 5.0  # seconds from asking a stage to end to making it
@@ -28,7 +29,7 @@ class Run:
         self.events.parent.mkdir(parents=True, exist_ok=True)
         self.said: queue.Queue[str] = queue.Queue()
         self.offset = 0
-        env = {**os.environ, "TUNEC_EVENTS": str(self.events), "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, EVENTS_TO: str(self.events), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             here.command(stage),
             cwd=place,

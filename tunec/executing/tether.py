@@ -23,11 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from stages.progress import EVENTS_TO
 from tunec.executing import here
 
 BEAT, PATIENCE = 5.0, 90.0  # seconds; a shared folder may show a change late
 UNSEEN, STOPPED = 66, 143  # exit codes of a job: the node does not see this folder; nobody waits any more
-_TAKEN = ("TUNEC_EVENTS", "PYTHONPATH", "PATH")  # of this environment, what the stage there goes by as well
+_TAKEN = (EVENTS_TO, "PYTHONPATH", "PATH")  # of this environment, what the stage there goes by as well
 
 
 @dataclass(frozen=True)

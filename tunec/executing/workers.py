@@ -101,12 +101,7 @@ def _worker(
 ) -> Iterator[Worker]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        env = {
-            **dvc.environment(),
-            "PYTHONUNBUFFERED": "1",
-            "TUNEC_EVENTS": str((root / dvc.EVENTS).resolve()),
-            **environ,
-        }
+        env = {**dvc.environment(), "PYTHONUNBUFFERED": "1", **dvc.told_in(root), **environ}
         process = subprocess.Popen(
             [sys.executable, "-P", str(_WORKER.resolve()), str(theirs.fileno())],
             cwd=root,

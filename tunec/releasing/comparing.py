@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tunec import dvc, git
+from tunec import dvc_store, git
 from tunec.releasing import build, fetching, proposing
 from tunec.releasing.changes import changes, config_changes
 from tunec.releasing.judged import contract, judged
@@ -76,7 +76,7 @@ def words(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def side(repo: git.Repository, root: Path, release: Release) -> Side:
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     files = {path: fetching.file(repo, root, cache, release, path) for path in _WANTED}
     return Side(release.name, proposing.manifest_of(repo, release), files)
 

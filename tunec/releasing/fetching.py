@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.diagnostics import fail
-from tunec import dvc, git
+from tunec import dvc_store, git
 from tunec.releasing import build, digests, journal, making, manifest, proposing, registry
 from tunec.releasing.recording import folder_files, signed
 from tunec.releasing.shelf import Release
@@ -56,7 +56,7 @@ def _sources(
     repo: git.Repository, root: Path, release: Release, whole: dict[str, Any]
 ) -> Iterator[dict[str, tuple[Path | bytes, str]]]:
     """Where each file of the folder can be copied from."""
-    cache, commit = dvc.cache(root), _commit(repo, release)
+    cache, commit = dvc_store.cache(root), _commit(repo, release)
     sealed = git.read(repo, commit, registry.manifest_path(release.name)) or b""
     with tempfile.TemporaryDirectory(prefix=journal.BROUGHT, dir=repo.folder) as brought:
         files = folder_files(root / FOLDER / release.name, whole, sealed)
@@ -76,7 +76,7 @@ def _source(root: Path, release: Release, whole: dict[str, Any], cache: Path, na
         if place.is_file() and digests.facts(place, md5=False).sha256 == whole["files"][name]["sha256"]:
             return place
     out = brought / name.replace("/", "_")
-    if dvc.remote(root) and dvc.bring(root, str(whole["build"][path]["md5"]), out):
+    if dvc_store.remote(root) and dvc_store.bring(root, str(whole["build"][path]["md5"]), out):
         return out
     why = "its files were pruned" if release.pruned else "neither the cache nor a remote holds it"
     help = f"`dvc pull` where it was pushed, or build it again from the tag: `git worktree add ../old {release.name}`"

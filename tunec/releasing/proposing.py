@@ -15,7 +15,7 @@ from compiler.versions import Number
 from stages.diagnostics import fail
 from stages.rows import read_json
 from stages.wording import tame
-from tunec import dvc, git
+from tunec import dvc, dvc_lock, dvc_store, git
 from tunec.compiling import compile_workspace, files
 from tunec.dates import today
 from tunec.guard import recorded_overrides
@@ -73,7 +73,7 @@ def propose(
     task = compiled.task
     on_shelf = shelf.read(repo, parent)
     _fresh(root, compiled)
-    gathered = manifest.gather(root, dvc.lock(root), dvc.cache(root), compiled)
+    gathered = manifest.gather(root, dvc_lock.stages(root), dvc_store.cache(root), compiled)
     licensing.require_none_broken(gathered, "this release")
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunec import dvc, git
+from tunec import dvc_lock, dvc_store, git
 from tunec.dates import today
 from tunec.releasing import build, registry, shelf
 from tunec.releasing.making import Edit, make
@@ -38,12 +38,12 @@ def plan(repo: git.Repository, root: Path, retention: int) -> Prune:
     on_shelf = shelf.read(repo, git.head(repo))
     kept = shelf.kept(on_shelf.releases, retention)
     going = tuple(r for r in on_shelf.releases if r.name not in kept and (not r.pruned or _has_folder(root, r)))
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     gone = tuple(r for r in on_shelf.releases if r.name not in kept)
     tagged = git.tagged(repo)
     objects = _objects(repo, cache, [tagged[release.name] for release in gone if release.name in tagged])
     others = [commit for name, commit in tagged.items() if name not in {release.name for release in gone}]
-    objects -= _of_lock(dvc.lock(root), cache) | _objects(repo, cache, sorted({*others, *git.tips(repo)}))
+    objects -= _of_lock(dvc_lock.stages(root), cache) | _objects(repo, cache, sorted({*others, *git.tips(repo)}))
     sizes = {md5: _size(build.cache_object(cache, md5)) for md5 in sorted(objects)}
     return Prune(going, kept, sizes, cache, not cache.is_relative_to(root.resolve()))
 
@@ -74,7 +74,7 @@ def prune(repo: git.Repository, root: Path, found: Prune) -> int:
         shutil.rmtree(root / FOLDER / release.name, ignore_errors=True)
     if found.shared:
         return 0
-    removed = dvc.forget(root, list(found.objects)) if found.objects and dvc.remote(root) else 0
+    removed = dvc_store.forget(root, list(found.objects)) if found.objects and dvc_store.remote(root) else 0
     for md5 in found.objects:
         build.cache_object(found.cache, md5).unlink(missing_ok=True)
     return removed

@@ -11,7 +11,7 @@ from pathlib import Path
 from compiler.resolve import did_you_mean
 from stages.diagnostics import UserError, fail
 from stages.wording import tame
-from tunec import dvc, git
+from tunec import dvc_store, git
 from tunec.releasing import build, fetching, hub, licensing, proposing, pruning, targets, verifying
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
@@ -72,17 +72,17 @@ def _to_ollama(root: Path, commands: list[list[str]]) -> Iterator[str]:
 
 def _to_remote(repo: git.Repository, root: Path, release: Release) -> Iterator[str]:
     """All that the release was built of, so that anybody who has the tag can bring it. Raises T570 without a remote."""
-    remote = dvc.remote(root)
+    remote = dvc_store.remote(root)
     if remote is None:
         help = "name one: `dvc remote add --default NAME s3://BUCKET/PATH` (or ssh://, gs://, a folder)"
         raise fail("T570", "DVC has no default remote to push to", help=help)
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     objects = pruning.objects_of(repo, cache, release)
     held = {md5: build.cache_object(cache, md5) for md5 in objects}
     missing = [md5 for md5, path in held.items() if not path.is_file()]
     if missing:
         help = "`dvc fetch` brings them from another remote; `tunec verify NAME --rebuild` makes them anew"
         raise fail("T454", f"the cache lacks {len(missing)} files that {release.name} was built of", help=help)
-    sent = dvc.send(root, held)
+    sent = dvc_store.send(root, held)
     yield f"{remote} holds the {len(held)} files of {release.name}; {sent} of them were new to it"
     yield "  git push --follow-tags"

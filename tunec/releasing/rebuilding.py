@@ -18,7 +18,7 @@ from typing import Any
 
 from compiler.plan import BUILD
 from stages.diagnostics import fail
-from tunec import dvc, git
+from tunec import dvc, dvc_store, git
 from tunec.guard import recorded_overrides
 from tunec.releasing import build, digests, manifest, proposing, verifying
 from tunec.releasing.shelf import Release
@@ -58,7 +58,7 @@ def _checkout(repo: git.Repository, commit: str, folder: Path) -> Path:
 
 def _bring_sources(root: Path, place: Path, whole: Mapping[str, Any], release: Release) -> None:
     """What the build read and git does not hold, such as weights: out of DVC's cache or the workspace, by its hash."""
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     for path, entry in whole["build"].items():
         if path.startswith(f"{BUILD}/") or (place / path).is_file():
             continue

@@ -18,7 +18,7 @@ from typing import Any
 
 from stages.diagnostics import Diagnostic, fail
 from stages.rows import read_json
-from tunec import dvc, git
+from tunec import dvc_lock, dvc_store, git
 from tunec.releasing import build, digests, ledger, manifest, registry, signing
 from tunec.releasing.ledger import AGAIN
 from tunec.releasing.shelf import Release
@@ -103,9 +103,9 @@ def release(
 
 def workspace(root: Path) -> Checked:
     """The build that stands here: every output on disk and in DVC's cache, against dvc.lock."""
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     found: list[Held] = []
-    for entry in build.entries(root, dvc.lock(root), cache):
+    for entry in build.entries(root, dvc_lock.stages(root), cache):
         if entry.md5 is not None and entry.written:
             copy = build.cache_object(cache, entry.md5)
             found.append(Held(root / entry.path, entry.path, md5=entry.md5))
@@ -123,9 +123,9 @@ def _one(a: Path, b: Path) -> bool:
 
 def mend(root: Path) -> list[str]:
     """Remove what is damaged, on disk and in DVC's cache, so that the next build brings or makes it anew."""
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     removed = []
-    for entry in build.entries(root, dvc.lock(root), cache):
+    for entry in build.entries(root, dvc_lock.stages(root), cache):
         if entry.md5 is None or not entry.written:
             continue
         for path in (root / entry.path, build.cache_object(cache, entry.md5)):
@@ -183,7 +183,7 @@ def _of_folder(path: Path, whole: Mapping[str, Any], chosen: Release | None = No
 
 def _of_cache(root: Path, whole: Mapping[str, Any], chosen: Release) -> list[Held]:
     """What the release was built of and from, as far as the cache holds it; the user's own files are not in it."""
-    cache = dvc.cache(root)
+    cache = dvc_store.cache(root)
     copies = [(build.cache_object(cache, entry["md5"]), path, entry) for path, entry in sorted(whole["build"].items())]
     return [
         Held(copy, f"the cache's copy of {path}", entry["sha256"], None, entry["bytes"], entry["pieces"])

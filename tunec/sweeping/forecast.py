@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from compiler.plan import Instance
-from tunec import costing, dvc, shown
+from tunec import costing, dvc, dvc_lock, shown
 from tunec.executing.schedule import Task, makespan
 from tunec.executing.sharing import shared
 from tunec.executing.sizing import slots, tasks
@@ -108,7 +108,7 @@ def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
         compiled, _ = compile_here(root, overrides)
         show(compiled.warnings)
         found = {step.name: step for step in steps(root, compiled, dvc.ask_status(waiting))}
-        sizes = dict(_sizes(dvc.lock(root)))
+        sizes = dict(_sizes(dvc_lock.stages(root)))
     work = tasks(root, compiled.plan)
     running = {name: task for name, task in work.items() if found[name].runs}
     kinds = list(_kinds(compiled.plan.instances, found, work, sizes))

@@ -18,13 +18,13 @@ from stages import pace
 from stages.base import READ
 from stages.rows import read_json, read_rows
 from stages.trials import Trial
-from tunec import dvc
+from tunec import dvc_lock
 from tunec.dvc_cache import outputs
 
 
 def measured(root: Path, compiled: Compiled) -> list[Trial]:
     """Every file of every variant that was built and measured as the task says now, in the order of the plan."""
-    built = Built(root, compiled.plan, dvc.lock(root))
+    built = Built(root, compiled.plan, dvc_lock.stages(root))
     points = {variant.slug: variant.point for variant in compiled.variants}
     files = [one for one in compiled.plan.instances if one.stage.name == "predict" and one.at.candidate != "tuned"]
     fresh = {_label(one): one for one in files if built.stands(one.name)}

@@ -1,0 +1,106 @@
+"""What a person sees of a build that runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from stages.diagnostics import Diagnostic, Span
+from tunec import dvc
+
+_MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
+_WIDE = 100  # columns of a terminal
+_COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
+
+
+@dataclass
+class Line:
+    """One stage as it is shown."""
+
+    name: str
+    state: str
+    started: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    note: str = ""
+
+
+class Display:
+    """On a terminal a live line for each stage that runs, and above them a line for each that has ended; elsewhere a
+    line when a stage begins or ends. Stages that did not change are counted, not shown.
+    """
+
+    def __init__(self, console: Console, events: Path) -> None:
+        self.console = console
+        self.events = events
+        self.offset = 0
+        self.lines: dict[str, Line] = {}
+        self.unchanged = 0
+        self.refused: list[Diagnostic] = []
+        self.warned: list[Diagnostic] = []
+
+    def hear(self, event: dvc.Event, name: str) -> None:
+        if name == dvc.GUARD_STAGE and event != "failed":
+            return
+        if event == "unchanged":
+            self.unchanged += 1
+        elif event == "failed":
+            self._end(self.lines.setdefault(name, Line(name, "failed")), "failed")
+        elif event == "done":
+            line = self.lines.get(name)
+            if line and line.seconds is None:
+                self._end(line, "done" if line.state == "running" else line.state)
+        else:
+            self.lines[name] = Line(name, event)
+            if event == "running" and not self.console.is_terminal:
+                self.console.print(f"▸ {name}")
+
+    def tick(self) -> None:
+        """Read what the running stages have told since the last tick."""
+        if not self.events.is_file():
+            return
+        with self.events.open(encoding="utf-8") as told:
+            told.seek(self.offset)
+            for line in told:
+                if line.endswith("\n"):
+                    self.offset += len(line.encode())
+                    self._take(line)
+
+    def __rich__(self) -> RenderableType:
+        return Group(*(self.line(line) for line in self.lines.values() if line.seconds is None))
+
+    def _take(self, told: str) -> None:
+        try:
+            event = json.loads(told)
+        except ValueError:  # half a line of a stage that was killed
+            return
+        line = self.lines.get(event["stage"])
+        if event.get("event") == "refused":
+            self.refused += [_diagnostic(d) for d in event["diagnostics"]]
+        elif event.get("event") == "warned":
+            self.warned += [_diagnostic(d) for d in event["diagnostics"]]
+        elif line and "done" in event:
+            of = f"/{event['total']}" if event["total"] else ""
+            line.note = f"{event['done']}{of}  {event['note']}"
+
+    def _end(self, line: Line, state: str) -> None:
+        line.state, line.seconds = state, time.monotonic() - line.started
+        self.console.print(self.line(line))
+
+    def line(self, line: Line) -> Text:
+        seconds = line.seconds if line.seconds is not None else time.monotonic() - line.started
+        narrow = self.console.is_terminal and self.console.width < _WIDE  # then the note needs the room
+        text = Text(f"{_MARKS[line.state]} ", _COLOURS[line.state], no_wrap=True, overflow="ellipsis")
+        text.append(f"{line.name:<{32 if narrow else 44}}", style="default")
+        text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
+        return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
+
+
+def _diagnostic(told: dict[str, Any]) -> Diagnostic:
+    span = Span(**told["span"]) if told["span"] else None
+    return Diagnostic(**{**told, "span": span, "notes": tuple(told["notes"])})
