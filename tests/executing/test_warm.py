@@ -90,7 +90,7 @@ def address(place: Path) -> Iterator[str]:
         yield environ[warm.ADDRESS]
 
 
-def until(holds: Callable[[], object], seconds: float = 10) -> None:
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -115,23 +115,23 @@ def fork(place: Path) -> psutil.Process:
 def test_a_fork_has_the_streams_the_folder_the_environment_and_the_exit_code_of_a_process(
     place: Path, address: str
 ) -> None:
-    assert ask(place, address, WHO="me", ENDS="3").wait(20) == 3
+    assert ask(place, address, WHO="me", ENDS="3").wait(60) == 3
     assert (place / "out").read_text() == "['tunec', 'run', 'may'] me None 1 said\n"
     assert (place / "err").read_text() == "aside None\n", "what may do without torch does not load it"
-    assert ask(place, address, WHO="you").wait(20) == 0
+    assert ask(place, address, WHO="you").wait(60) == 0
     assert "you None 1 said" in (place / "out").read_text(), "the next one knows nothing of the first"
 
 
 def test_a_stage_that_needs_torch_finds_it_with_the_threads_that_it_was_given(place: Path, address: str) -> None:
-    assert ask(place, address, "needs", OMP_NUM_THREADS="7").wait(20) == 0
+    assert ask(place, address, "needs", OMP_NUM_THREADS="7").wait(60) == 0
     assert (place / "err").read_text() == "aside 7\n"
-    assert ask(place, address, "may").wait(20) == 0
+    assert ask(place, address, "may").wait(60) == 0
     assert (place / "err").read_text() == "aside 0\n", "it is there for the next one"
 
 
 def test_where_an_import_touched_the_gpu_a_stage_imports_for_itself(place: Path, libraries: Path, address: str) -> None:
     (libraries / "torch" / "__init__.py").write_text(f"LOST = True\n{TORCH}")
-    assert ask(place, address, "needs").wait(20) == 77
+    assert ask(place, address, "needs").wait(60) == 77
 
 
 def test_a_fork_ends_with_the_command_that_asked_for_it(place: Path, address: str) -> None:
@@ -146,13 +146,13 @@ def test_a_fork_ends_with_the_command_that_asked_for_it(place: Path, address: st
 def test_a_fork_that_a_signal_ends_is_told_as_a_shell_tells_it(place: Path, address: str, number: int) -> None:
     asked = ask(place, address, SLEEPS="60")
     fork(place).send_signal(number)
-    assert asked.wait(20) == 128 + number
+    assert asked.wait(60) == 128 + number
 
 
 def test_what_a_fork_says_as_it_ends_is_said(place: Path, address: str) -> None:
-    assert ask(place, address, SAYS="for this reason").wait(20) == 1
+    assert ask(place, address, SAYS="for this reason").wait(60) == 1
     assert "for this reason" in (place / "err").read_text()
-    assert ask(place, address).wait(20) == 0, "the warm process is as it was"
+    assert ask(place, address).wait(60) == 0, "the warm process is as it was"
 
 
 def test_ctrl_c_is_the_forks_to_tell_of(place: Path, address: str) -> None:
@@ -160,15 +160,15 @@ def test_ctrl_c_is_the_forks_to_tell_of(place: Path, address: str) -> None:
     process = fork(place)
     for pid in (asked.pid, process.pid):  # as a terminal sends it to all of them
         os.kill(pid, signal.SIGINT)
-    assert asked.wait(20) == 130
+    assert asked.wait(60) == 130
 
 
 def test_a_stage_without_transformers_is_none_of_its(place: Path, address: str) -> None:
-    assert ask(place, address, "without").wait(20) == 77
+    assert ask(place, address, "without").wait(60) == 77
 
 
 def test_where_nobody_is_warm_a_stage_imports_for_itself(place: Path, tmp_path: Path) -> None:
-    assert ask(place, str(tmp_path / "gone")).wait(20) == 77
+    assert ask(place, str(tmp_path / "gone")).wait(60) == 77
 
 
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,4 +209,4 @@ def test_with_a_build_that_was_killed_the_warm_process_ends_and_its_fork(place: 
         build.kill()
     until(lambda: not process.is_running() and not address.parent.exists())
     until(lambda: not worker.is_running())
-    assert asked.wait(20) == warm.KILLED
+    assert asked.wait(60) == warm.KILLED

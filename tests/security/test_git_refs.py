@@ -172,10 +172,11 @@ def test_a_task_of_a_clone_puts_nothing_into_the_commands_that_are_printed() -> 
 
     nasty = "$(touch canary); `x` 'y\" &"
     contract = {"system_prompt": nasty, "schema": {"enum": [nasty]}, "input_template": nasty}
+    config = {"output_format": {"schema": json.dumps(contract["schema"])}}
     import shlex
 
     for target in TARGETS:
-        for line in commands(target, {"release": nasty, "task": nasty, "contract": contract}):
+        for line in commands(target, {"release": nasty, "task": nasty, "contract": contract, "config": config}):
             assert all(word in "".join(shlex.split(line)) for word in ("touch", "canary") if word in line)
             assert shlex.join(shlex.split(line)) == line
 
