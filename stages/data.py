@@ -111,8 +111,9 @@ def _warn(tally: Tally) -> None:
     """Say which rows are not trained on, and why; that a row stands twice needs no word."""
     lost = Counter({found: many for found, many in tally.reasons.items() if found[0] != "duplicates"})
     if lost:
-        message = f"{lost.total():,} of {tally.read.total():,} rows are rejected"
-        help = "`tunec data show` prints them; mend them, or switch the gate off in `data.gates`"
+        message = f"{lost.total():,} of {tally.read.total():,} rows {'is' if lost.total() == 1 else 'are'} rejected"
+        gate = lost.most_common(1)[0][0][0]
+        help = f"`tunec data show {gate}` prints them; mend them, or switch the gate off in `data.gates`"
         warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,6 +14,7 @@ from compiler.plan import Plan
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.runner import REPORT_TO
 from tunec import dvc, dvc_lock, sealing, shown
+from tunec.alone import alone
 from tunec.display import Display
 from tunec.dvc import EVENTS, LOG
 from tunec.executing import side_by_side
@@ -23,7 +22,6 @@ from tunec.executing.base import Slots
 from tunec.executing.sizing import tasks
 from tunec.start import show
 
-ALONE = Path("build", "logs", "build.lock")
 _KILLED = re.compile(r"exited with (137|-9)\b")
 
 
@@ -98,8 +96,7 @@ def _some_failed(ended: side_by_side.Ended) -> Diagnostic:
 def _shown(root: Path, console: Console) -> Iterator[Display]:
     """A display of what the stages in `root` tell while the block runs."""
     dvc.require_workspace(root)
-    (root / LOG).parent.mkdir(parents=True, exist_ok=True)
-    with _alone(root):
+    with alone(root):
         (root / EVENTS).unlink(missing_ok=True)
         if dvc_lock.mend(root):
             console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
@@ -107,25 +104,6 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
         with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
             yield display
             display.tick()
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Raises T406 where another build is on its way: it writes the same logs. The system frees the lock of a process
-    that was killed.
-    """
-    with (root / ALONE).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            who = f"process {pid}" if (pid := lock.read(20).strip()) else "another process"
-            help = "wait for it, or stop it"
-            raise fail("T406", f"a build runs in this workspace already ({who})", help=help) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def _told(display: Display, unchanged: int) -> bool:

@@ -33,6 +33,7 @@ app.add_typer(releases.app)
 app.add_typer(sweeps.app)
 app.add_typer(data_commands.app)
 SHIP, USER_ERROR, GATE_FAILED, STALE, BUG = 0, 1, 2, 3, 70
+_STOPPED = 130  # by Ctrl-C, as a shell says it
 
 TaskFile = Annotated[Path, typer.Argument(help="The task.", show_default="task.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys to set for this compile.")]
@@ -149,10 +150,12 @@ def build(
     from contextlib import nullcontext
 
     from tunec import dvc, dvc_store
+    from tunec.alone import alone
 
     given = arguments or []
     targets, overrides = [a for a in given if "=" not in a], [a for a in given if "=" in a]
-    with dvc.started_build(Path()) if jobs == 1 else nullcontext() as waiting:
+    ours = alone(Path()) if dvc.is_workspace(Path()) else nullcontext()
+    with ours, dvc.started_build(Path()) if jobs == 1 else nullcontext() as waiting:
         from tunec.compiling import compile_here
 
         compiled, _ = compile_here(Path(), overrides)
@@ -334,8 +337,9 @@ def run_command() -> int:
         error.show()
         return USER_ERROR
     except typer.Abort:
-        print("stopped", file=sys.stderr)
-        return 130
+        code = _STOPPED
+    if code == _STOPPED:
+        print("stopped: what is finished stays finished", file=sys.stderr)
     return code if isinstance(code, int) else SHIP
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from compiler import Compiled, compile_task
@@ -9,6 +11,7 @@ from compiler.parse import ParseError
 from compiler.workspace import Workspace
 from stages.diagnostics import UserError, fail
 from tunec import dvc
+from tunec.alone import ALONE, alone
 from tunec.workspace import TASK, Disk, read_task
 
 
@@ -23,9 +26,22 @@ def compile_workspace(
 
 
 def compile_here(root: Path, overrides: list[str]) -> tuple[Compiled, list[str]]:
-    """Compile and write; returns which files changed."""
+    """Compile and write; returns which files changed.
+
+    Raises T406 where a build that another process runs would find its graph written anew.
+    """
     compiled = compile_workspace(root, overrides)
-    return compiled, [name for name, text in files(compiled).items() if write_if_changed(root / name, text)]
+    texts = files(compiled)
+    with alone(root) if (root / ALONE).exists() and _differ(root, texts) else nullcontext():
+        return compiled, [name for name, text in texts.items() if write_if_changed(root / name, text)]
+
+
+def _differ(root: Path, texts: Mapping[str, str]) -> bool:
+    return any(not _is(root / name, text) for name, text in texts.items())
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 def files(compiled: Compiled) -> dict[str, str]:
@@ -38,7 +54,7 @@ def files(compiled: Compiled) -> dict[str, str]:
 
 def write_if_changed(path: Path, text: str) -> bool:
     """Write a compiled file, whole or not at all; an unchanged one is left alone."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if _is(path, text):
         return False
     _folder(path.parent)
     aside = path.with_suffix(path.suffix + ".tmp")

@@ -88,12 +88,12 @@ def require_workspace(root: Path) -> None:
 
     if importlib.util.find_spec("dvc") is None:
         raise fail("T402", "DVC is not installed", help="pip install dvc")
-    if not _is_workspace(root):
+    if not is_workspace(root):
         help = "run `git init && dvc init` here once, or begin with `tunec init DIR`"
         raise fail("T401", "this folder is no DVC workspace", help=help)
 
 
-def _is_workspace(root: Path) -> bool:
+def is_workspace(root: Path) -> bool:
     return any((folder / ".dvc").is_dir() for folder in (root.resolve(), *root.resolve().parents))
 
 
@@ -135,7 +135,7 @@ def started(root: Path, *, merged: bool = False, **environ: str) -> Iterator[Wai
 
     merged: its standard error goes where its output goes.
     """
-    if not _is_workspace(root):
+    if not is_workspace(root):
         yield Waiting(root, None)
         return
     error = subprocess.STDOUT if merged else subprocess.PIPE

@@ -12,10 +12,14 @@ from tunec.dvc import LOCKS, LOG
 
 
 def stages(root: Path) -> dict[str, Any]:
-    """What the last run of each stage saw: dvc.lock's stages, or nothing."""
+    """What the last run of each stage saw, of the stages that dvc.yaml has; nothing where nothing ran. DVC leaves in
+    dvc.lock what stages were once called.
+    """
     try:
-        return dict(read_yaml(root / "dvc.lock")["stages"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        ran = dict(read_yaml(root / "dvc.lock")["stages"])
+        known = read_yaml(root / "dvc.yaml")["stages"] if (root / "dvc.yaml").is_file() else ran
+        return {name: stage for name, stage in ran.items() if name in known}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return {}
 
 

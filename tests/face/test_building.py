@@ -10,7 +10,10 @@ import pytest
 from rich.console import Console
 
 from stages.diagnostics import UserError
+from tests.executing.places import make
 from tunec import building, dvc
+from tunec.alone import ALONE, alone
+from tunec.compiling import compile_here
 from tunec.display import Display
 from tunec.dvc import EVENTS, LOG
 
@@ -23,18 +26,41 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_second_build_is_refused_and_leaves_the_first_one_s_logs(workspace: Path) -> None:
     console = Console(file=io.StringIO())
-    with building._shown(workspace, console):
-        (workspace / EVENTS).write_text('{"stage": "train"}\n', encoding="utf-8")
+    (workspace / ALONE).parent.mkdir(parents=True)
+    (workspace / EVENTS).write_text('{"stage": "train"}\n', encoding="utf-8")
+    with (workspace / ALONE).open("a+") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        first.write("4711")
+        first.flush()
         with pytest.raises(UserError) as refused, building._shown(workspace, console):
             pass
-        assert [found.code for found in refused.value.diagnostics] == ["T406"]
+        [found] = refused.value.diagnostics
+        assert found.code == "T406" and "process 4711" in found.message
         assert (workspace / EVENTS).read_text(encoding="utf-8") == '{"stage": "train"}\n'
     with building._shown(workspace, console):
         pass
 
 
+def test_nothing_is_compiled_beside_a_build_of_another_process(tmp_path: Path) -> None:
+    """Its stages read params.yaml as they begin: what is written meanwhile would be trained, or thrown away."""
+    make(tmp_path)
+    compile_here(tmp_path, [])
+    before = (tmp_path / "params.yaml").read_bytes()
+    lock = tmp_path / ALONE
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(UserError) as refused:
+            compile_here(tmp_path, ["training.epochs=7"])
+        assert [found.code for found in refused.value.diagnostics] == ["T406"]
+        assert (tmp_path / "params.yaml").read_bytes() == before
+        assert compile_here(tmp_path, [])[1] == [], "where nothing would change, there is nothing to wait for"
+    with alone(tmp_path):
+        assert compile_here(tmp_path, ["training.epochs=7"])[1], "the build itself compiles"
+
+
 def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -> None:
-    lock = workspace / building.ALONE
+    lock = workspace / ALONE
     lock.parent.mkdir(parents=True)
     lock.write_text("4711", encoding="utf-8")
     with lock.open() as held:

@@ -187,7 +187,7 @@ def test_a_variant_that_does_not_validate_stops_all_or_is_left_out(workspace: Wo
     assert "T014" in stopped.stderr and "at training.lora.r=0 of the sweep" in stopped.stderr
     assert not counted(workspace)
     told = workspace.run("tunec", *wrong, "--plan", "--skip-invalid")
-    assert "left out: training.lora.r=0" in told.stderr and "1 variants" in told.stdout
+    assert "left out: training.lora.r=0" in told.stderr and "1 variant, 1 file" in told.stdout
 
 
 def test_a_key_that_nobody_knows_is_named(workspace: Workspace) -> None:

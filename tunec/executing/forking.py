@@ -23,7 +23,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 ADDRESS = "TUNEC_WARM"
 BEGUN = b"begun\n"
@@ -48,27 +48,37 @@ class _Fork(NamedTuple):
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # by idle BLAS threads
     folder = Path(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: _leave(folder))
+    threading.Thread(target=_end_with_build, args=[folder], daemon=True).start()
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # by idle BLAS threads
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "making"))
         server.listen()
         (folder / "making").rename(folder / "socket")
         _serve(server)
-    rmtree(folder, ignore_errors=True)  # the build is gone, and may have been killed
 
 
-def _serve(server: socket.socket) -> None:
-    """Until standard input ends, with the build."""
+def _end_with_build(folder: Path) -> None:
+    """Standard input is the build's, which sends nothing: it ends when the build does. Importing does not wait."""
+    while os.read(0, 1):
+        pass
+    _leave(folder)
+
+
+def _leave(folder: Path) -> NoReturn:
+    rmtree(folder, ignore_errors=True)  # a build that was killed left it
+    os._exit(0)
+
+
+def _serve(server: socket.socket) -> NoReturn:
     forks: dict[int, _Fork] = {}  # by the descriptor that can be read when it has ended
     while True:
-        waited: list[Any] = [server, 0, *forks]
+        waited: list[Any] = [server, *forks]
         ready = select.select(waited, [], [])[0]
         for ended in forks.keys() & set(ready):
             _tell(ended, forks.pop(ended))
-        if 0 in ready:
-            return
         if server in ready and (asked := _received(server)):
             if pid := _forked(asked, [server, *(fork.link for fork in forks.values())]):
                 forks[os.pidfd_open(pid)] = _Fork(pid, asked.link)
@@ -148,6 +158,7 @@ def _work(asked: _Asked, parent: int) -> int:
 def _become(asked: _Asked) -> None:
     """Take over the streams, the folder and the environment, as a process has them that DVC started."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number, stream in enumerate(asked.streams[:3]):
         os.dup2(stream, number)
     os.fchdir(asked.streams[3])

@@ -40,7 +40,7 @@ def _bom(whole: Mapping[str, Any]) -> Bom:
 
     from tunec import __version__
 
-    base, data = _base(whole), [*_data(whole)]
+    data = [*_data(whole)]
     model = Component(
         name=str(whole["task"]),
         version=str(whole["version"]),
@@ -49,7 +49,7 @@ def _bom(whole: Mapping[str, Any]) -> Bom:
         description=_goal(whole),
         hashes=_hash(whole["files"]["model.gguf"]["sha256"]),
         licenses=_licence(licensing.licence(whole)),
-        pedigree=Pedigree(ancestors=[base]),
+        pedigree=Pedigree(ancestors=[_base(whole, f"{_MODEL}:{_BASE}")]),
     )
     bom = Bom(
         serial_number=uuid.uuid5(_OURS, f"{whole['release']} {whole['compiled']['dvc.lock']}"),
@@ -64,22 +64,27 @@ def _bom(whole: Mapping[str, Any]) -> Bom:
     return bom
 
 
-def _base(whole: Mapping[str, Any]) -> Component:
-    """The base model. A hash of one file is the component's own; those of several stand as files inside it."""
+def _base(whole: Mapping[str, Any], ref: str = _BASE) -> Component:
+    """The base model. A hash of one file is the component's own; those of several stand as files inside it.
+
+    ref: its name in the bill, in which no other component may have that.
+    """
     from cyclonedx.model.component import Component, ComponentType
 
     made = whole["base_model"]
     model, files = made["model"], made["files"]
     single = files[0]["sha256"] if len(files) == 1 else None
     inside = [
-        Component(name=file["name"], type=ComponentType.FILE, hashes=_hash(file["sha256"]))
+        Component(
+            name=file["name"], type=ComponentType.FILE, bom_ref=f"{ref}:{file['name']}", hashes=_hash(file["sha256"])
+        )
         for file in (files if single is None else ())
     ]
     return Component(
         name=str(model.get("repo") or model["name"]),
         version=str(model["revision"]) if model.get("revision") else None,
         type=ComponentType.MACHINE_LEARNING_MODEL,
-        bom_ref=_BASE,
+        bom_ref=ref,
         hashes=_hash(single),
         licenses=_licence(model.get("license")),
         purl=_purl(model),

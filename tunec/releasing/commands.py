@@ -171,13 +171,18 @@ def verify(what: str | None, *, mend: bool, rebuild: bool, key: Path | None, as_
         print(
             f"{checked.files} files, {checked.bytes / 1e6:.1f} MB: "
             + ("all as written" if checked.whole else "damaged")
+            + (f"; {checked.absent} more are not here to be looked at" if checked.absent else "")
         )
     return bool(checked.whole)
 
 
 def _checked(what: str | None, key: Path | None) -> Any:
+    from stages.diagnostics import fail
     from tunec.releasing import verifying
 
+    if what is None and key:
+        help = f"name one: `tunec verify RELEASE --key {key}`"
+        raise fail("T465", "--key asks for a release: the build that stands here is not signed", help=help)
     if what is None:
         return verifying.workspace(ROOT)
     if Path(what).is_dir():

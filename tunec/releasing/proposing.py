@@ -24,6 +24,9 @@ from tunec.releasing import build, licensing, manifest, registry, shelf, signing
 from tunec.releasing.changes import Change, changes, level
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
+from tunec.steps import Step
+
+_NAMED = 5  # stale stages that are named
 
 CHANGELOG = "CHANGELOG.md"
 _REASON = 200  # characters
@@ -176,9 +179,14 @@ def _fresh(root: Path, compiled: Compiled) -> None:
     with dvc.started(root) as waiting:
         stale = [step for step in steps(root, compiled, dvc.ask_status(waiting)) if step.state != "cached"]
     if stale:
-        notes = tuple(f"{step.name}: {'; '.join(step.reasons)}" for step in stale[:5])
+        notes = tuple(f"{step.name}: {'; '.join(step.reasons) or _after(step)}" for step in stale[:_NAMED])
+        notes += (f"and {len(stale) - _NAMED} more",) if len(stale) > _NAMED else ()
         help = "run `tunec build`, then commit dvc.lock"
         raise fail("T444", f"the build is stale: {len(stale)} stages would run", notes=notes, help=help)
+
+
+def _after(step: Step) -> str:
+    return f"after {', '.join(step.latest)}" if step.latest else "it was never run"
 
 
 def _takes_our_files(repo: git.Repository, root: Path, name: str) -> None:

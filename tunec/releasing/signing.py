@@ -124,12 +124,16 @@ def _private(key: Path) -> Any:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    held, password = _read(key), _password()
     try:
-        loaded = load_pem_private_key(_read(key), _password())
+        loaded = load_pem_private_key(held, password)
     except TypeError:  # encrypted and no password, or the other way round
         help = f"put its password into the environment variable {PASSWORD}, or take it out where the key has none"
         raise fail("T563", f"the key {key.name!a} does not open", help=help) from None
     except (ValueError, UnsupportedAlgorithm):
+        if password and b"ENCRYPTED" in held:
+            help = f"put the password of this key into the environment variable {PASSWORD}"
+            raise fail("T563", f"the key {key.name!a} does not open with that password", help=help) from None
         raise fail("T563", f"{key.name!a} holds no private key that can be read", help=_MAKE) from None
     if not isinstance(loaded, EllipticCurvePrivateKey) or loaded.curve.name not in _CURVES:
         raise fail("T563", f"{key.name!a} is no key on the curves {', '.join(_CURVES)}", help=_MAKE)
@@ -139,8 +143,9 @@ def _private(key: Path) -> Any:
 def _public(key: Path) -> str:
     from cryptography.hazmat.primitives import serialization
 
+    held = _read(key)
     try:
-        loaded = serialization.load_pem_public_key(_read(key))
+        loaded = serialization.load_pem_public_key(held)
     except Exception:
         help = "`openssl ec -in release.key -pubout -out release.pub` writes the public half of a private key"
         raise fail("T563", f"{key.name!a} holds no public key that can be read", help=help) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ def parcel(manifest: Mapping[str, Any]) -> Parcel:
     name, task = str(manifest["release"]), str(manifest["task"])
     version = name.removeprefix(task).lstrip("-@_.").replace("@", "-") or name
     schema = manifest["config"]["output_format"]["schema"]  # in `contract` its keys are sorted
-    return Parcel(name, task, version, manifest["contract"], dumps(schema) if isinstance(schema, Mapping) else schema)
+    if isinstance(schema, str):
+        schema = json.loads(schema)
+    return Parcel(name, task, version, manifest["contract"], dumps(schema) if schema else None)
 
 
 def commands(target: str, manifest: Mapping[str, Any]) -> list[str]:

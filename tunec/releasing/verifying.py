@@ -35,15 +35,17 @@ class Held:
     md5: str | None = None
     bytes: int | None = None
     pieces: Mapping[str, Any] | None = None
+    brought: bool = False  # by a person, to be read: no stage wrote it
 
 
 @dataclass
 class Checked:
-    """What was looked at, and what was found wrong."""
+    """What was looked at, and what was found wrong. absent: files that were removed, as they may be."""
 
     found: list[Diagnostic]
     files: int = 0
     bytes: int = 0
+    absent: int = 0
 
     @property
     def whole(self) -> bool:
@@ -52,6 +54,7 @@ class Checked:
     def add(self, other: Checked) -> None:
         self.found += other.found
         self.files, self.bytes = self.files + other.files, self.bytes + other.bytes
+        self.absent += other.absent
 
 
 def folder(path: Path, key: Path | None = None) -> Checked:
@@ -96,22 +99,27 @@ def release(
         return Checked([*found, ledger.moved(chosen, f"its commit does not hold the {path} that the registry names")])
     whole = manifest.opened(text, path)
     on_disk = [*ledger.on_disk(repo, root, tag, chosen, text, texts)]
-    checked = files([*_of_folder(root / FOLDER / chosen.name, whole, chosen), *_of_cache(root, whole, chosen)])
-    together = Checked([*found, *on_disk, *checked.found], checked.files, checked.bytes)
+    held = [*_of_folder(root / FOLDER / chosen.name, whole, chosen), *_of_cache(root, whole, chosen)]
+    checked = files(held)
+    written = [path for path in whole["build"] if path.startswith("build/")]  # what a person brought is in no cache
+    absent = len(whole["files"]) + len(written) - len(held)
+    together = Checked([*found, *on_disk, *checked.found], checked.files, checked.bytes, absent)
     return _signed(together, root / FOLDER / chosen.name, whole, key)
 
 
 def workspace(root: Path) -> Checked:
-    """The build that stands here: every output on disk and in DVC's cache, against dvc.lock."""
+    """The build that stands here: what each stage read and wrote, on disk and in DVC's cache, against dvc.lock."""
     cache = dvc_store.cache(root)
     found: list[Held] = []
     for entry in build.entries(root, dvc_lock.stages(root), cache):
-        if entry.md5 is not None and entry.written:
+        if entry.md5 is not None and not entry.written:
+            found.append(Held(root / entry.path, entry.path, md5=entry.md5, brought=True))
+        elif entry.md5 is not None:
             copy = build.cache_object(cache, entry.md5)
             found.append(Held(root / entry.path, entry.path, md5=entry.md5))
             if copy.is_file() and not _one(copy, root / entry.path):
                 found.append(Held(copy, f"the cache's copy of {entry.path}", md5=entry.md5))
-    if not found:
+    if all(one.brought for one in found):
         raise fail("T465", "nothing was built here that could be verified", help="run `tunec build`, or name a release")
     return files(found)
 
@@ -163,13 +171,17 @@ def _differs(one: Held, held: Sequence[Held]) -> Diagnostic:
         twins = (other for other in held if other is not one and other.md5 == one.md5 and other.path.is_file())
         whole = next((twin for twin in twins if one.md5 and digests.facts(twin.path).md5 == one.md5), None)
         place = digests.first_difference_from(one.path, whole.path) if whole else None
+    if one.brought:
+        help = "bring it back (`git checkout` where it is in git); or, where the change is meant, `tunec build`"
+        return Diagnostic("T460", f"{one.shown} is not what the build read", help=help)
     where = str(place) if place else "which byte is not known: there is no whole copy to compare with"
     return Diagnostic("T460", f"{one.shown} is not what was written: {where}", help=AGAIN)
 
 
 def _missing(one: Held) -> Diagnostic:
     what = "is a link" if one.path.is_symlink() else "is missing"
-    return Diagnostic("T461", f"{one.shown} {what}", help=AGAIN)
+    help = "bring it back, or `tunec build` without it" if one.brought else AGAIN
+    return Diagnostic("T461", f"{one.shown} {what}", help=help)
 
 
 def _of_folder(path: Path, whole: Mapping[str, Any], chosen: Release | None = None) -> list[Held]:

@@ -73,7 +73,8 @@ class Forecast:
 
     def _lines(self) -> Iterator[str]:
         union = sum(kind.count for kind in self.kinds)
-        yield f"{self.variants} variants, {self.files} files: {union} stages; each variant for itself: {self.alone}"
+        many = f"{shown.count(self.variants, 'variant')}, {shown.count(self.files, 'file')}"
+        yield f"{many}: {union} stages; each file a build of its own: {self.alone}"
         yield ""
         width = max(len(kind.name) for kind in self.kinds)
         yield f"{'':<{width}}  stages  run  restored  time        disk"
@@ -153,25 +154,32 @@ def _sizes(locked: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def _alone(instances: Sequence[Instance]) -> int:
-    """How many stages run when every file is a build of its own: those that it needs, and those that all share."""
+    """How many stages run when every file is a build of its own."""
     by_name = {one.name: one for one in instances}
     last = [one for one in instances if one.stage.name == "predict" and one.at.quantization]
     last = last or [one for one in instances if one.stage.name == "predict" and one.at.candidate == "f16"]
-    shared = sum(1 for one in instances if one.at.variant is None and one.at.model is None)
-    return sum(len(_needed(one, by_name) - _common(by_name)) + shared for one in last)
+    return sum(_is_of(one, file, _model(file, by_name)) for file in last for one in instances)
 
 
-def _needed(one: Instance, by_name: Mapping[str, Instance]) -> set[str]:
-    found, waiting = {one.name}, [one.name]
+def _is_of(one: Instance, file: Instance, model: str | None) -> bool:
+    """Whether a stage would be in the build of that file alone."""
+    return (
+        one.at.variant in (None, file.at.variant)
+        and one.at.model in (None, model)
+        and one.at.quantization in (None, file.at.quantization)
+    )
+
+
+def _model(file: Instance, by_name: Mapping[str, Instance]) -> str | None:
+    """The base model of a file, by the stage that it comes from."""
+    found, waiting = {file.name}, [file.name]
     for name in waiting:
+        if by_name[name].stage.name == "model":
+            return by_name[name].at.model
         new = [before for before in by_name[name].after if before in by_name and before not in found]
         found.update(new)
         waiting += new
-    return found
-
-
-def _common(by_name: Mapping[str, Instance]) -> set[str]:
-    return {name for name, one in by_name.items() if one.at.variant is None and one.at.model is None}
+    return None
 
 
 def _size(count: int) -> str:

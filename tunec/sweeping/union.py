@@ -12,6 +12,7 @@ from compiler import Compiled
 from compiler.sweep import FORMATS
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.trials import Trial
+from tunec.alone import alone
 from tunec.compiling import compile_here, compile_workspace
 from tunec.sweeping import jobs
 from tunec.sweeping.jobs import Values
@@ -76,12 +77,6 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> Union:
 
     Raises UserError when the task of the jobs does not compile; with `skip_invalid`, when none of them does.
     """
-    from rich.console import Console
-
-    from tunec import building
-    from tunec.executing.sharing import shared
-    from tunec.executing.sizing import slots
-    from tunec.start import show
     from tunec.sweeping.budget import seconds_of
     from tunec.sweeping.results import measured
 
@@ -89,25 +84,40 @@ def build_union(root: Path, batch: Sequence[Values], options: Options) -> Union:
     whole = _whole(root, batch, none_is_well=options.tolerant) if options.skip_invalid else list(batch)
     if not whole and options.tolerant:
         return Union([Outcome(job, None, (), "") for job in batch])
+    with alone(root):
+        compiled, stopped = _built(root, whole, options, seconds)
+    trials = measured(root, compiled)
+    return Union(_outcomes(compiled, trials, batch, whole), trials, compiled, None if options.tolerant else stopped)
+
+
+def _built(
+    root: Path, whole: list[Values], options: Options, seconds: float | None
+) -> tuple[Compiled, UserError | None]:
+    """Compile the jobs and build them; with what stopped some of them."""
+    from rich.console import Console
+
+    from tunec import building
+    from tunec.executing.sharing import shared
+    from tunec.executing.sizing import slots
+    from tunec.start import show
+
     compiled, _ = compile_here(root, jobs.as_overrides(whole))
     show(compiled.warnings)
     building.report_to(root, compiled.task.execution.report_to)
-    stopped = None
     try:
         building.build_side_by_side(
             root,
             compiled.plan,
             _targets(compiled, options),
-            Console(soft_wrap=True),
+            Console(soft_wrap=True, stderr=options.as_json),
             shared(slots(options.jobs), compiled.task.execution),
             seconds,
         )
     except UserError as error:
         if not _may_go_on(error):
             raise
-        stopped = error
-    trials = measured(root, compiled)
-    return Union(_outcomes(compiled, trials, batch, whole), trials, compiled, None if options.tolerant else stopped)
+        return compiled, error
+    return compiled, None
 
 
 def _targets(compiled: Compiled, options: Options) -> list[str]:

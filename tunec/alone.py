@@ -1,0 +1,41 @@
+"""One build in a workspace at a time: it writes the compiled files, and logs that are its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ALONE = Path("build", "logs", "build.lock")
+_held: set[Path] = set()  # the workspaces that this process has to itself
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Raises T406 where another build is on its way. Whoever is alone may ask again. The system frees the lock of a
+    process that was killed.
+    """
+    if (place := root.resolve()) in _held:
+        yield
+        return
+    (root / ALONE).parent.mkdir(parents=True, exist_ok=True)
+    with (root / ALONE).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            from stages.diagnostics import fail
+
+            lock.seek(0)
+            who = f"process {pid}" if (pid := lock.read(20).strip()) else "another process"
+            help = "wait for it, or stop it"
+            raise fail("T406", f"a build runs in this workspace already ({who})", help=help) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        _held.add(place)
+        try:
+            yield
+        finally:
+            _held.discard(place)
