@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tunec import data_commands
+from tunec import __version__, data_commands
 from tunec.releasing import commands as releases
 from tunec.serving import commands as serving
 from tunec.sweeping import commands as sweeps
@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # not yet: `main` looks first whether it is our `stages` that
 
 app = typer.Typer(
     name="tunec",
-    help="Compile one task.yaml into a small language model that is measured, quantized and gated.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,6 +43,21 @@ Out = Annotated[
 ]
 TASK_FILE = Path("task.yaml")
 _USAGE: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy that newer typers hold
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"tunec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compile one task.yaml into a small language model that is measured, quantized and gated."""
 
 
 @app.command()

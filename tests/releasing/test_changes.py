@@ -17,6 +17,16 @@ def test_a_schema_that_stands_as_text_is_compared_part_by_part() -> None:
     assert list(config_changes(manifest(4), manifest(9))) == [("output_format.schema.properties.day.maxLength", 4, 9)]
 
 
+def test_how_a_released_model_answers_is_more_than_how_it_is_measured() -> None:
+    def weights(key: str) -> list[str]:
+        before, after = (contract({}) for _ in range(2))
+        before["config"]["evaluation"], after["config"]["evaluation"] = {key: 8}, {key: 120}
+        return [change.level for change in changes(before, after)]
+
+    assert weights("max_new_tokens") == ["minor"]
+    assert weights("resamples") == ["patch"]
+
+
 def contract(schema: dict[str, Any], *, as_text: bool = True) -> dict[str, Any]:
     in_order = json.dumps(schema) if as_text else schema
     said = {"type": "json", "schema": schema, "input_template": "{text}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from stages.rows import sha256
 from tests.releasing.small import Small, copy, flip
-from tunec.releasing import manifest
+from tunec.releasing import bom, manifest
 
 FOLDER = "releases/tiny-slots-v1"
 NOT_ITS_OWN = {"release.json", "provenance.json", "model.sig"}
@@ -24,6 +24,27 @@ def opened(small: Small, name: str) -> Any:
 
 
 # ---------------------------------------------------------------- provenance and bill of materials
+
+
+def test_a_bill_of_materials_is_the_same_each_time_and_names_each_part_once(small: Small) -> None:
+    small.release()
+    whole = opened(small, "release.json")
+    base = whole["base_model"]
+    base["files"] = [{"name": f"{n}.safetensors", "bytes": 1, "sha256": str(n) * 64} for n in range(3)]
+    first = bom.bill(whole)
+    assert bom.bill(whole) == first
+    refs = [part["bom-ref"] for part in parts(first) if "bom-ref" in part]
+    assert len(refs) == len(set(refs)) and "base-model:2.safetensors" in refs
+
+
+def parts(found: Any) -> Iterator[dict[str, Any]]:
+    """Every component of a bill, at any depth."""
+    if isinstance(found, dict):
+        yield from [found] if "name" in found and "type" in found else []
+        found = list(found.values())
+    if isinstance(found, list):
+        for one in found:
+            yield from parts(one)
 
 
 def test_the_provenance_names_every_file_and_all_that_they_come_from(small: Small) -> None:
@@ -272,6 +293,7 @@ def test_a_key_with_a_password_takes_it_from_the_environment(small: Small, tmp_p
     assert done.err.startswith("error[T563]: the key 'sealed.key' does not open") and "TUNEC_KEY_PASSWORD" in done.err
     wrong = small.tunec("release", "--sign", str(key), code=1, TUNEC_KEY_PASSWORD="knock")
     assert "error[T563]" in wrong.err and "knock" not in wrong.said
+    assert "does not open with that password" in wrong.err and "TUNEC_KEY_PASSWORD" in wrong.err
     done = small.release("--sign", str(key), TUNEC_KEY_PASSWORD="open sesame")
     assert "open sesame" not in done.said
     assert not [f for f in small.root.rglob("*") if f.is_file() and b"open sesame" in f.read_bytes()]

@@ -259,6 +259,28 @@ def test_where_nothing_was_built_nothing_is_called_whole(small: Small) -> None:
     assert small.tunec("verify", code=1).err.startswith("error[T465]: nothing was built here")
 
 
+def test_what_a_person_brought_is_held_against_what_the_build_read(small: Small) -> None:
+    assert "all as written" in small.tunec("verify").out
+    flip(small.root / "data/raw/rows.jsonl", 3)
+    done = small.tunec("verify", code=1)
+    assert "error[T460]: data/raw/rows.jsonl is not what the build read" in done.out and "tunec build" in done.out
+    (small.root / "data/raw/rows.jsonl").unlink()
+    assert "error[T461]: data/raw/rows.jsonl is missing" in small.tunec("verify", code=1).out
+
+
+def test_a_stage_that_the_graph_no_longer_has_is_no_part_of_the_build(small: Small) -> None:
+    """DVC leaves it in dvc.lock, and its outputs may be long gone."""
+    lock = small.root / "dvc.lock"
+    gone = "  gone:\n    cmd: tunec run gone\n    outs:\n    - {path: build/gone, hash: md5, md5: 0cc175b9c0f1b6a8}\n"
+    lock.write_text(lock.read_text() + gone)
+    assert "all as written" in small.tunec("verify").out
+
+
+def test_a_key_asks_for_a_release(small: Small) -> None:
+    done = small.tunec("verify", "--key", "release.pub", code=1)
+    assert done.err.startswith("error[T465]: --key asks for a release")
+
+
 @pytest.mark.parametrize("what", ["data", "nowhere", "-h/", "v1"])
 def test_what_holds_nothing_to_verify_is_refused(what: str, small: Small) -> None:
     done = small.tunec("verify", "--", what, code=1)
@@ -278,4 +300,6 @@ def test_a_release_whose_folder_was_removed_is_named_unless_it_was_pruned(releas
     other.edit("retention: 3", "retention: 1")
     other.commit()
     other.tunec("release", "prune")
-    assert "all as written" in other.tunec("verify", "v1").out
+    said = other.tunec("verify", "v1").out
+    assert re.search(r"all as written; \d+ more are not here to be looked at", said)
+    assert "more are not here" not in other.tunec("verify", "v1.1").out

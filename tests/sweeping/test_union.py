@@ -104,6 +104,11 @@ def test_a_plan_knows_what_is_there_and_leaves_the_graph_as_it_was(four: Workspa
     assert not counted(four) and (four.root / "dvc.yaml").read_bytes() == before
 
 
+def test_json_is_all_that_goes_to_standard_output(four: Workspace) -> None:
+    built = four.run("tunec", *FOUR, "--json")
+    assert json.loads(built.stdout) and "unchanged" in built.stderr
+
+
 def test_the_results_are_shown_and_one_is_adopted(four: Workspace) -> None:
     shown = json.loads(four.run("tunec", "sweep", "show", "--json").stdout)
     assert len(shown["trials"]) == 6 and shown["missing"] == 0  # four and each training's f16
@@ -203,6 +208,12 @@ def test_a_value_that_nobody_knows_is_named(workspace: Workspace) -> None:
     assert "did you mean `q4_k_m`?" in wrong.stderr and "did you mean `none`?" in wrong.stderr
     assert "did you mean `rank`?" in workspace.run("tunec", "sweep", "+sweep=rnak", code=1).stderr
     assert not counted(workspace)
+
+
+def test_a_sweep_whose_points_are_all_one_says_so(workspace: Workspace) -> None:
+    told = workspace.run("tunec", "sweep", "-m", "training.lora.r=8,8", "--plan", "--json")
+    assert "warning[T501]: all 2 points of the sweep are one: training.lora.r=8" in told.stderr
+    assert json.loads(told.stdout)["variants"] == 1
 
 
 def test_two_variants_that_are_one_are_merged_with_a_note(workspace: Workspace) -> None:

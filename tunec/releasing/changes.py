@@ -31,6 +31,7 @@ _ABOUT = (
     "license",
     "sweep",
 )
+_SERVED = ("evaluation.max_new_tokens", "evaluation.decoding")  # of these, how the released model answers as well
 _ASIDE = ("versioning", "execution")  # how and where it is done, nothing of what is released
 _MAKERS = ("augment", "data", "export", "model", "quantize", "select", "splits", "train")
 _CONTRACT = ("output_format", "input_template")
@@ -116,7 +117,7 @@ def _config(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
     for key, old, new in config_changes(before, after):
         section = key.split(".")[0]
         if section not in (*_CONTRACT, *_ASIDE) and key not in _FILES:  # the contract is told above, data below
-            yield Change("patch" if section in _ABOUT else "minor", f"{key} {_pair(old, new)}")
+            yield Change("patch" if section in _ABOUT and key not in _SERVED else "minor", f"{key} {_pair(old, new)}")
 
 
 def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

@@ -14,6 +14,7 @@ from stages.diagnostics import Diagnostic, UserError, fail
 from stages.trials import Trial
 from tunec.alone import alone
 from tunec.compiling import compile_here, compile_workspace
+from tunec.start import show
 from tunec.sweeping import jobs
 from tunec.sweeping.jobs import Values
 
@@ -99,10 +100,10 @@ def _built(
     from tunec import building
     from tunec.executing.sharing import shared
     from tunec.executing.sizing import slots
-    from tunec.start import show
 
-    compiled, _ = compile_here(root, jobs.as_overrides(whole))
-    show(compiled.warnings)
+    overrides = jobs.as_overrides(whole)
+    compiled, _ = compile_here(root, overrides)
+    show([*compiled.warnings, *_all_one(whole, overrides)])
     building.report_to(root, compiled.task.execution.report_to)
     try:
         building.build_side_by_side(
@@ -120,6 +121,14 @@ def _built(
     return compiled, None
 
 
+def _all_one(whole: Sequence[Values], overrides: Sequence[str]) -> list[Diagnostic]:
+    """A word where several jobs turned out to be one."""
+    if len(whole) == 1 or any(one.startswith("sweep=") for one in overrides):
+        return []
+    message = f"all {len(whole)} points of the sweep are one: {', '.join(overrides) or 'the task as it stands'}"
+    return [Diagnostic("T501", message, help="remove what stands twice; it is built once", severity="warning")]
+
+
 def _targets(compiled: Compiled, options: Options) -> list[str]:
     return [one.name for one in compiled.plan.instances if one.stage.name == "predict"] if options.dev_only else []
 
@@ -129,14 +138,14 @@ def plan_union(root: Path, batch: Sequence[Values], options: Options) -> None:
     from tunec.sweeping.forecast import forecast
 
     whole = _whole(root, batch) if options.skip_invalid else list(batch)
-    found = forecast(root, jobs.as_overrides(whole), options)
+    overrides = jobs.as_overrides(whole)
+    show(_all_one(whole, overrides))
+    found = forecast(root, overrides, options)
     print(json.dumps(found.json(), indent=2) if options.as_json else found.text())
 
 
 def _whole(root: Path, batch: Sequence[Values], *, none_is_well: bool = False) -> list[Values]:
     """The jobs whose task validates; the others are told. Raises UserError when there is none, unless that is well."""
-    from tunec.start import show
-
     kept: list[Values] = []
     found: list[Diagnostic] = []
     for job in batch:
