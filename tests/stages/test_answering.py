@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def rows(tmp_path: Path) -> Path:
 def test_loading_a_gguf_is_not_counted(rows: Path, tmp_path: Path, events: list[str]) -> None:
     out = predict.Outputs(tmp_path / "predictions.jsonl", tmp_path / "speed.json")
     predict.run(predict.Inputs(rows, gguf=tiny_gguf()), predict.PredictParams(**GIVEN), out)
-    assert events == ["load", "clock", "clock"]
+    assert in_turn(events) == ["load", "clock"], "the clock is looked at from then on alone"
 
 
 @pytest.mark.parametrize("kind", ["base", "prompted"])
@@ -114,17 +115,22 @@ def test_a_baseline_s_unpacking_and_loading_are_not_counted(
     small = tmp_path / "small.gguf"
     requantizing.quantize(tiny_gguf(), small, quantize.formats()["q4_1"], "q4_1")
     answered(kind, BaseModel(name="tiny", source="gguf", path=str(small)), rows, tmp_path)
-    assert events == ["unpack", "load", "clock", "clock"]
+    assert in_turn(events) == ["unpack", "load", "clock"]
 
 
 def test_a_baseline_of_a_transformers_folder_is_timed_alike(rows: Path, tmp_path: Path, events: list[str]) -> None:
     answered("base", BaseModel(name="tiny", source="folder", path=str(tiny_folder())), rows, tmp_path)
-    assert events == ["load", "clock", "clock"]
+    assert in_turn(events) == ["load", "clock"], "the clock is looked at from then on alone"
 
 
 def test_a_baseline_that_asks_no_model_loads_none(rows: Path, tmp_path: Path, events: list[str]) -> None:
     answered("majority", None, rows, tmp_path)
-    assert events == ["clock", "clock"]
+    assert in_turn(events) == ["clock"]
+
+
+def in_turn(events: list[str]) -> list[str]:
+    """What happened after what, however often in a row."""
+    return [event for event, _ in groupby(events)]
 
 
 def answered(kind: str, base_model: BaseModel | None, rows: Path, tmp_path: Path) -> None:

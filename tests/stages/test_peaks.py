@@ -12,13 +12,13 @@ from stages import peaks
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
 def test_the_peak_is_that_of_the_work_and_of_nothing_before_it() -> None:
-    before = bytearray(200_000_000)
+    before = bytearray(900_000_000)
     del before
     peak = peaks.watched()
-    held = bytearray(60_000_000)
+    held = bytearray(300_000_000)
     del held
     found = peak() or 0
-    assert 50_000_000 < found < 150_000_000
+    assert 150_000_000 < found < 600_000_000, "wide, for a system may take idle pages away meanwhile"
 
 
 def test_where_the_system_does_not_tell_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
