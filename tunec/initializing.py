@@ -13,7 +13,7 @@ from tunec import dvc
 from tunec.editing import FILE, LINE, json_schema
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_IGNORED = "/build/\n/.tunec/dvc.lock\n/.venv/\n"
+_IGNORED = "/build/\n/.venv/\n"
 
 
 def initialize(folder: Path, template: str) -> str:
