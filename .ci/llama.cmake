@@ -3,3 +3,5 @@
 set(LLAMA_BUILD_COMMON OFF)
 set(CMAKE_UNITY_BUILD ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+# Which files of this one hold code depends on the CPU, and not all of them can stand together (those for AMX).
+cmake_language(DEFER CALL set_target_properties ggml-cpu PROPERTIES UNITY_BUILD OFF)
