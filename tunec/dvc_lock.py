@@ -12,14 +12,20 @@ from tunec.dvc import LOCKS, LOG
 
 
 def stages(root: Path) -> dict[str, Any]:
-    """What the last run of each stage saw, of the stages that dvc.yaml has; nothing where nothing ran. DVC leaves in
-    dvc.lock what stages were once called.
-    """
+    """What the last run of each stage saw: dvc.lock's stages, or nothing."""
+    return _stages(root / "dvc.lock")
+
+
+def of_the_graph(root: Path) -> dict[str, Any]:
+    """Of those, the ones that dvc.yaml has: DVC leaves in dvc.lock what a graph once had, and nobody makes any more."""
+    known = _stages(root / "dvc.yaml")
+    return {name: stage for name, stage in stages(root).items() if name in known}
+
+
+def _stages(file: Path) -> dict[str, Any]:
     try:
-        ran = dict(read_yaml(root / "dvc.lock")["stages"])
-        known = read_yaml(root / "dvc.yaml")["stages"] if (root / "dvc.yaml").is_file() else ran
-        return {name: stage for name, stage in ran.items() if name in known}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return dict(read_yaml(file)["stages"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
         return {}
 
 

@@ -95,7 +95,7 @@ def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> N
     found.outputs = sorted({f"build/{name}" for name in after if (root / "build" / name).is_dir()})
     cache = dvc_store.cache(root)
     found.shared = not cache.is_relative_to(root.resolve())
-    lock = dvc_lock.stages(root)
+    lock = dvc_lock.of_the_graph(root)
     kept = {md5 for name, stage in lock.items() if name not in after for md5 in _written(stage, cache)}
     repo = _repository(root)
     for release, commit in _releases(repo).items() if repo else ():

@@ -276,6 +276,15 @@ def test_a_stage_that_the_graph_no_longer_has_is_no_part_of_the_build(small: Sma
     assert "all as written" in small.tunec("verify").out
 
 
+def test_a_stale_build_names_what_runs_first_and_how_much_follows(small: Small) -> None:
+    rows = small.root / "data/raw/rows.jsonl"
+    rows.write_text(rows.read_text() + rows.read_text().replace("table", "seat"))
+    small.commit("rows")
+    said = small.tunec("release", code=1).err
+    assert "= note: data: data/raw/rows.jsonl changed" in said and ": after " in said
+    assert " more\n" in said and ": \n" not in said
+
+
 def test_a_key_asks_for_a_release(small: Small) -> None:
     done = small.tunec("verify", "--key", "release.pub", code=1)
     assert done.err.startswith("error[T465]: --key asks for a release")

@@ -21,7 +21,7 @@ from tunec.releasing import build
 def outputs(root: Path) -> dict[str, Path]:
     """Every output of a build -> its object in the cache."""
     cache = dvc_store.cache(root)
-    entries = build.entries(root, dvc_lock.stages(root), cache)
+    entries = build.entries(root, dvc_lock.of_the_graph(root), cache)
     found = {entry.path: build.cache_object(cache, str(entry.md5)) for entry in entries if entry.written}
     return {path: copy for path, copy in found.items() if copy.stat().st_size}  # an empty file has no byte to flip
 

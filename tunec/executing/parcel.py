@@ -12,10 +12,10 @@ from typing import Any
 
 from stages.base_model import MANIFEST
 from stages.diagnostics import Diagnostic, Span, UserError, fail
-from stages.rows import read_json, read_yaml
+from stages.rows import read_json
 from stages.runner import Work
 from stages.wording import tame
-from tunec.executing import ssh, wire
+from tunec.executing import recorded, ssh, wire
 from tunec.executing.store import Entry, Listing, listing
 
 _COMPILED = ("dvc.yaml", "params.yaml")
@@ -150,9 +150,7 @@ def _weights(root: Path, paths: list[str]) -> Iterator[str]:
 
 
 def _fingerprint(root: Path, stage: str) -> str:
-    reads = read_yaml(root / "dvc.yaml")["stages"][stage]["deps"]
-    path = str(next(path for path in reads if path.startswith("build/guard/")))
-    try:
-        return (root / path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise fail("T383", f"{path} is not here", help="run `dvc repro`, which writes it first") from None
+    text = recorded.fingerprint(root, stage)
+    if text is None:
+        raise fail("T383", f"the fingerprint of {stage} is not here", help="run `dvc repro`, which writes it first")
+    return text

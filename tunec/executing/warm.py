@@ -62,7 +62,7 @@ def _started(stack: ExitStack) -> dict[str, str]:
 def run(stage: str) -> int | None:
     """Run a stage in a fork of the warm process: its exit code, or None where it has to import for itself."""
     address = os.environ.get(ADDRESS)
-    named = _fingerprint(stage) if address else set()
+    named = _libraries(stage) if address else set()
     if not address or "transformers" not in named:
         return None
     from stages.ending import die_with_parents
@@ -99,12 +99,8 @@ def _answer(link: socket.socket) -> int | None:
     return KILLED  # with the process that would have told
 
 
-def _fingerprint(stage: str) -> set[str]:
-    """The libraries and modules that the guard wrote down for a stage."""
-    from stages.rows import read_yaml
+def _libraries(stage: str) -> set[str]:
+    """Those that a stage computes with; the names of its modules are among them."""
+    from tunec.executing.recorded import fingerprint
 
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        reads = read_yaml(Path("dvc.yaml"))["stages"][stage]["deps"]
-        [file] = [path for path in reads if path.startswith("build/guard/")]
-        return {line.split()[0] for line in Path(file).read_text(encoding="utf-8").splitlines()}
-    return set()
+    return {line.split()[0] for line in (fingerprint(Path(), stage) or "").splitlines() if line.strip()}

@@ -55,7 +55,7 @@ def _measured(root: Path, compiled: Compiled) -> Iterator[str]:
     """The figures, beside those of the last release where there is one."""
     repo = git.repository(root)
     last = shelf.read(repo, git.head(repo)).last
-    now = comparing.standing(root, manifest.gather(root, dvc_lock.stages(root), dvc_store.cache(root), compiled))
+    now = comparing.standing(root, manifest.gather(root, dvc_lock.of_the_graph(root), dvc_store.cache(root), compiled))
     if last is None:
         yield from ("### Figures", "", "There is no release yet to compare with.", "")
         rows = [(name, comparing.interval(figure)) for name, figure in sorted(now.whole["figures"].items())]

@@ -76,7 +76,7 @@ def propose(
     task = compiled.task
     on_shelf = shelf.read(repo, parent)
     _fresh(root, compiled)
-    gathered = manifest.gather(root, dvc_lock.stages(root), dvc_store.cache(root), compiled)
+    gathered = manifest.gather(root, dvc_lock.of_the_graph(root), dvc_store.cache(root), compiled)
     licensing.require_none_broken(gathered, "this release")
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:

@@ -111,7 +111,7 @@ def workspace(root: Path) -> Checked:
     """The build that stands here: what each stage read and wrote, on disk and in DVC's cache, against dvc.lock."""
     cache = dvc_store.cache(root)
     found: list[Held] = []
-    for entry in build.entries(root, dvc_lock.stages(root), cache):
+    for entry in build.entries(root, dvc_lock.of_the_graph(root), cache):
         if entry.md5 is not None and not entry.written:
             found.append(Held(root / entry.path, entry.path, md5=entry.md5, brought=True))
         elif entry.md5 is not None:
@@ -133,7 +133,7 @@ def mend(root: Path) -> list[str]:
     """Remove what is damaged, on disk and in DVC's cache, so that the next build brings or makes it anew."""
     cache = dvc_store.cache(root)
     removed = []
-    for entry in build.entries(root, dvc_lock.stages(root), cache):
+    for entry in build.entries(root, dvc_lock.of_the_graph(root), cache):
         if entry.md5 is None or not entry.written:
             continue
         for path in (root / entry.path, build.cache_object(cache, entry.md5)):
