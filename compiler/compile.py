@@ -21,7 +21,7 @@ from compiler.resolve import model_slug, resolve
 from compiler.schema import canonical, expand, lowered
 from compiler.settle import settled
 from compiler.sweep import Point, full
-from compiler.task import Task
+from compiler.task import Task, shape
 from compiler.workspace import Workspace
 from stages.diagnostics import Diagnostic
 from stages.facts import methods
@@ -157,7 +157,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
         del source["license"]  # no row depends on it
         source["files"] = [] if source["hub"] else _files(source["path"], workspace)
     mixing.settled(values["data"], lambda path: _files(path, workspace))
-    values["data"]["shape"] = method.rows
+    values["data"]["shape"] = shape(task)
     values["license"] = _licences(task)
     values["evaluation"]["remembered"] = remembered
     if "reward" in method.keys:

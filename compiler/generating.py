@@ -47,6 +47,29 @@ class Teacher(Section):
     )
 
 
+class Pairs(Section):
+    """Rows with a better and a worse answer, for dpo and orpo: a train row's own answer, and one of the teacher's."""
+
+    answers: int = Field(
+        default=4, ge=1, le=32, json_schema_extra=unit("answers"), description="Answers of the teacher to each input."
+    )
+    rows: int | None = Field(
+        default=None, ge=1, json_schema_extra=unit("rows"), description="Train rows to use; default: all of them."
+    )
+    chosen: Literal["own", "best"] = Field(
+        default="own",
+        description="The better answer. own: the row's; best: whichever the judge gives most points, the row's among "
+        "them. The worse one is the one with the fewest.",
+    )
+    margin: int = Field(
+        default=3,
+        ge=0,
+        le=35,
+        json_schema_extra=unit("of 35 points"),
+        description="How far apart the two are at least, where the judge gave points to both.",
+    )
+
+
 class Wanted(Section):
     """How many rows of one kind are asked for, a request each."""
 
@@ -68,6 +91,9 @@ class Prompts(Section):
         default=None,
         min_length=1,
         description="Asks for a row, such as prompts/rows.jinja; docs/data.md has its words.",
+    )
+    answers: str | None = Field(
+        default=None, min_length=1, description="Asks for the answer to an input, such as prompts/answers.jinja."
     )
     judge: str | None = Field(
         default=None, min_length=1, description="Asks for the scores of one, such as prompts/judge.jinja."
@@ -103,10 +129,23 @@ class Spending(Section):
 
 
 class Generate(Section):
-    """Rows that a teacher writes, from train rows alone; they pass the same gates, and a judge."""
+    """What a teacher writes, from train rows alone: rows and answers. They pass the same gates, and a judge."""
 
     teacher: Teacher
-    rows: list[Wanted] = Field(min_length=1, max_length=500, description="What is asked for, kind by kind.")
+    rows: list[Wanted] = Field(default_factory=list, max_length=500, description="New rows, kind by kind.")
+    label: bool = Field(default=False, description="Rows of the sources that have no answer get one.")
+    repair: bool = Field(
+        default=False,
+        description="Rows of the sources whose answer breaks the contract get another, the teacher told what is wrong.",
+    )
+    examples: int = Field(
+        default=3,
+        ge=0,
+        le=50,
+        json_schema_extra=unit("rows"),
+        description="Train rows that it is shown beside an input that it is to answer.",
+    )
+    pairs: Pairs | None = Field(default=None, description="Pairs of a better and a worse answer, for dpo and orpo.")
     prompts: Prompts = unwritten(Prompts)
     judge: Judge = unwritten(Judge)
     budget: Spending = unwritten(Spending)

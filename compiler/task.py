@@ -15,6 +15,7 @@ from compiler.execution import Execution
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
 from compiler.section import Later, Licence, Section, unit, unwritten
 from compiler.sources import Data, Splits
+from stages.facts import methods
 
 if TYPE_CHECKING:
     from compiler.costs import Cost
@@ -246,6 +247,14 @@ class Task(Section):
         "16]}; or a list of points, or the name of a file in conf/sweep/. Every combination is a variant of one graph, "
         "in which what variants share is built once.",
     )
+
+
+def shape(task: Task) -> str:
+    """What a row of the sources says beside its input: answers, pairs, verdicts or texts. As the method wants it, but
+    where a teacher makes the pairs."""
+    method = methods().get(task.training.method)
+    made = task.generate is not None and task.generate.pairs is not None
+    return "answers" if method is None or (made and method.rows == "pairs") else str(method.rows)
 
 
 def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:

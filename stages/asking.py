@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,19 +18,13 @@ from stages.rubric import said_object
 from stages.teacher import Question, Said
 
 ANSWER = "the teacher's output"  # the column that an answer's output stands in; no field of a template has blanks
-COMMON = (
-    "goal",
-    "system_prompt",
-    "language",
-    "contract",
-    "example",
-    "fields",
-    "tag",
-    "about",
-    "difficulty",
-    "edge_case",
-)
-# What the eight kinds of rows are, for a teacher. Source: the seeds.
+_TASK = ("goal", "system_prompt", "language", "contract")
+_KIND = ("tag", "about", "difficulty", "edge_case")
+ROWS_SPEAK_OF = (*_TASK, *_KIND, "example", "fields")
+ANSWERS_SPEAK_OF = (*_TASK, "examples", "input", "wrong", "why")
+JUDGES_SPEAK_OF = (*ROWS_SPEAK_OF, "row", "rubric")
+LABELLED, REPAIRED, PAIRED = "labelled", "repaired", "paired"
+# What the kinds of rows are, for a teacher and a judge. Source of the first eight: the seeds.
 KINDS: Mapping[str, str] = {
     "canonical": "a clear, usual case",
     "boundary": "a case at the edge of what is allowed or asked for",
@@ -39,6 +34,9 @@ KINDS: Mapping[str, str] = {
     "production-like": "an input as messy as real ones: typing errors, blanks, abbreviations",
     "style": "the same meaning in another tone, length or dialect",
     "schema-repair": "an input that tempts to leave the form: missing, doubled or contradicting facts",
+    LABELLED: "a given input with a new answer; the answer is what counts",
+    REPAIRED: "a given input with an answer in the place of a broken one; the answer is what counts",
+    PAIRED: "a given input with one of several answers; the answer is what counts",
 }
 
 
@@ -61,14 +59,29 @@ class About(Params):
 
 @dataclass(frozen=True)
 class Wish:
-    """One row that is asked for. kind: the place of what is wanted. parent: the train row that the teacher is shown.
-    again: how often that parent was shown for this kind before.
+    """One row that is asked for. kind: the place of what is wanted.
+
+    parent: the train row that a new one is made from, or the row whose input is to be answered. again: how often that
+    parent was asked about for this kind before. shown: train rows beside an input that is to be answered; None where a
+    whole row is wanted.
     """
 
     kind: int
     wanted: Wanted
     parent: Row
-    again: int
+    again: int = 0
+    shown: tuple[Row, ...] | None = None
+
+    @property
+    def example(self) -> Row:
+        """A row that is right."""
+        return self.shown[0] if self.shown and not self.parent.answered else self.parent
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Ids of further rows that a question about it tells of, and of those that they were made from."""
+        told = (id for row in (self.parent, *(self.shown or ())) for id in (row.id, row.parent) if id)
+        return tuple(dict.fromkeys(id for id in told if id != self.parent.id))
 
 
 def wishes(rows: Sequence[Row], wanted: Sequence[Wanted], seed: int) -> Iterator[Wish]:
@@ -76,60 +89,102 @@ def wishes(rows: Sequence[Row], wanted: Sequence[Wanted], seed: int) -> Iterator
     more or less changes few questions."""
     for kind, one in enumerate(wanted):
         name = dumps([seed, one.tag, one.difficulty, one.edge_case])
-        order = sorted(rows, key=lambda row: hashlib.sha256(f"{name}:{row.id}".encode()).digest())
+        order = sorted(rows, key=lambda row: _place(f"{name}:{row.id}"))
         for number in range(one.count):
             yield Wish(kind, one, order[number % len(order)], number // len(order))
 
 
+class Ring:
+    """Train rows in a circle, each where its hash says: so one row more or less changes few neighbourhoods."""
+
+    def __init__(self, rows: Sequence[Row], seed: int) -> None:
+        self._seed = seed
+        self.rows = sorted(rows, key=self._at)
+        self._places = [self._at(row) for row in self.rows]
+
+    def _at(self, row: Row) -> bytes:
+        return _place(f"{self._seed}:{row.id}")
+
+    def near(self, row: Row, many: int) -> tuple[Row, ...]:
+        """So many rows from where this one would stand, without itself."""
+        start = bisect(self._places, self._at(row))
+        found = (self.rows[(start + step) % len(self.rows)] for step in range(min(many + 1, len(self.rows))))
+        return tuple(one for one in found if one.id != row.id)[:many]
+
+
+def _place(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
 @dataclass(frozen=True)
 class Asking:
-    """Makes questions. fields: those of an input, sorted. structured: off, or the dialect in which
-    the form of a row is sent along."""
+    """Makes questions. fields: those of an input, sorted. structured: off, or the dialect in which the form of an
+    answer is sent along. examples: rows that are shown beside an input.
+    """
 
     about: About
     making: Making
     fields: tuple[str, ...]
     structured: str
+    seed: int
+    examples: int
 
-    def row(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any], seed: int) -> Question:
-        """settings: model, temperature and the like."""
-        number = hashlib.sha256(dumps([seed, wish.kind, wish.again, wish.parent.id]).encode()).digest()
-        body = {**_body(template.fill(self._values(wish))), **settings, "seed": int.from_bytes(number[:3], "big")}
-        if self.structured != "off":
-            form = self._form()
-            own = {"json_schema": {"name": "row", "schema": form}, "json_object": form}[self.structured]
-            name = "json_schema" if self.structured == "json_schema" else "schema"
-            body["response_format"] = {"type": self.structured, name: own}
-        return Question("rows", wish.parent.id, url, body)
+    def row(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any]) -> Question:
+        """Asks for a whole row. settings: model, temperature and the like."""
+        body = self._body(template.fill(self._of_row(wish)), self._row_form(), [wish.kind, wish.again, wish.parent.id])
+        return Question("rows", wish.parent.id, url, {**body, **settings})
+
+    def answer(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any]) -> Question:
+        """Asks for the answer to the input of `wish.parent`, and says what is wrong with the one that it has."""
+        wrong, contract = wish.parent.rejected, self.making.contract
+        told = {
+            "examples": [_shown(row) for row in (wish.shown or ())[: self.examples]],
+            "input": wish.parent.input,
+            "wrong": None if wrong is None else contract.spell(wrong),
+            "why": None if wrong is None else "; ".join(contract.errors(wrong)),
+        }
+        form = self._form({"output": self._answer_form()})
+        body = self._body(template.fill({**self._of_task(), **told}), form, [wish.again, wish.parent.id])
+        return Question("answers", wish.parent.id, url, {**body, **settings}, wish.others)
 
     def judging(self, template: Template, wish: Wish, row: Row, url: str, settings: Mapping[str, Any]) -> Question:
         rubric = [{"name": name, "scale": scale} for name, scale in SCORES.items()]
-        values = {**self._values(wish), "row": _shown(row), "rubric": rubric}
-        return Question("judge", wish.parent.id, url, {**_body(template.fill(values)), **settings})
+        values = {**self._of_row(wish), "row": _shown(row), "rubric": rubric}
+        return Question("judge", wish.parent.id, url, {**_said(template.fill(values)), **settings}, wish.others)
 
-    def _values(self, wish: Wish) -> dict[str, Any]:
+    def _of_task(self) -> dict[str, Any]:
+        return {**self.about.model_dump(), "contract": self.making.contract.describe()}
+
+    def _of_row(self, wish: Wish) -> dict[str, Any]:
         one = wish.wanted
-        return {
-            **self.about.model_dump(),
-            "contract": self.making.contract.describe(),
-            "example": _shown(wish.parent),
-            "fields": list(self.fields),
-            "tag": one.tag,
-            "about": KINDS.get(one.tag),
-            "difficulty": one.difficulty,
-            "edge_case": one.edge_case,
-        }
+        kind = {"tag": one.tag, "about": KINDS.get(one.tag), "difficulty": one.difficulty, "edge_case": one.edge_case}
+        return {**self._of_task(), **kind, "example": _shown(wish.example), "fields": list(self.fields)}
 
-    def _form(self) -> dict[str, Any]:
-        """A JSON Schema of {input, output}; a contract with references stands for itself, and is left open here."""
+    def _body(self, text: str, form: Mapping[str, Any], drawn: list[Any]) -> dict[str, Any]:
+        """drawn: what the seed of the answer follows from, beside the task's."""
+        seed = int.from_bytes(_place(dumps([self.seed, *drawn]))[:3], "big")
+        if self.structured == "off":
+            return {**_said(text), "seed": seed}
+        own = {"json_schema": {"name": "row", "schema": form}, "json_object": form}[self.structured]
+        name = "json_schema" if self.structured == "json_schema" else "schema"
+        return {**_said(text), "seed": seed, "response_format": {"type": self.structured, name: own}}
+
+    def _row_form(self) -> dict[str, Any]:
+        """A JSON Schema of {input, output}."""
+        fields: dict[str, Any] = {name: {} if len(self.fields) > 1 else {"type": "string"} for name in self.fields}
+        return self._form({"input": self._form(fields), "output": self._answer_form()})
+
+    def _answer_form(self) -> dict[str, Any]:
+        """A contract with references stands for itself, and is left open here."""
         schema = self.making.contract.schema_ or {"type": "string"}
-        output = {} if "$ref" in dumps(schema) else schema
-        fields = {name: {} if len(self.fields) > 1 else {"type": "string"} for name in self.fields}
-        given = {"type": "object", "properties": fields, "required": list(self.fields), "additionalProperties": False}
+        return {} if "$ref" in dumps(schema) else schema
+
+    @staticmethod
+    def _form(properties: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "type": "object",
-            "properties": {"input": given, "output": output},
-            "required": ["input", "output"],
+            "properties": dict(properties),
+            "required": list(properties),
             "additionalProperties": False,
         }
 
@@ -137,8 +192,12 @@ class Asking:
         """An answer as a record for the gates: {field: value, ..., output}. What else it says is left out."""
         if said.text is None:
             return Record(number, None, f"the endpoint refuses the request: status {said.status}")
-        found = said_object(said.text)
-        if found is None or "output" not in found or "input" not in found:
+        if wish.shown is not None:
+            output = self.output(said)
+            given = {**wish.parent.input, ANSWER: output} if output is not None else None
+            return Record(number, given, None if given else "the answer is no JSON object with output")
+        found = said_object(said.text) or {}
+        if "output" not in found or "input" not in found:
             return Record(number, None, "the answer is no JSON object with input and output")
         given = found["input"]
         if isinstance(given, str) and len(self.fields) == 1:
@@ -150,8 +209,13 @@ class Asking:
                 return Record(number, None, f"the input field {name} is no text")
         return Record(number, {**{name: given[name] for name in self.fields if name in given}, ANSWER: found["output"]})
 
+    def output(self, said: Said) -> Any:
+        """What an input was answered with, right or wrong; None for nothing. A label may stand without its object."""
+        text = (said.text or "").strip()
+        return text if text in self.making.contract.labels else (said_object(text) or {}).get("output")
 
-def _body(text: str) -> dict[str, Any]:
+
+def _said(text: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}]}
 
 

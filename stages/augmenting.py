@@ -1,14 +1,27 @@
-"""The work of the stage `augment`: what it is given, and how a row is asked for, judged and taken."""
+"""The work of the stage `augment`: what it is given, and how rows and answers are asked for, judged and taken."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
-from stages.asking import ANSWER, COMMON, About, Asking, Wanted, Wish, wishes
+from stages.asking import (
+    ANSWER,
+    ANSWERS_SPEAK_OF,
+    JUDGES_SPEAK_OF,
+    LABELLED,
+    REPAIRED,
+    ROWS_SPEAK_OF,
+    About,
+    Asking,
+    Ring,
+    Wanted,
+    Wish,
+    wishes,
+)
 from stages.base import File, Key, Params, Read
 from stages.engines.endpoint import Endpoint
 from stages.journal import Journal
@@ -20,7 +33,7 @@ from stages.prompts import Template
 from stages.rows import Row, read_rows
 from stages.rubric import refused, scores
 from stages.seen import Settings
-from stages.teacher import WAVE, Pace, Teacher
+from stages.teacher import WAVE, Pace, Question, Teacher
 from stages.templating import placeholders
 
 TRANSCRIPT = Path("build", "transcripts", "augment.jsonl")  # of all builds; DVC knows nothing of it
@@ -34,7 +47,9 @@ class Inputs:
     golden: Annotated[Path, Read("splits.golden")]
     adversarial: Annotated[Path, Read("splits.adversarial")]
     holdout: Annotated[Path, Read("splits.holdout")]
+    unanswered: Annotated[Path, Read("data.unanswered")]
     rows_prompt: Annotated[Path | None, File("generate.prompts.rows")] = None
+    answers_prompt: Annotated[Path | None, File("generate.prompts.answers")] = None
     judge_prompt: Annotated[Path | None, File("generate.prompts.judge")] = None
     embedder: Annotated[Path | None, File("data.dedupe.embedder")] = None
 
@@ -64,6 +79,15 @@ class Judging(Params):
     least: Annotated[dict[str, int], Key("generate.judge.least")]
 
 
+class Pairing(Params):
+    """answers: to each input; None where no pairs are asked for. rows: at most. margin: points of the judge."""
+
+    answers: Annotated[int | None, Key("generate.pairs.answers")] = None
+    rows: Annotated[int | None, Key("generate.pairs.rows")] = None
+    chosen: Annotated[str | None, Key("generate.pairs.chosen")] = None
+    margin: Annotated[int | None, Key("generate.pairs.margin")] = None
+
+
 class Budget(Params):
     requests: Annotated[int | None, Key("generate.budget.requests")]
     tokens: Annotated[int | None, Key("generate.budget.tokens")]
@@ -72,6 +96,8 @@ class Budget(Params):
 class AugmentParams(Params):
     teacher: Asked
     wanted: Annotated[tuple[Wanted, ...], Key("generate.rows")]
+    examples: Annotated[int, Key("generate.examples")]
+    pairs: Pairing
     judge: Judging
     budget: Budget
     seed: Annotated[int, Key("generate.seed")]
@@ -97,23 +123,40 @@ class Made:
 
 
 class Work:
-    """What asking needs: two endpoints with one transcript, two prompts, and the rows that are there."""
+    """What asking needs: two endpoints with one transcript, the prompts, and the rows that are there."""
 
     def __init__(self, inputs: Inputs, params: AugmentParams, scratch: Path) -> None:
         self.params = params
-        fields = tuple(sorted(placeholders(params.making.input_template)))
-        making = params.making.model_copy(update={"output": ANSWER, "group_by": None, "order_by": None, "tags": None})
-        self.asking = Asking(params.about, params.making, fields, params.teacher.structured)
-        self.prompts = (
-            Template.read(inputs.rows_prompt, "augment_rows.jinja", COMMON),
-            Template.read(inputs.judge_prompt, "augment_judge.jinja", (*COMMON, "row", "rubric")),
-        )
-        self.settings = _of_fields(params.settings, fields)
-        self.look = Judge([_source(one.tag) for one in params.wanted], making, self.settings)
         self.rows = [row for row in read_rows(inputs.train) if row.answered]
+        self.ring = Ring(self.rows, params.seed)
+        waiting = list(read_rows(inputs.unanswered))
+        self.kinds = (*params.wanted, *_answering(waiting))
+        self.wishes = [*wishes(self.rows, params.wanted, params.seed), *self._to_answer(waiting)]
+        self.asking = self._asking()
+        self.prompts = {
+            "rows": Template.read(inputs.rows_prompt, "augment_rows.jinja", ROWS_SPEAK_OF),
+            "answers": Template.read(inputs.answers_prompt, "augment_answers.jinja", ANSWERS_SPEAK_OF),
+            "judge": Template.read(inputs.judge_prompt, "augment_judge.jinja", JUDGES_SPEAK_OF),
+        }
+        self.settings = _of_fields(params.settings, self.asking.fields)
+        self.look = Judge([tagged(one.tag) for one in self.kinds], self.asking.making, self.settings)
         splits = {name: getattr(inputs, name) for name in ("train", "dev", "test", "golden", "adversarial", "holdout")}
-        self.late = Latecomers(scratch, self.look, making.contract, splits)
+        self.late = Latecomers(scratch, self.look, self.asking.making.contract, splits)
         self._endpoints()
+
+    def _to_answer(self, waiting: Sequence[Row]) -> Iterator[Wish]:
+        """A wish for the answer to every row that waits for one."""
+        place = {one.tag: kind for kind, one in enumerate(self.kinds)}
+        for row in waiting:
+            kind = place[_tag(row)]
+            yield Wish(kind, self.kinds[kind], row, shown=self.ring.near(row, max(1, self.params.examples)))
+
+    def _asking(self) -> Asking:
+        params = self.params
+        own = {"output": ANSWER, "group_by": None, "order_by": None, "tags": None, "label": None, "repair": None}
+        fields = tuple(sorted(placeholders(params.making.input_template)))
+        making = params.making.model_copy(update=own)
+        return Asking(params.about, making, fields, params.teacher.structured, params.seed, params.examples)
 
     def _endpoints(self) -> None:
         asked, judge, journal = self.params.teacher, self.params.judge, Journal(TRANSCRIPT)
@@ -137,9 +180,8 @@ class Work:
 
     def ask(self) -> list[Made]:
         """All that the budget allows, a wave at a time."""
-        waiting = list(wishes(self.rows, self.params.wanted, self.params.seed))
-        made: list[Made] = []
-        while waiting and (many := self._room()):
+        waiting, made = self.wishes, list[Made]()
+        while waiting and (many := self.room(1 + self.params.judge.enabled)):
             wave, waiting = [Made(wish) for wish in waiting[:many]], waiting[many:]
             self._wave(wave)
             made += wave
@@ -147,19 +189,24 @@ class Work:
         self.left = len(waiting)
         return made
 
-    def _room(self) -> int:
-        """How many rows the next wave may ask for: each takes a request, and one of the judge."""
-        budget, each = self.params.budget, 1 + self.params.judge.enabled
+    def room(self, each: int) -> int:
+        """How many rows the next wave may ask for, each of which takes so many requests."""
+        budget = self.params.budget
         if budget.tokens is not None and self.teacher.tokens + self.judge.tokens >= budget.tokens:
             return 0
         if budget.requests is None:
             return WAVE
         return min(WAVE, max(0, budget.requests - self.teacher.requests - self.judge.requests) // each)
 
-    def _wave(self, wave: list[Made]) -> None:
+    def question(self, wish: Wish) -> Question:
         asked = self.params.teacher
         settings = {"model": self.model, "max_tokens": asked.max_tokens, "temperature": asked.temperature}
-        questions = [self.asking.row(self.prompts[0], one.wish, self.url, settings, self.params.seed) for one in wave]
+        if wish.shown is None:
+            return self.asking.row(self.prompts["rows"], wish, self.url, settings)
+        return self.asking.answer(self.prompts["answers"], wish, self.url, settings)
+
+    def _wave(self, wave: list[Made]) -> None:
+        questions = [self.question(one.wish) for one in wave]
         said = self.teacher.ask(questions)
         given = [
             (one.wish.kind, 0, self.asking.record(text, one.wish, number))
@@ -172,24 +219,31 @@ class Work:
                 one.reject(*outcome.rejected)
         passed = [(one, outcome) for one, outcome in zip(wave, batch.outcomes, strict=True) if outcome.row is not None]
         if self.params.judge.enabled:
-            self._judged([one for one, _ in passed], [_row(outcome.row.line) for _, outcome in passed if outcome.row])
+            self._judged(
+                [one for one, _ in passed], [kept_row(outcome.row.line) for _, outcome in passed if outcome.row]
+            )
         kept = [place for place, (one, _) in enumerate(passed) if not one.gate]
         for number, place in enumerate(kept, start=len(self.late)):
             passed[place][0].number = number
         self.late.come(Batch([passed[place][1] for place in kept], batch.bands[kept]))
 
     def _judged(self, made: Sequence[Made], rows: Sequence[Row]) -> None:
-        settings = {"model": self.judge_model, "max_tokens": self.params.teacher.max_tokens, "temperature": 0}
-        questions = [
-            self.asking.judging(self.prompts[1], one.wish, row, self.judge_url, settings)
-            for one, row in zip(made, rows, strict=True)
-        ]
-        for one, said in zip(made, self.judge.ask(questions), strict=True):
-            given = scores(said.text or "")
-            why = refused(given, self.params.judge.total, self.params.judge.least) if given else None
+        """Of a given input the answer alone counts, so no total is asked of it: how real, hard or new it is, it is."""
+        for one, given in zip(made, self.scores([one.wish for one in made], rows), strict=True):
+            total = self.params.judge.total if one.wish.shown is None else 0
+            why = refused(given, total, self.params.judge.least) if given else None
             one.scores = given or {}
             if given is None or why:
                 one.reject("judge", why or "the judge gave no scores")
+
+    def scores(self, wishes: Sequence[Wish], rows: Sequence[Row]) -> list[dict[str, int] | None]:
+        """What the judge gives each of these rows."""
+        settings = {"model": self.judge_model, "max_tokens": self.params.teacher.max_tokens, "temperature": 0}
+        questions = [
+            self.asking.judging(self.prompts["judge"], wish, row, self.judge_url, settings)
+            for wish, row in zip(wishes, rows, strict=True)
+        ]
+        return [scores(said.text or "") for said in self.judge.ask(questions)]
 
     def sift(self, made: Sequence[Made]) -> list[Row]:
         """The rows that nothing else speaks against, each with its parent; by id."""
@@ -197,10 +251,7 @@ class Work:
         for dropped in self.late.sift(self.settings, self.params.contained):
             by_number[dropped.number].reject(dropped.gate, dropped.reason)
         kept = (one for one in made if not one.gate)
-        rows = (
-            replace(self.late.row(one.number), parent=one.wish.parent.id, group=one.wish.parent.group) for one in kept
-        )
-        return sorted(rows, key=lambda row: row.id)
+        return sorted((_child(self.late.row(one.number), one.wish) for one in kept), key=lambda row: row.id)
 
     def close(self) -> None:
         self.late.close()
@@ -208,7 +259,28 @@ class Work:
         self.judge.close()
 
 
-def _source(tag: str) -> Source:
+def _answering(waiting: Sequence[Row]) -> Iterator[Wanted]:
+    """The kinds of rows that wait for an answer."""
+    tags = [_tag(row) for row in waiting]
+    for tag in (LABELLED, REPAIRED):
+        if tag in tags:
+            yield Wanted(tag=tag, count=tags.count(tag), difficulty="medium", edge_case=None)
+
+
+def _tag(row: Row) -> str:
+    return LABELLED if row.rejected is None else REPAIRED
+
+
+def _child(row: Row, wish: Wish) -> Row:
+    """A row as it is trained on: with its parent; one whose input was given, as its source has it."""
+    parent, own = wish.parent, replace(row, parent=wish.parent.id, group=wish.parent.group)
+    if wish.shown is None:
+        return own
+    return replace(own, tags=(*parent.tags, *row.tags), when=parent.when, weight=parent.weight)
+
+
+def tagged(tag: str) -> Source:
+    """What stands for a source of rows that are made."""
     return Source(path="", format="jsonl", map={}, tags=(tag,), role=None, files=(), shape="columns")
 
 
@@ -218,6 +290,7 @@ def _of_fields(settings: Settings, fields: Sequence[str]) -> Settings:
     return settings.model_copy(update={"patterns": patterns, "license_column": None, "refused_licenses": ()})
 
 
-def _row(line: bytes) -> Row:
+def kept_row(line: bytes) -> Row:
+    """A row that the gates have seen."""
     told = json.loads(line)
     return Row(**{**told, "tags": tuple(told.get("tags", ()))})

@@ -17,11 +17,11 @@ from stages import likeness
 from stages.contract import Contract
 from stages.rows import Row, as_dict, dumps
 from stages.seen import Seen
-from stages.shapes import APART, HOLDOUT
+from stages.shapes import APART, HOLDOUT, UNANSWERED
 from stages.sketches import Joined, clusters
 
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
-KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None)
+KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None, UNANSWERED)
 TRAINABLE = KEEP_FIRST.index("train")  # ranks from here on may be trained on: they alone are dropped for another row
 Finding = tuple[int, str, int | None]  # place, why, the place of the row that it is held against
 

@@ -1,4 +1,6 @@
-"""Sources -> accepted rows, and rejected ones with reasons. Rows read = accepted + rejected, always."""
+"""Sources -> accepted rows, and rejected ones with reasons. Rows read = accepted + rejected, always; where a teacher is
+to answer rows, plus those that wait for it.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from stages.progress import tell, warn
 from stages.readers import read
 from stages.rows import dumps
 from stages.seen import Settings
+from stages.unanswered import part
 
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
 _ORDER = ("duplicates", "consistency", "near", "semantic", "ids", "quotas", "labels", "balance")
@@ -42,6 +45,7 @@ class Outputs:
     accepted: Annotated[Path, Write("accepted.jsonl")]
     rejected: Annotated[Path, Write("rejected.jsonl")]
     flagged: Annotated[Path, Write("flagged.jsonl")]
+    unanswered: Annotated[Path, Write("unanswered.jsonl")]
     near: Annotated[Path, Write("near.jsonl")]
     page: Annotated[Path, Write("report.md")]
     report: Annotated[Path, Write("report.json", "metrics")]
@@ -58,6 +62,7 @@ class Tally:
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     personal: Counter[str] = field(default_factory=Counter)
     first: dict[tuple[str, str], Span] = field(default_factory=dict)
+    unanswered: int = 0
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.reasons[gate, reason] += 1
@@ -74,7 +79,8 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
 
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
-    never what stood there. out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.report: counts.
+    never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
+    out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.report: counts.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
     contract: better here than after the training.
     """
@@ -94,6 +100,9 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
         corpus = Corpus(rows, params.making.contract, params.making.shape in ("pairs", "verdicts"))
         tally = Tally(rejected, flagged)
         _read_all(params, corpus, tally)
+        tally.unanswered, twice = part(corpus, out.unanswered)
+        for finding in twice:
+            _found(corpus, tally, "duplicates", finding, rejecting=True)
         _sift(corpus, params.settings, tally)
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
@@ -104,7 +113,7 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
-    return {"read": tally.read.total(), "accepted": accepted}
+    return {"read": tally.read.total(), "accepted": accepted, "unanswered": tally.unanswered}
 
 
 def _warn(tally: Tally) -> None:

@@ -30,6 +30,7 @@ def report(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Se
         "read": tally.read.total(),
         "accepted": len(kept),
         "rejected": tally.reasons.total(),
+        "unanswered": tally.unanswered,
         "duplicates": duplicates,
         "reasons": dict(reasons.most_common(_MOST)),
         "gates": _gates(tally, actions(settings)),
@@ -96,7 +97,7 @@ def markdown(told: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         "# Data",
         "",
-        f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected.",
+        f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected{_waiting(told)}.",
         "",
     )
     yield from _table("file", ("read", "accepted"), told["files"])
@@ -126,6 +127,10 @@ def markdown(told: Mapping[str, Any]) -> Iterator[str]:
     near = told["near"]
     largest = f"of which the largest has {near['largest']:,}"
     yield f"{near['rows']:,} accepted rows are alike in {near['clusters']:,} clusters, {largest}."
+
+
+def _waiting(told: Mapping[str, Any]) -> str:
+    return f", {told['unanswered']:,} for a teacher to answer" if told["unanswered"] else ""
 
 
 def _table(head: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,19 @@ class Journal:
 
 def about(path: Path, rows: Collection[str]) -> int:
     """How many lines are about one of these rows."""
-    return sum(said.get("row") in rows for _, said in _lines(path))
+    return sum(_speaks_of(said, rows) for _, said in _lines(path))
 
 
 def forget_rows(path: Path, rows: Collection[str]) -> None:
     """Write a journal anew, without the lines that are about these rows."""
-    kept = (dumps({"key": key, **said}) + "\n" for key, said in _lines(path) if said.get("row") not in rows)
+    kept = (dumps({"key": key, **said}) + "\n" for key, said in _lines(path) if not _speaks_of(said, rows))
     aside = path.with_suffix(".forgetting")
     aside.write_text("".join(kept), encoding="utf-8")
     aside.replace(path)
+
+
+def _speaks_of(said: Mapping[str, Any], rows: Collection[str]) -> bool:
+    return said.get("row") in rows or any(row in rows for row in said.get("shown", ()))
 
 
 def digest(value: Any) -> str:

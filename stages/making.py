@@ -11,7 +11,7 @@ from stages.catalog import Shape
 from stages.contract import Contract
 from stages.row_shapes import Unshaped, columns
 from stages.rows import Row, dumps, row_id
-from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, VERDICT_COLUMNS
+from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, UNANSWERED, VERDICT_COLUMNS
 from stages.strict_json import strict_json
 
 _GOOD = {"true": True, "1": True, "false": False, "0": False}
@@ -34,7 +34,7 @@ class Source(Params):
 
 
 class Making(Params):
-    """How records become rows."""
+    """How records become rows. label: those without an answer, too; repair: those whose answer breaks the contract."""
 
     output: Annotated[str | None, Key("data.output")]
     group_by: Annotated[str | None, Key("splits.group_by")]
@@ -42,6 +42,8 @@ class Making(Params):
     tags: Annotated[str | None, Key("data.tags")] = None
     input_template: Annotated[str, Key("input_template")]
     shape: Annotated[Shape, Key("data.shape")] = "answers"
+    label: Annotated[bool | None, Key("generate.label")] = None
+    repair: Annotated[bool | None, Key("generate.repair")] = None
     contract: Contract
 
 
@@ -53,6 +55,14 @@ class Rejected(Exception):
         self.gate = gate
 
 
+class _Broken(Rejected):
+    """The answer breaks the contract."""
+
+    def __init__(self, reason: str, answer: Any) -> None:
+        super().__init__(reason, "contract")
+        self.answer = answer
+
+
 def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple[str, ...]) -> Row:
     """A record as a canonical row of `params.shape`: what the template reads, and the answers. Raises Rejected."""
     if params.shape == "texts" and not _has_answer(fields, params):
@@ -62,13 +72,11 @@ def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple
     elif params.shape == "verdicts":
         row = _verdict(_given(fields, wanted), fields, params)
     else:
-        given = _given(fields, wanted)
-        answer = _checked(_answer(fields, params, ANSWER_COLUMNS), params.contract)
-        row = Row(row_id(given, answer), given, answer)
+        row = _answered(_given(fields, wanted), fields, params)
     split = source.role or _official_split(fields)
     if params.shape == "texts" and row.answered and split == "train":
         raise Rejected("it has an answer, so it is no text to train on")
-    group, place = _group(fields, params.group_by), split if row.answered else _trained_on(split)
+    group, place = _group(fields, params.group_by), _place(row, split)
     tags = (*source.tags, *(tag for tag in _tags(fields, params.tags) if tag not in source.tags))
     when = _when(fields, params.order_by)
     return replace(row, split=place, group=group, tags=tags, when=when, weight=source.weight)
@@ -82,6 +90,31 @@ def _given(fields: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
     if all(_is_empty(value) for value in given.values()):
         raise Rejected("every input field is empty")
     return given
+
+
+def _answered(given: dict[str, Any], fields: dict[str, Any], params: Making) -> Row:
+    """With its answer, or for a teacher to answer where the task wants it so."""
+    try:
+        answer = _checked(_answer(fields, params, ANSWER_COLUMNS), params.contract)
+    except _Broken as broken:
+        if not (params.label if _is_blank(broken.answer) else params.repair):
+            raise
+        worse = None if _is_blank(broken.answer) else broken.answer
+    except Rejected:
+        if not params.label:
+            raise
+        worse = None
+    else:
+        return Row(row_id(given, answer), given, answer)
+    told = None if worse is None else {"rejected": worse}
+    return Row(row_id(given, told), given, None, UNANSWERED, rejected=worse)
+
+
+def _is_blank(answer: Any) -> bool:
+    """Whether a cell, or every field of an answer, says nothing."""
+    if isinstance(answer, dict):
+        return all(map(_is_blank, answer.values()))
+    return answer is None or (isinstance(answer, str) and not answer.strip())
 
 
 def _pair(given: dict[str, Any], fields: dict[str, Any], contract: Contract) -> Row:
@@ -115,10 +148,13 @@ def _text(fields: dict[str, Any]) -> Row:
     return Row(row_id({}, text), {}, None, text=text)
 
 
-def _trained_on(split: str | None) -> str:
+def _place(row: Row, split: str | None) -> str | None:
+    """The split that a row stands in; one without a right answer is there to be trained on, or to be answered first."""
+    if row.answered:
+        return split
     if split not in (None, "train"):
         raise Rejected(f"it names no right answer, so it cannot stand in {split}")
-    return "train"
+    return row.split or "train"
 
 
 def _group(fields: dict[str, Any], column: str | None) -> str | None:
@@ -166,7 +202,7 @@ def _checked(value: Any, contract: Contract) -> Any:
     if contract.type == "label" and answer in contract.labels:  # the schema says no more of a label
         return answer
     if broken := contract.errors(answer):
-        raise Rejected("; ".join([*broken, *_nearly(answer, contract)]), "contract")
+        raise _Broken("; ".join([*broken, *_nearly(answer, contract)]), answer)
     return answer
 
 

@@ -5,7 +5,8 @@ A canonical row, as every stage after `data` reads it:
     {"id": "5f1c0d9a3b7e", "input": {"text": "For 2 at 7pm"}, "output": {"people": "2", "time": "7pm"}, "split": null}
 
 `id` is a hash of all that a row says, so it does not depend on the file, the line or the order a row came in.
-Rows to prefer by also have "rejected", a worse answer; rows of continued pretraining have "text" and nothing else.
+Rows to prefer by also have "rejected", a worse answer; rows of continued pretraining have "text" and nothing else. Rows
+that a teacher is to answer have the split "unanswered", and "rejected" where the answer that they had is broken.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from stages.shapes import UNANSWERED
 
 _RARE = ("group", "tags", "rejected", "text", "when", "weight", "general", "parent")
 
@@ -49,7 +52,8 @@ class Row:
     @property
     def answered(self) -> bool:
         """Whether the row says what is right, so that an answer can be held against it."""
-        return self.text is None and (self.rejected is None or self.output is not None)
+        known = self.rejected is None or self.output is not None
+        return self.text is None and known and self.split != UNANSWERED
 
 
 _FIELDS = tuple(field.name for field in fields(Row))

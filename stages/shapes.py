@@ -11,6 +11,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys
     ("dev", "validation", "valid", "val", "eval"), "dev"
 )
 APART = ("golden", "adversarial")  # splits that only a source's role or its column `split` makes, and that are tested
+UNANSWERED = "unanswered"  # rows that a teacher is to answer: no split of theirs, until they are
 HOLDOUT = "holdout"  # rows that nothing reads until people ask: kept apart, and out of training
 SPLITS |= {name: name for name in (*APART, HOLDOUT)}
 VERDICT_COLUMNS = ("completion", "output", "answer")  # where `label` says whether the answer is good

@@ -20,12 +20,19 @@ _OF_THE_REQUEST = (400, 413, 422)  # statuses that are about what was asked, and
 
 @dataclass(frozen=True)
 class Question:
-    """what: rows, judge or the like. row: the train row that it is about. body: of the request."""
+    """what: rows, judge or the like. row: the one that it is about. body: of the request. shown: other rows in it."""
 
     what: str
     row: str
     url: str
     body: dict[str, Any]
+    shown: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the transcript tells of it beside its body."""
+        shown = {"shown": list(self.shown)} if self.shown else {}
+        return {"for": self.what, "row": self.row, **shown, "url": self.url}
 
     @cached_property
     def key(self) -> str:
@@ -77,7 +84,7 @@ class Teacher:
         return self._endpoint.client()
 
     def ask(self, questions: Sequence[Question]) -> list[Said]:
-        """Answers in the order of the questions, a wave at most. Raises T720 to T722, with what came kept."""
+        """Answers in the order of the questions. Raises T720 to T722, with what came kept."""
         new = {one.key: one for one in questions if one.key not in self._journal.known}
         refused = self._fresh(list(new.values())) if new else {}
         for one in questions:
@@ -102,13 +109,12 @@ class Teacher:
             said = self._endpoint.asked(self._client, question.body)
         except UserError as error:
             return question.key, error
-        told = {"for": question.what, "row": question.row, "url": question.url, "body": question.body}
-        self._journal.add(question.key, {**told, **said})
+        self._journal.add(question.key, {**question.about, "body": question.body, **said})
         return None
 
     def _line(self, question: Question, refused: dict[str, int]) -> dict[str, Any]:
         known = self._journal.known.get(question.key)
-        told = {"key": question.key, "for": question.what, "row": question.row, "url": question.url}
+        told = {"key": question.key, **question.about}
         if known is None:
             return {**told, "body": question.body, "refused": refused[question.key]}
         return {**told, **{name: value for name, value in known.items() if name not in told}}

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T775"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -478,6 +478,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T751": (
         "The budget of `generate` was used up before all rows were asked for.",
         "Raise `generate.budget`; what was asked is not asked again.",
+    ),
+    "T756": (
+        "`generate` is to label or repair rows, and every row has its answer.",
+        "Remove the key, or bring the rows that it is about.",
     ),
     "T562": (
         "A licence does not let a release be given away.",

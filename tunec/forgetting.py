@@ -26,7 +26,7 @@ from tunec import dvc_lock, dvc_store, git
 from tunec.forgotten import Forgotten
 from tunec.leaving_out import Unwritable, without
 from tunec.releasing import shelf
-from tunec.releasing.build import ROWS, cache_object, folder_list, locked
+from tunec.releasing.build import ROWS, UNANSWERED, cache_object, folder_list, locked
 
 PARENT = "parent"
 _PIECE = 1 << 20
@@ -170,11 +170,10 @@ def _releases(repo: git.Repository) -> dict[str, str]:
 
 
 def _holds_rows(lock: dict[str, Any], cache: Path, ids: set[str]) -> bool:
-    """Whether a build's accepted rows, as far as the cache still has them, held one of these."""
+    """Whether the rows that a build accepted, or had answered, held one of these, as far as the cache has them."""
     outs = lock.get("data", {}).get("outs", ())
-    md5 = next((str(out.get("md5")) for out in outs if out.get("path") == ROWS), None)
-    path = cache_object(cache, md5) if md5 else None
-    return path is not None and path.is_file() and _mentions(path, ids)
+    paths = [cache_object(cache, str(out.get("md5"))) for out in outs if out.get("path") in (ROWS, UNANSWERED)]
+    return any(path.is_file() and _mentions(path, ids) for path in paths)
 
 
 # ---------------------------------------------------------------- removing

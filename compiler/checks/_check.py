@@ -11,10 +11,9 @@ from compiler.parse import Node
 from compiler.resolve import COMMAND_LINE
 from compiler.schema import expand
 from compiler.sources import Source
-from compiler.task import Task
+from compiler.task import Task, shape
 from compiler.workspace import Peek, Workspace
 from stages.diagnostics import Diagnostic, Severity, Span
-from stages.facts import methods
 
 CHOOSE = "choose one of these"
 # The key that names a preset of each group.
@@ -111,8 +110,7 @@ class Look:
     @cached_property
     def shape(self) -> str:
         """What a row says beside its input: answers, pairs, verdicts or texts."""
-        method = methods().get(self.task.training.method)
-        return str(method.rows) if method else "answers"
+        return shape(self.task)
 
     @cached_property
     def peeks(self) -> tuple[tuple[int, Source, str, Peek], ...]:

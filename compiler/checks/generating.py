@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
+from compiler.schema import lowered
+from stages.facts import methods
 from stages.kinds import SCORES
 
 _HERE = re.compile(r"http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
@@ -44,14 +46,94 @@ def key_travels_safely(look: Look) -> Iterator[Found]:
 def teacher_writes_answers(look: Look) -> Iterator[Found]:
     """`generate` beside a method that learns from other rows than inputs with their answers.
 
-    A teacher writes an input and its answer, which sft and grpo learn from.
+    A teacher writes an input and its answer, which sft and grpo learn from. For dpo and orpo, `generate.pairs` makes
+    pairs of them.
     """
     if look.task.generate and look.shape != "answers":
         method = look.task.training.method
-        help = "remove `generate`, or train with `method: sft`"
+        pairs = "add `generate.pairs`, " if look.shape == "pairs" else ""
+        help = f"{pairs}remove `generate`, or train with `method: sft`"
         yield Found(
             f"a teacher's rows are answers, and `{method}` learns from {look.shape}", "generate", help, key=True
         )
+
+
+@check("T753")
+def pairs_are_learned(look: Look) -> Iterator[Found]:
+    """`generate.pairs` beside a method that does not learn from pairs.
+
+    dpo and orpo do. Train with one of them, or remove it.
+    """
+    known, method = methods(), look.task.training.method
+    if look.task.generate and look.task.generate.pairs and method in known and known[method].rows != "pairs":
+        able = ", ".join(name for name, facts in known.items() if facts.rows == "pairs")
+        help = f"train with one of {able}, or remove it"
+        yield Found(f"`{method}` does not learn from pairs", "generate.pairs", help, key=True)
+
+
+@check("T754")
+def something_is_asked_for(look: Look) -> Iterator[Found]:
+    """A section `generate` that asks its teacher for nothing.
+
+    Ask for `rows`, or have it `label` rows without an answer, `repair` broken answers or make `pairs`.
+    """
+    generate = look.task.generate
+    if generate and not (generate.rows or generate.label or generate.repair or generate.pairs):
+        help = "write `rows`, `label: true`, `repair: true` or `pairs`, or remove the section"
+        yield Found("the teacher is asked for nothing", "generate", help, key=True)
+
+
+@check("T755")
+def pairs_can_be_told_apart(look: Look) -> Iterator[Found]:
+    """Pairs without a judge, where only a judge can tell which of two answers is worse.
+
+    Of labels and JSON, an answer other than the row's own is wrong; of two texts both may be right. Nor is there a best
+    one without a judge. Switch the judge on.
+    """
+    generate = look.task.generate
+    if not generate or not generate.pairs or generate.judge.enabled:
+        return
+    help = "remove `enabled: false`"
+    if generate.pairs.chosen == "best":
+        yield Found("without a judge no answer is the best", "generate.pairs.chosen", help)
+    elif lowered(look.task.output_format.type) == "text":
+        yield Found("without a judge nobody knows which of two texts is worse", "generate.judge.enabled", help)
+
+
+@check("T757", "warning")
+def key_of_generate_is_read(look: Look) -> Iterator[Found]:
+    """A key of `generate` that nothing reads, for what it is about is not asked for.
+
+    `prompts.rows` belongs to `rows`; `examples` and `prompts.answers` to `label`, `repair` and `pairs`; `prompts.judge`
+    and `pairs.margin` to the judge. Remove it.
+    """
+    generate = look.task.generate
+    if generate is None:
+        return
+    answers, judge = bool(generate.label or generate.repair or generate.pairs), generate.judge.enabled
+    for path, read in (
+        ("prompts.rows", bool(generate.rows)),
+        ("prompts.answers", answers),
+        ("examples", answers),
+        ("prompts.judge", judge),
+        ("pairs.margin", judge),
+    ):
+        if not read and look.written(f"generate.{path}"):
+            yield Found(
+                f"nothing reads `{path}`: what it is about is not asked for", f"generate.{path}", "remove it", key=True
+            )
+
+
+@check("T758", "warning")
+def answers_differ(look: Look) -> Iterator[Found]:
+    """Several answers to one input at a temperature of 0, which are all the same.
+
+    Raise `generate.teacher.temperature`, such as to 0.8.
+    """
+    generate = look.task.generate
+    if generate and generate.pairs and generate.pairs.answers > 1 and generate.teacher.temperature == 0:
+        help = "raise it, such as to 0.8, or write `answers: 1`"
+        yield Found("at temperature 0 all answers to an input are the same", "generate.teacher.temperature", help)
 
 
 @check("T749")
@@ -61,7 +143,8 @@ def prompt_is_there(look: Look) -> Iterator[Found]:
     Put the Jinja file there, or remove the line: then tunec's own prompt is used.
     """
     prompts = look.task.generate.prompts if look.task.generate else None
-    for name, path in (("rows", prompts.rows), ("judge", prompts.judge)) if prompts else ():
+    named = {"rows": prompts.rows, "answers": prompts.answers, "judge": prompts.judge} if prompts else {}
+    for name, path in named.items():
         if path and not unsafe(path, look.workspace) and ("*" in path or not look.workspace.glob(path)):
             near = did_you_mean(path, look.workspace.glob("prompts/*"))
             help = near or "put the file there, or remove the line: then tunec's own prompt is used"

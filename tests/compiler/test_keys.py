@@ -24,6 +24,7 @@ COMMITS = ("0" * 40, "1" * 40)
 TAUGHT = {
     "generate": {"teacher": {"endpoint": "http://127.0.0.1:8/v1", "model": "big"}, "rows": [{"tag": "a", "count": 1}]}
 }
+PAIRED: dict[str, Any] = TAUGHT | {"generate.pairs": {}, "training.method": "dpo"}
 MIXED = {"data.general_mix": {"path": "data/general.jsonl"}}
 CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
@@ -113,6 +114,14 @@ OTHER: dict[str, Any] = {
     "generate.rows.count": (TAUGHT, 2),
     "generate.rows.difficulty": (TAUGHT, "hard"),
     "generate.rows.edge_case": (TAUGHT, "midnight"),
+    "generate.label": (TAUGHT, True),
+    "generate.repair": (TAUGHT, True),
+    "generate.examples": (TAUGHT | {"generate.label": True}, 9),
+    "generate.pairs.answers": (PAIRED, 9),
+    "generate.pairs.rows": (PAIRED, 9),
+    "generate.pairs.chosen": (PAIRED, "best"),
+    "generate.pairs.margin": (PAIRED, 9),
+    "generate.prompts.answers": (TAUGHT | {"generate.label": True}, "prompts/a.jinja"),
     "generate.prompts.rows": (TAUGHT, "prompts/a.jinja"),
     "generate.prompts.judge": (TAUGHT, "prompts/a.jinja"),
     "generate.judge.enabled": (TAUGHT, False),

@@ -33,6 +33,7 @@ class Read:
     report: dict[str, Any]
     flagged: list[dict[str, Any]]
     near: bytes
+    unanswered: list[dict[str, Any]]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -61,7 +62,8 @@ def read(files: Mapping[str, bytes], task: str = LABELS) -> Read:
         rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
         flagged = list(map(json.loads, out.flagged.read_bytes().splitlines()))
         report = json.loads(out.report.read_text(encoding="utf-8"))
-        return Read(out.accepted.read_bytes(), rejected, report, flagged, out.near.read_bytes())
+        near, waiting = out.near.read_bytes(), lines(out.unanswered)
+        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting)
 
 
 def read_jsonl(rows: Iterable[Any], task: str = LABELS) -> Read:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,19 @@ def with_generate(far: Far, rows: str = "{tag: boundary, count: 4}", **more: str
     return f"{TASK}generate:\n  teacher: {{{named}}}\n  rows: [{rows}]\n{others}"
 
 
-def files() -> augment.Inputs:
+def files(waiting: Sequence[dict[str, Any]] = ()) -> augment.Inputs:
+    """waiting: rows that are to be answered."""
     numbers = iter(range(1, 100))
+    Path("unanswered.jsonl").write_bytes(jsonl(list(waiting)))
     for name in SPLITS:
         rows = [row_of(next(numbers), *one) for one in PARTS.get(name, [])]
         Path(f"{name}.jsonl").write_bytes(jsonl(rows))
-    return augment.Inputs(*(Path(f"{name}.jsonl") for name in SPLITS))
+    return augment.Inputs(*(Path(f"{name}.jsonl") for name in (*SPLITS, "unanswered")))
 
 
-def run(task: str, **given: Path) -> dict[str, Any]:
+def run(task: str, waiting: Sequence[dict[str, Any]] = (), **given: Path) -> dict[str, Any]:
     """The stage in this folder: what it wrote, and what it warned of."""
-    inputs = augment.Inputs(**{**vars(files()), **given})
+    inputs = augment.Inputs(**{**vars(files(waiting)), **given})
     found = params(compiled(task, "data/raw/rows.jsonl", *map(str, given.values())), "augment")
     home = Path("out")
     home.mkdir(exist_ok=True)
@@ -337,7 +340,7 @@ from pathlib import Path
 from stages import augment, rubric
 from stages.augmenting import TRANSCRIPT
 params = augment.AugmentParams(**json.loads(Path("params.json").read_text()))
-splits = ("train", "dev", "test", "golden", "adversarial", "holdout")
+splits = ("train", "dev", "test", "golden", "adversarial", "holdout", "unanswered")
 inputs = augment.Inputs(*(Path(f"{name}.jsonl") for name in splits))
 out = (Path("cut") / write.path for write in augment.STAGE.writes().values())
 augment.run(inputs, params, augment.Outputs(*out))

@@ -39,9 +39,11 @@ def loaded(tiny: Path) -> tuple[Any, Any]:
 def prepare(tiny: Path, tmp_path: Path) -> Any:
     """A method's trainer, ready, on fresh weights."""
 
-    def prepare(method: str, adapter: str = "lora", rows: list[Row] | None = None, **changed: Any) -> Prepared:
+    def prepare(
+        method: str, adapter: str = "lora", rows: list[Row] | None = None, dev: list[Row] | None = None, **changed: Any
+    ) -> Prepared:
         write_rows(tmp_path / "train.jsonl", rows or [taught(method, n) for n in range(12)])
-        write_rows(tmp_path / "dev.jsonl", [asked_of(method, n) for n in range(100, 103)])
+        write_rows(tmp_path / "dev.jsonl", dev or [asked_of(method, n) for n in range(100, 103)])
         how = params(method=method, adapter=adapter, **{**OWN.get(method, {}), **changed})
         with stage.silence():
             model, tokenizer = ADAPTERS[adapter].load(trainable(tiny), "cpu")
@@ -94,6 +96,17 @@ def test_the_reference_is_the_model_before_the_training(method: str, adapter: st
             found = ready.trainer.compute_ref_log_probs(ready.trainer.model, inputs)
         for name, values in zip(columns, found, strict=True):
             assert torch.allclose(values, inputs[name], atol=1e-3), name
+    assert ready.dev()["dev_loss"] > 0
+
+
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
+@pytest.mark.parametrize(("pairs_of_train", "held"), [(12, 2), (20, 2), (1, 1)])
+def test_where_no_dev_row_is_a_pair_some_train_rows_are_measured_in_their_place(
+    method: str, pairs_of_train: int, held: int, prepare: Any
+) -> None:
+    rows = [taught(method, n) for n in range(pairs_of_train)]
+    ready = prepare(method, rows=rows, dev=[row(n) for n in range(100, 103)])
+    assert (ready.counts["rows"], ready.counts["dev_rows"]) == (max(1, pairs_of_train - held), held)
     assert ready.dev()["dev_loss"] > 0
 
 
