@@ -3,5 +3,9 @@
 set(LLAMA_BUILD_COMMON OFF)
 set(CMAKE_UNITY_BUILD ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
-# Which files of this one hold code depends on the CPU, and not all of them can stand together (those for AMX).
-cmake_language(DEFER CALL set_target_properties ggml-cpu PROPERTIES UNITY_BUILD OFF)
+# No AMX: GCC before 13.3 leaves out most of what `ldtilecfg` reads (its bug 114098), and every quantized model crashes.
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-mno-amx-tile KNOWS_AMX)
+if(KNOWS_AMX)
+  add_compile_options(-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+endif()

@@ -187,10 +187,13 @@ def _is_empty(value: Any) -> bool:
 
 
 def _answer(fields: dict[str, Any], params: Making, columns: tuple[str, ...]) -> Any:
-    """What stands in the answer's column, or in columns that bear the names of its fields."""
+    """What stands in the answer's column, or in columns that bear the names of its fields.
+
+    A row with none of these columns says that there is nothing to say, unless a teacher is to answer such rows.
+    """
     own = params.contract.fields if params.contract.type == "json" else ()
     column = params.output or next((name for name in columns if name in fields and name not in own), None)
-    if column is None and own:
+    if column is None and own and not (params.label and fields.keys().isdisjoint(own)):
         return {name: fields[name] for name in own if name in fields}
     if column is None or column not in fields:
         raise Rejected(f"the answer is missing: no column {params.output or ', '.join(columns)}")

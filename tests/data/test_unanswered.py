@@ -19,6 +19,7 @@ BARE, BLANK, BROKEN = (
     {"text": "nor has anyone read that", "label": " "},
     {"text": "somebody has read this badly", "label": "Refunds!"},
 )
+FIELDS = "{people: {type: string}, time: {type: string}}"
 SLOTS = (
     """\
 task_name: slots
@@ -64,6 +65,14 @@ def test_fields_that_say_nothing_are_no_answer(answer: dict[str, Any]) -> None:
     assert "rejected" not in row
     (row,) = read_jsonl([told, {"text": "For 3 at 8", "people": 3}], SLOTS).unanswered
     assert row["rejected"] == {"people": 3}
+
+
+def test_a_row_with_no_column_of_an_answer_waits_though_all_fields_are_optional() -> None:
+    optional = SLOTS.replace(FIELDS, f"{{type: object, properties: {FIELDS}}}")
+    told, bare = {"text": "For 2 at 7", "people": "2"}, {"text": "For 3 at 8"}
+    assert [row["input"] for row in read_jsonl([told, bare], optional).unanswered] == [bare]
+    answered = read_jsonl([told, bare], optional.replace("label: true, ", ""))
+    assert not answered.unanswered and {} in [row["output"] for row in answered.rows]
 
 
 def test_nobody_is_paid_for_an_input_that_is_answered_or_stands_there_twice() -> None:
