@@ -47,7 +47,7 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
     if look.task.data.general_mix:
         paths.append((look.task.data.general_mix.path, "data.general_mix.path"))
     prompts = look.task.generate.prompts if look.task.generate else None
-    for name in ("rows", "judge"):
+    for name in ("rows", "answers", "judge"):
         if prompts and (prompt := getattr(prompts, name)):
             paths.append((prompt, f"generate.prompts.{name}"))
     if look.task.base_model.path:
