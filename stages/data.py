@@ -5,13 +5,13 @@ to answer rows, plus those that wait for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from stages import audit, data_report
-from stages.base import File, Key, Params, Stage, Write
+from stages.base import At, File, Key, Made, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
 from stages.diagnostics import Diagnostic, Span, fail
@@ -20,7 +20,9 @@ from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source
 from stages.progress import tell, warn
 from stages.readers import read
+from stages.reviewing import WAITS, Queue
 from stages.rows import dumps
+from stages.second_looks import Judging, Reviewing
 from stages.seen import Settings
 from stages.unanswered import part
 
@@ -32,12 +34,16 @@ _ORDER = ("duplicates", "consistency", "near", "semantic", "ids", "quotas", "lab
 class Inputs:
     files: Annotated[tuple[Path, ...], File("data.files")]
     embedder: Annotated[Path | None, File("data.dedupe.embedder")] = None
+    judge_prompt: Annotated[Path | None, File("data.judge.prompt")] = None
+    decisions: Annotated[Path | None, File("data.decisions")] = None
 
 
 class DataParams(Params):
     sources: Annotated[tuple[Source, ...], Key("data.sources")]
     making: Making
     settings: Settings
+    judge: Annotated[Judging | None, Key("data.judge", rare=True)] = None
+    review: Annotated[Reviewing | None, Key("data.review", rare=True)] = None
 
 
 @dataclass(frozen=True)
@@ -47,22 +53,27 @@ class Outputs:
     flagged: Annotated[Path, Write("flagged.jsonl")]
     unanswered: Annotated[Path, Write("unanswered.jsonl")]
     near: Annotated[Path, Write("near.jsonl")]
+    review: Annotated[Path, Write("review.jsonl")]
     page: Annotated[Path, Write("report.md")]
     report: Annotated[Path, Write("report.json", "metrics")]
 
 
 @dataclass
 class Tally:
-    """What has happened so far, and the files that it is written to. places: gate -> its first findings."""
+    """What has happened so far, and the files that it is written to. places: gate -> its first findings. queue: what
+    waits for a person. more: what the report tells beside the counts.
+    """
 
     rejected: TextIO
     flagged: TextIO
+    queue: Queue
     read: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     personal: Counter[str] = field(default_factory=Counter)
     first: dict[tuple[str, str], Span] = field(default_factory=dict)
     unanswered: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.reasons[gate, reason] += 1
@@ -80,17 +91,21 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
     never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
-    out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.report: counts.
+    out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.review: JSONL of {id, file, line, why, input,
+    output}, of rows that wait for a person. out.report: counts.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
-    contract: better here than after the training.
+    contract: better here than after the training. T894 and T895 when a decision cannot be read or taken, T748 and T720
+    to T722 when a judge cannot be asked.
     """
     params.making.contract.grammar()
-    counts = sort(params, out)
-    audit.note(inputs.files, params.settings.gates, counts)
+    counts = sort(params, out, inputs)
+    decisions = (inputs.decisions,) if inputs.decisions else ()
+    audit.note((*inputs.files, *decisions), params.settings.gates, counts)
 
 
-def sort(params: DataParams, out: Outputs) -> dict[str, int]:
+def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, int]:
     """Write everything but the audit log; returns how many rows were read and accepted. Raises T301."""
+    queue = Queue.of(params.review, inputs.decisions)
     spool = out.accepted.with_suffix(".spool")
     with (
         spool.open("w+b") as rows,
@@ -98,21 +113,28 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
         out.flagged.open("w", encoding="utf-8") as flagged,
     ):
         corpus = Corpus(rows, params.making.contract, params.making.shape in ("pairs", "verdicts"))
-        tally = Tally(rejected, flagged)
+        tally = Tally(rejected, flagged, queue)
         _read_all(params, corpus, tally)
+        queue.refuse()
         tally.unanswered, twice = part(corpus, out.unanswered)
         for finding in twice:
             _found(corpus, tally, "duplicates", finding, rejecting=True)
         _sift(corpus, params.settings, tally)
+        if params.judge:
+            _ask(corpus, params.judge, params.settings, tally, inputs.judge_prompt)
+        waiting = _wait(corpus, params.settings, tally)
+        queue.write(corpus, waiting, out.review)
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
         out.near.write_text("".join(dumps(line) + "\n" for line in _near(corpus, clusters)), encoding="utf-8")
         if accepted:
-            data_report.write(data_report.report(corpus, clusters, tally, params.settings), out.report, out.page)
+            told = data_report.report(corpus, clusters, tally, params.settings) | tally.more
+            data_report.write(told, out.report, out.page)
     spool.unlink()
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
+    queue.tell(len(waiting))
     return {"read": tally.read.total(), "accepted": accepted, "unanswered": tally.unanswered}
 
 
@@ -132,7 +154,7 @@ def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:
 
 def _read_all(params: DataParams, corpus: Corpus, tally: Tally) -> None:
     """Judge every record of every file, in order."""
-    look = Judge(params.sources, params.making, params.settings)
+    look = Judge(params.sources, params.making, params.settings, tally.queue.decisions)
     corpus.track(look.traits)
     found = [(number, file) for number, source in enumerate(params.sources) for file in files_of(source)]
     corpus.files += [str(file) for _, file in found]
@@ -155,6 +177,7 @@ def _take(batch: Batch, corpus: Corpus, tally: Tally) -> None:
         file = corpus.files[outcome.file]
         tally.read[file] += 1
         tally.personal.update(outcome.personal)
+        tally.queue.took(outcome, len(corpus))
         if outcome.row is None:
             tally.reject(file, outcome.line, *(outcome.rejected or ("", "")))
             continue
@@ -175,6 +198,29 @@ def _sift(corpus: Corpus, settings: Settings, tally: Tally) -> None:
             _found(corpus, tally, name, finding, rejecting=doing[name] == "reject")
 
 
+def _ask(corpus: Corpus, asked: Judging, settings: Settings, tally: Tally, prompt: Path | None) -> None:
+    """The gate `judge`, over what all others left."""
+    from stages import row_judge
+
+    verdict = row_judge.judged(corpus, asked, settings.regions, prompt, tally.queue.decided)
+    for finding in verdict.findings:
+        _found(corpus, tally, "judge", finding, rejecting=actions(settings)["judge"] == "reject")
+    tally.more["judge"] = verdict.json()
+    if verdict.left:
+        message = f"{verdict.left:,} rows were not judged, and are used: the budget is used up"
+        warn(Diagnostic("T897", message, None, (), "raise data.judge.budget, or judge them yourself", "warning"))
+
+
+def _wait(corpus: Corpus, settings: Settings, tally: Tally) -> list[int]:
+    """The gate `review`; returns the places of the rows that wait for a person."""
+    waiting = tally.queue.waiting(corpus)
+    for place in waiting:
+        _found(corpus, tally, "review", (place, WAITS, None), rejecting=actions(settings)["review"] == "reject")
+    if tally.queue.asked:
+        tally.more["review"] = tally.queue.json(len(waiting))
+    return waiting
+
+
 def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecting: bool) -> None:
     place, reason, other = finding
     if place in corpus.dropped:
@@ -184,6 +230,8 @@ def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecti
     tell(corpus.files[corpus.sources[place]], corpus.lines[place], gate, reason, **more)
     if rejecting:
         corpus.dropped.add(place)
+    else:
+        tally.queue.flagged(place, gate, reason)
 
 
 def _near(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
@@ -200,8 +248,30 @@ def _nothing_left(params: DataParams, tally: Tally) -> Exception:
     places = {why: f"{tally.first[why].file}:{tally.first[why].line}" for why, _ in common}
     notes = tuple(f"{many} of them: {why[1]} (first at {places[why]})" for why, many in common)
     span, help = tally.first[common[0][0]], "mend the rows, or the contract in output_format"
+    if common[0][0][1] == WAITS:
+        help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
     message = f"none of {tally.reasons.total()} rows is left"
     return fail("T301", message, notes=notes, help=help, file=span.file, line=span.line)
+
+
+_LIBRARIES = (
+    "jsonschema",
+    "numpy",
+    "opencc",
+    "phonenumbers",
+    "pyarrow",
+    "python-stdnum",
+    "rensa",
+    "semhash",
+    "model2vec",
+)
+
+
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """Without a judge, nothing of what asks one."""
+    if params.get("judge"):
+        return Made("data", (*_LIBRARIES, "jinja2", "openai"))
+    return Made("data", _LIBRARIES, never=("stages.row_judge",))
 
 
 STAGE = Stage(
@@ -211,15 +281,6 @@ STAGE = Stage(
     inputs=Inputs,
     params=DataParams,
     outputs=Outputs,
-    libraries=(
-        "jsonschema",
-        "numpy",
-        "opencc",
-        "phonenumbers",
-        "pyarrow",
-        "python-stdnum",
-        "rensa",
-        "semhash",
-        "model2vec",
-    ),
+    libraries=_LIBRARIES,
+    made=_made,
 )
