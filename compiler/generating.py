@@ -40,7 +40,7 @@ class Endpoint(Section):
 
 
 class Teacher(Endpoint):
-    """The model that writes rows."""
+    """The model that writes rows, behind anything that speaks OpenAI's chat completions."""
 
     temperature: float = Field(
         default=0.8, ge=0, le=2, json_schema_extra=unit("temperature"), description="How varied its rows are."
@@ -130,7 +130,7 @@ class Judge(Bounds):
 
 
 class Spending(Section):
-    """The most that asking may take, of a teacher and a judge together; answers of earlier builds count too."""
+    """The most that all requests may take together; answers of earlier builds count too."""
 
     requests: int | None = Field(
         default=None, ge=1, json_schema_extra=unit("requests"), description="Requests; default: as many as it takes."

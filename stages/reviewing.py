@@ -18,7 +18,7 @@ from stages.rows import Row, write_jsonl
 from stages.second_looks import Reviewing
 
 WAITS = "it waits for a reviewer"
-DRAWN = "it is one of the share that is looked at"
+DRAWN = "drawn to be looked at"
 _MOST = 20  # corrections that are told
 
 

@@ -86,7 +86,7 @@ def review(
     elif list_ or not found.rows or not reviewing.in_a_terminal():
         print(reviewing.listed(found))
     else:
-        print(reviewing.walk(found, by or reviewing.name(ROOT)))
+        print(reviewing.walk(found, (by or "").strip() or reviewing.name(ROOT)))
 
 
 @app.command()

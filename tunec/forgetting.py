@@ -40,8 +40,8 @@ def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
     from tunec.compiling import compile_workspace
 
     plan = compile_workspace(root, []).plan
-    found, file = Forgotten(name), plan["data"].inputs.get("decisions")
-    decided = root / file if isinstance(file, str) else None
+    found, file = Forgotten(name), str(plan["data"].inputs.get("decisions", ""))
+    decided = root / file if file else None
     _find(root, DataParams(**plan["data"].params), decided, name, value, found)
     if not found.rows:
         raise fail("T616", f"no row of the sources has that value in `{name}`", help="look at the column's name")

@@ -49,7 +49,7 @@ class Review:
 
 
 def look(root: Path) -> Review:
-    """The rows that still wait. Raises T899 for a task without a review, T407 before a build, T894 for bad decisions."""
+    """The rows that still wait. Raises T899 without `data.review`, T407 before a build, T894 for bad decisions."""
     compiled = compile_workspace(root, [])
     asked = compiled.task.data.review
     if asked is None:
@@ -65,7 +65,7 @@ def look(root: Path) -> Review:
 
 def name(root: Path) -> str:
     """Who decides: git's user.name, or else the user's own."""
-    return git.user(root) or getpass.getuser()
+    return tame(git.user(root) or getpass.getuser())
 
 
 # ---------------------------------------------------------------- a list
@@ -96,8 +96,8 @@ def _place(row: dict[str, Any]) -> str:
 
 
 def _short(row: dict[str, Any]) -> str:
-    hidden = Redaction(_HIDDEN, ())
-    text = " ".join(said(hidden({key: row[key] for key in _SAID if key in row})).split())
+    told = Redaction(_HIDDEN, ())({key: row[key] for key in _SAID if key in row})
+    text = " ".join(" -> ".join(map(said, told.values())).split())
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 

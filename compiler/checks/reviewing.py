@@ -55,7 +55,7 @@ def review_has_rows(look: Look) -> Iterator[Found]:
 
 @check("T892")
 def decisions_have_a_place(look: Look) -> Iterator[Found]:
-    """A file of decisions that cannot be one: a pattern, a folder, in build/, or a file that rows are read from.
+    """A file of decisions that cannot be one: a pattern, no .jsonl file, in build/, or one that rows are read from.
 
     What a person decides is kept for good, so it needs a file of its own outside of build/, such as data/review.jsonl.
     """
