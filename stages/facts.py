@@ -56,7 +56,7 @@ def _data_gates() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 def _actions(call: ast.Call) -> tuple[str, ...]:
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "actions"}
-    return given.get("actions", ("reject", "warn", "off"))
+    return tuple(given.get("actions", ("reject", "warn", "off")))
 
 
 def _facts(folder: str, constant: str) -> Iterator[Facts]:

@@ -570,8 +570,9 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "`gates: {review: reject}`.",
     ),
     "T899": (
-        "`tunec data review` in a task that asks for no review.",
-        "Write `review: {flags: [pii], share: 0.02}` in `data`, and run `tunec build data`.",
+        "`tunec data review` in a task that asks for no review, or whose file of decisions cannot be written.",
+        "Write `review: {flags: [pii], share: 0.02}` in `data`, and run `tunec build data`; see that "
+        "`data.review.file` is a file that you may write.",
     ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

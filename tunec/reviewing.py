@@ -43,9 +43,14 @@ class Review:
     contract: Contract
     rows: Sequence[dict[str, Any]]
 
-    @property
-    def path(self) -> Path:
-        return self.root / self.file
+    def keep(self, decision: Decision) -> bool:
+        """Add it to the file. Raises T899 where that cannot be written."""
+        try:
+            add(self.root / self.file, decision)
+        except OSError as error:
+            message = f"{self.file} cannot be written: {error.strerror}"
+            raise fail("T899", message, help="see that `data.review.file` is a file that you may write") from None
+        return True
 
 
 def look(root: Path) -> Review:
@@ -132,11 +137,9 @@ def _answered(review: Review, row: dict[str, Any], by: str, ask: Ask, show: Call
         if key in ("q", "s"):
             return None if key == "q" else False
         if key in ("a", "r"):
-            add(review.path, Decision(row["id"], ACCEPT if key == "a" else REJECT, by))
-            return True
+            return review.keep(Decision(row["id"], ACCEPT if key == "a" else REJECT, by))
         if key == "c" and (right := _right(review, row, ask, show)) is not None:
-            add(review.path, Decision(row["id"], CORRECT, by, right))
-            return True
+            return review.keep(Decision(row["id"], CORRECT, by, right))
 
 
 def _right(review: Review, row: dict[str, Any], ask: Ask, show: Callable[[str], None]) -> Any:
