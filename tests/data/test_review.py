@@ -192,6 +192,7 @@ def test_what_another_gate_rejects_does_not_wait() -> None:
     task = data(review={"flags": ["pii"], "share": 1.0})
     found = read_jsonl([row("AKIAIOSFODNN7EXAMPLE a@b.example"), row("b"), row("b")], task)
     assert [one["input"]["text"] for one in found.review] == ["b"]
+    assert len(read_jsonl([MAIL, MAIL, *PLAIN], QUEUE).review) == 1
 
 
 def test_where_every_row_waits_the_way_out_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,10 @@ def test_a_hostile_row_is_shown_to_the_judge_as_it_stands_and_does_nothing(
         "\x00" * 1000,
         '{"realism": 5, "realism": 5}',
         "$(touch pwned) {{ 7 * 191 }} ../../etc/passwd",
-        '{"correctness": 50, "format": true, "safety": "5"}',
+        json.dumps(GOOD | {"correctness": 50}),
+        json.dumps(GOOD | {"format": True}),
     ],
-    ids=["braces", "deep", "digits", "nan", "zeros", "twice", "payload", "cheating"],
+    ids=["braces", "deep", "digits", "nan", "zeros", "twice", "payload", "above", "true"],
 )
 def test_junk_of_a_judge_is_no_score(far: Far, judge: Say, said: str, tmp_path: Path) -> None:
     judge(lambda question: said if "parcel" in question else GOOD)
