@@ -139,8 +139,8 @@ def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, int]:
 
 
 def _warn(tally: Tally) -> None:
-    """Say which rows are not trained on, and why; that a row stands twice needs no word."""
-    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] != "duplicates"})
+    """Say which rows are not trained on, and why; that a row stands twice, or that a person said so, needs no word."""
+    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] not in ("duplicates", "review")})
     if lost:
         message = f"{lost.total():,} of {tally.read.total():,} rows {'is' if lost.total() == 1 else 'are'} rejected"
         gate = lost.most_common(1)[0][0][0]

@@ -30,6 +30,7 @@ from tunec.compiling import compile_workspace
 WAITING = Path("build", "data", "review.jsonl")
 _LONGEST, _SHORT = 8_000, 240  # characters of a value that are shown, of a row in a list
 _HIDDEN = frozenset((*PERSONAL, *SECRETS))
+_WORDS = {"output": "the answer", "rejected": "the answer not to give", "text": "the text"}
 _QUESTION = "accept, reject, correct, skip or quit? [a/r/c/s/q] "
 Ask = Callable[[str], str]
 
@@ -177,7 +178,7 @@ def _shown(row: dict[str, Any], number: int, many: int) -> Iterator[str]:
     yield f"\n{number} of {many}: {row['file']}:{row['line']} ({row['id']})"
     yield from (f"  why: {why}" for why in row["why"])
     given = row.get("input", {}).items()
-    for key, value in (*given, *((f"({key})", row[key]) for key in _SAID[1:] if key in row)):
+    for key, value in (*given, *((name, row[key]) for key, name in _WORDS.items() if key in row)):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
         more = f"… and {len(text) - _LONGEST:,} characters more" if len(text) > _LONGEST else ""
         yield f"  {key}:"

@@ -203,6 +203,19 @@ def test_where_every_row_waits_the_way_out_is_said() -> None:
     assert told.code == "T301" and "review: warn" in str(told.help)
 
 
+def test_a_row_for_a_teacher_to_answer_does_not_wait() -> None:
+    task = QUEUE + "generate: {teacher: {endpoint: 'http://127.0.0.1:8/v1', model: m}, label: true}\n"
+    found = read_jsonl([{"text": "who is me@example.com"}, MAIL, *PLAIN], task)
+    assert [one["id"] for one in found.review] == [ID] and len(found.unanswered) == 1
+    assert found.report["read"] == 4 == len(found.rows) + len(found.unanswered)
+
+
+def test_what_a_person_refused_is_no_news() -> None:
+    assert "T620" not in warned([MAIL, *PLAIN], QUEUE, [decided("reject")])
+    assert "T620" not in warned([MAIL, *PLAIN], HELD, None)
+    assert "T620" in warned([row("x", "parcels"), *PLAIN], QUEUE, None)
+
+
 def test_without_a_review_nothing_waits_and_the_report_says_nothing_of_it() -> None:
     found = read_jsonl([MAIL, *PLAIN])
     assert found.review == [] and not {"review", "judge"} & found.report.keys()
