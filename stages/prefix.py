@@ -42,17 +42,20 @@ def _shared_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
     tokens = torch.cat([ids[0, :shared], ids[:, shared:-1].flatten()])
     position = torch.cat([places[:shared], places[shared:].repeat(rows)])
     targets = torch.cat([torch.full_like(places[:shared], -100), labels[:, shared + 1 :].flatten()])
-    with _attention_of(model, rows, shared):
+    with attention_of(model, rows, shared):
         return _loss(model, targets[None], input_ids=tokens[None], position_ids=position[None], use_cache=False)
 
 
 @contextmanager
-def _attention_of(model: Any, rows: int, shared: int) -> Iterator[None]:
-    """Let each row attend to the prefix and to itself alone."""
+def attention_of(model: Any, rows: int, shared: int, seen: Any = None) -> Iterator[None]:
+    """Let each row attend to the prefix and to itself alone; of itself, to what `seen` says (None: what is before).
+
+    seen: bool (rows, 1, length, shared + length).
+    """
     from transformers import AttentionInterface
 
     before = model.config._attn_implementation
-    AttentionInterface.register(ATTENTION, partial(_attend, rows=rows, shared=shared))
+    AttentionInterface.register(ATTENTION, partial(_attend, rows=rows, shared=shared, seen=seen))
     model.set_attn_implementation(ATTENTION)
     if model.config._attn_implementation != ATTENTION:  # transformers only warns of it, and rows would see each other
         raise RuntimeError(f"{type(model).__name__} keeps its own attention; see stages.engines._prefix.shareable")
@@ -63,7 +66,7 @@ def _attention_of(model: Any, rows: int, shared: int) -> Iterator[None]:
 
 
 def _attend(
-    module: Any, query: Any, key: Any, value: Any, mask: None, *, rows: int, shared: int, **given: Any
+    module: Any, query: Any, key: Any, value: Any, mask: None, *, rows: int, shared: int, seen: Any, **given: Any
 ) -> tuple[Any, None]:
     """query: (1, heads, shared + rows * length, dimension); key and value the same, of their own number of heads."""
     import torch
@@ -77,11 +80,15 @@ def _attend(
 
     given |= {"is_causal": False}
     length = (query.shape[2] - shared) // rows
-    seen = torch.ones(length, shared + length, dtype=torch.bool, device=query.device).tril(shared)
+    if seen is None:
+        seen = torch.ones(length, shared + length, dtype=torch.bool, device=query.device).tril(shared)[None, None]
+    own, _ = attention(module, row_by_row(query), after_prefix(key), after_prefix(value), seen, **given)
+    own = own.flatten(0, 1)[None]
+    if not shared:
+        return own, None
     first = [part[:, :, :shared] for part in (query, key, value)]
     prefix, _ = attention(module, *first, seen.new_ones(shared, shared).tril()[None, None], **given)
-    own, _ = attention(module, row_by_row(query), after_prefix(key), after_prefix(value), seen[None, None], **given)
-    return torch.cat([prefix, own.flatten(0, 1)[None]], dim=1), None
+    return torch.cat([prefix, own], dim=1), None
 
 
 def _loss(model: Any, targets: Any, **inputs: Any) -> Any:
@@ -89,13 +96,13 @@ def _loss(model: Any, targets: Any, **inputs: Any) -> Any:
     from torch.nn.functional import cross_entropy
 
     learned = targets != -100
-    with _only(model.get_output_embeddings(), learned):
+    with only(model.get_output_embeddings(), learned):
         logits = model(**inputs).logits
     return cross_entropy(logits.float(), targets[learned], reduction="sum")
 
 
 @contextmanager
-def _only(head: Any, positions: Any) -> Iterator[None]:
+def only(head: Any, positions: Any) -> Iterator[None]:
     """Let the head see these positions alone, (rows, length) -> (positions, hidden). The model may scale or cap its
     logits afterwards as it likes."""
     hook = head.register_forward_pre_hook(lambda _, hidden: (hidden[0][positions],))

@@ -35,6 +35,8 @@ _LLAMA = {"intermediate_size": 128, "num_key_value_heads": 2, "head_dim": 16}
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": _LLAMA,
     "mistral": {**_LLAMA, "sliding_window": 32},
+    "qwen3": {**_LLAMA},
+    "gemma3_text": {**_LLAMA, "sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
     "lfm2": {"intermediate_size": 128, "num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
     "mpt": {"max_seq_len": 512},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 32},
@@ -44,7 +46,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def tiny_model(folder: Path, family: str = "llama") -> Path:
     """Write a random causal LM (2 layers, hidden 64, vocabulary 600, context 512) as a transformers folder.
 
-    family: llama; mistral, which has a sliding window of 32 tokens; lfm2, whose first layer is a convolution; mpt and
+    family: llama, qwen3; mistral and gemma3_text, which have a sliding window of 32 tokens; lfm2, whose first layer is a convolution; mpt and
     gpt_neo, which write their own attention (the last three only run in transformers). The same bytes every time, in
     under 2 s once transformers is imported. Converts with the official converter and runs in llama.cpp. Returns
     `folder`.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from stages import progress
-from stages.lessons import Lesson
+from stages import branches, progress
+from stages.lessons import Lesson, plain
 from stages.supervision import Pair, pairs
 
 Columns = list[dict[str, Any]]
@@ -76,12 +77,43 @@ def stepping(trainer: Any) -> Any:
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+            with self.accelerator.autocast():  # accelerate casts in the wrapper's forward, which a step may pass by
+                loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
             if self.model.training:
                 self.losses.append(float(loss.detach()))
             return loss
 
     return Stepping
+
+
+def branching(trainer: Any) -> Any:
+    """A trainer that weighs answers: it gets their log-probabilities from stages/branches.py, whatever it asks the
+    model for. shared: whether what rows begin with alike is run once a step."""
+
+    class Branching(stepping(trainer)):  # type: ignore[misc]
+        def __init__(self, *, shared: bool, **given: Any) -> None:
+            self.shared = shared
+            super().__init__(**given)
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            return super().compute_loss(self.asked(model), inputs, num_items_in_batch=num_items_in_batch)
+
+        def asked(self, model: Any) -> Callable[..., SimpleNamespace]:
+            """What TRL calls in the model's place. It wants more of an output than its loss needs, for figures that it
+            would log; nothing is logged here."""
+            bare = plain(self.accelerator.unwrap_model(model))
+
+            def ask(input_ids: Any, attention_mask: Any, labels: Any, **_: Any) -> SimpleNamespace:
+                call = bare if self.accelerator.num_processes == 1 else model
+                found = branches.log_probs(bare, call, input_ids, attention_mask, labels, self.shared)
+                unread = found.detach().new_zeros(found.shape)
+                return SimpleNamespace(log_probs=found, entropy=unread, mean_logits=unread, is_top1=unread.bool())
+
+            return ask
+
+    return Branching
 
 
 def referring(trainer: Any, *columns: str) -> Any:
@@ -91,7 +123,7 @@ def referring(trainer: Any, *columns: str) -> Any:
     compute_ref_log_probs gives. The rows come tokenized.
     """
 
-    class Referring(stepping(trainer)):  # type: ignore[misc]
+    class Referring(branching(trainer)):  # type: ignore[misc]
         def __init__(self, **given: Any) -> None:
             super().__init__(**given)
             if "ref" in getattr(self.model, "peft_config", {}):
@@ -109,7 +141,9 @@ def referring(trainer: Any, *columns: str) -> Any:
                 for rows in chunks(dataset, batch_size):
                     progress.tell(rows[0], len(dataset), "rows asked of the base model")
                     inputs = self._prepare_inputs(self.data_collator([dataset[row] for row in rows]))
-                    for column, values in zip(columns, self.compute_ref_log_probs(self.model, inputs), strict=True):
+                    for column, values in zip(
+                        columns, self.compute_ref_log_probs(self.asked(self.model), inputs), strict=True
+                    ):
                         for row, value in zip(rows, values.tolist(), strict=True):
                             found[column][row] = value
             self.model.train(was)

@@ -5,6 +5,7 @@ Source: Rafailov et al. 2023, equation 7; TRL's DPOTrainer.
 
 from __future__ import annotations
 
+from stages.branches import shares
 from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
 from stages.methods._trl import arguments, mean_loss, paired, referring, without_dropout
@@ -12,7 +13,7 @@ from stages.prefix import batches
 
 
 def prepare(lesson: Lesson) -> Prepared:
-    """Raises T340 to T342 for rows."""
+    """Raises T340 to T342 for rows, T343 when a prefix cannot be shared."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
@@ -23,6 +24,7 @@ def prepare(lesson: Lesson) -> Prepared:
     own = {"beta": params.beta, "precompute_ref_log_probs": True, "max_length": None, "disable_dropout": False}
     trainer = referring(DPOTrainer, "ref_chosen_logps", "ref_rejected_logps")(
         steps=steps,
+        shared=shares(lesson.model, params.shared_prefix or "auto"),
         model=without_dropout(lesson).seeded_model(),
         args=arguments(DPOConfig, lesson, len(steps), **own),
         train_dataset=Dataset.from_list([pair.columns for pair in train]),
@@ -36,4 +38,6 @@ def prepare(lesson: Lesson) -> Prepared:
     )
 
 
-METHOD = Method("dpo", "preferences, against the model before the training", "pairs", ("beta",), prepare)
+METHOD = Method(
+    "dpo", "preferences, against the model before the training", "pairs", ("beta", "shared_prefix"), prepare
+)

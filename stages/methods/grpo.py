@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stages.answers import Answer
+from stages.branches import shares
 from stages.catalog import Method, Metric
 from stages.contract import Contract
 from stages.diagnostics import fail
 from stages.judging import Judged, judge
 from stages.lessons import Lesson, Prepared
-from stages.methods._trl import arguments, stepping
+from stages.methods._trl import arguments, branching
 from stages.prefix import batches
 from stages.rows import Row
 from stages.scoring import metric_named
@@ -24,7 +25,7 @@ from stages.supervision import Example, examples, stop_tokens
 
 
 def prepare(lesson: Lesson) -> Prepared:
-    """Raises T340 to T342 for rows, T389 when prompt and answer are longer than the model reads."""
+    """Raises T340 to T343 for rows and what they share, T389 when prompt and answer are longer than the model reads."""
     from datasets import Dataset
     from trl import GRPOConfig
 
@@ -39,6 +40,7 @@ def prepare(lesson: Lesson) -> Prepared:
     trainer = _trainer_class()(
         steps=[[row for row in step for _ in range(generations)] for step in steps],
         prompts={row.id: row.prompt for row in train},
+        shared=shares(lesson.model, params.shared_prefix or "auto"),
         model=lesson.seeded_model(),
         reward_funcs=rewards(rows, lesson.tokenizer, params.contract, str(params.reward)),
         args=arguments(
@@ -99,7 +101,7 @@ def _stop_after_a_turn(lesson: Lesson) -> None:
 def _trainer_class() -> Any:
     from trl import GRPOTrainer
 
-    class Grouped(stepping(GRPOTrainer)):  # type: ignore[misc]
+    class Grouped(branching(GRPOTrainer)):  # type: ignore[misc]
         """prompts: the tokens of each row. rewards: the mean of every step so far, of `fits` and `right` together."""
 
         def __init__(self, *, prompts: dict[str, list[int]], **given: Any) -> None:
@@ -122,6 +124,6 @@ METHOD = Method(
     "grpo",
     "answers of its own, rated by the contract and the metric",
     "answers",
-    ("generations", "max_new_tokens", "reward"),
+    ("generations", "max_new_tokens", "reward", "shared_prefix"),
     prepare,
 )

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from stages.branches import shares
 from stages.catalog import Method
 from stages.diagnostics import fail
 from stages.lessons import DEV_ROWS, Lesson, Prepared, TrainParams
@@ -20,7 +21,7 @@ from stages.supervision import Example, examples, spelled
 
 
 def prepare(lesson: Lesson) -> Prepared:
-    """Raises T340 to T342 for rows, T388 when a step or a verdict has nothing to be held against."""
+    """Raises T340 to T343 for rows, T388 when a step or a verdict has nothing to be held against."""
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
 
@@ -33,6 +34,7 @@ def prepare(lesson: Lesson) -> Prepared:
     own = {"beta": params.beta, "precompute_ref_log_probs": True, "max_length": None, "disable_dropout": False}
     trainer = referring(KTOTrainer, "ref_logps", "ref_KL_logps")(
         steps=steps,
+        shared=shares(lesson.model, params.shared_prefix or "auto"),
         model=without_dropout(lesson).seeded_model(),
         args=arguments(KTOConfig, lesson, len(steps), **own, **_weights(good)),
         train_dataset=Dataset.from_list(_columns(train, good, epoch)),
@@ -103,4 +105,4 @@ def _weights(good: Sequence[bool]) -> dict[str, float]:
     return {"desirable_weight": max(1.0, few / many), "undesirable_weight": max(1.0, many / few)}
 
 
-METHOD = Method("kto", "single answers, each called good or bad", "verdicts", ("beta",), prepare)
+METHOD = Method("kto", "single answers, each called good or bad", "verdicts", ("beta", "shared_prefix"), prepare)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.branches import shares
 from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
-from stages.methods._trl import arguments, mean_loss, paired, stepping, without_dropout
+from stages.methods._trl import arguments, branching, mean_loss, paired, without_dropout
 from stages.prefix import batches
 from stages.supervision import Pair
 
@@ -18,7 +19,7 @@ CERTAIN = -1e-6  # the log-odds of a certain answer have no end, and no gradient
 
 
 def prepare(lesson: Lesson) -> Prepared:
-    """Raises T340 to T342 for rows."""
+    """Raises T340 to T342 for rows, T343 when a prefix cannot be shared."""
     from datasets import Dataset
     from trl.experimental.orpo import ORPOConfig
 
@@ -28,6 +29,7 @@ def prepare(lesson: Lesson) -> Prepared:
     steps = batches(lengths, params.batch_size, params.epochs, params.seed)
     trainer = _trainer_class()(
         steps=steps,
+        shared=shares(lesson.model, params.shared_prefix or "auto"),
         model=without_dropout(lesson).seeded_model(),
         args=arguments(ORPOConfig, lesson, len(steps), beta=params.beta, disable_dropout=False),
         train_dataset=Dataset.from_list([_columns(pair) for pair in train]),
@@ -54,7 +56,7 @@ def _columns(pair: Pair) -> dict[str, Any]:
 def _trainer_class() -> Any:
     from trl.experimental.orpo import ORPOTrainer
 
-    class AnswersOnly(stepping(ORPOTrainer)):  # type: ignore[misc]
+    class AnswersOnly(branching(ORPOTrainer)):  # type: ignore[misc]
         """TRL learns the prompt of a chosen answer too; here the answer alone is learned."""
 
         def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
@@ -64,12 +66,19 @@ def _trainer_class() -> Any:
             return super().odds_ratio_loss(chosen.clamp(max=CERTAIN), rejected.clamp(max=CERTAIN))
 
         def concatenated_forward(self, model: Any, batch: Any) -> Any:
-            chosen, *others = super().concatenated_forward(model, batch)
-            many = (batch["chosen_labels"][:, 1:] != -100).sum(-1)
-            others[3] = -(chosen * many).sum() / many.sum()
-            return chosen, *others
+            """The mean log-probability of each chosen and each rejected answer, twice (the second time for figures that
+            TRL would log), and the loss of the chosen ones."""
+            both = self.concatenated_inputs(batch, False, self.padding_value, self.accelerator.device)
+            ids, mask, labels = (both[f"concatenated_{name}"] for name in ("input_ids", "attention_mask", "labels"))
+            many = (labels[:, 1:] != -100).sum(-1)
+            sums = model(input_ids=ids, attention_mask=mask, labels=labels).log_probs.sum(-1)
+            pairs = len(labels) // 2
+            chosen, rejected = (sums / many).split(pairs)
+            return chosen, rejected, chosen, rejected, -sums[:pairs].sum() / many[:pairs].sum()
 
     return AnswersOnly
 
 
-METHOD = Method("orpo", "answers and preferences in one run, without a reference", "pairs", ("beta",), prepare)
+METHOD = Method(
+    "orpo", "answers and preferences in one run, without a reference", "pairs", ("beta", "shared_prefix"), prepare
+)

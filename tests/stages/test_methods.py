@@ -126,13 +126,17 @@ def test_what_is_trained_beside_four_bits_is_float32(method: str, prepare: Any) 
 
 
 def test_orpo_learns_the_answer_and_not_the_prompt(prepare: Any) -> None:
+    import torch
+
     ready = prepare("orpo")
     inputs, model = batch(ready, [0, 1]), ready.trainer.model
-    chosen, *others = ready.trainer.concatenated_forward(model, inputs)
+    chosen, rejected, *others = ready.trainer.concatenated_forward(ready.trainer.asked(model), inputs)
     many = (inputs["chosen_labels"][:, 1:] != -100).sum(-1)
-    assert float(others[3].detach()) == pytest.approx(float((-(chosen * many).sum() / many.sum()).detach()))
-    whole = super(type(ready.trainer), ready.trainer).concatenated_forward(model, inputs)[4]
-    assert abs(float(whole.detach()) - float(others[3].detach())) > 1e-3, "the prompt's tokens would count"
+    assert float(others[2].detach()) == pytest.approx(float((-(chosen * many).sum() / many.sum()).detach()))
+    theirs = super(type(ready.trainer), ready.trainer).concatenated_forward(model, inputs)
+    assert torch.allclose(chosen, theirs[0], rtol=1e-4) and torch.allclose(rejected, theirs[1], rtol=1e-4)
+    whole = theirs[4]
+    assert abs(float(whole.detach()) - float(others[2].detach())) > 1e-3, "the prompt's tokens would count"
 
 
 def test_orpo_bears_an_answer_that_is_certain(prepare: Any) -> None:
@@ -377,10 +381,10 @@ def test_every_method_and_adapter_says_which_keys_it_reads() -> None:
     assert {key for member in [*METHODS.values(), *ADAPTERS.values()] for key in member.keys} <= known
     assert {name: method.keys for name, method in METHODS.items()} == {
         "cpt": (),
-        "dpo": ("beta",),
-        "grpo": ("generations", "max_new_tokens", "reward"),
-        "kto": ("beta",),
-        "orpo": ("beta",),
+        "dpo": ("beta", "shared_prefix"),
+        "grpo": ("generations", "max_new_tokens", "reward", "shared_prefix"),
+        "kto": ("beta", "shared_prefix"),
+        "orpo": ("beta", "shared_prefix"),
         "sft": ("shared_prefix",),
     }
     assert set(ADAPTERS["lora"].keys) == {key for key in known if key.startswith("lora.")}
