@@ -23,6 +23,7 @@ from compiler.settle import settled
 from compiler.sweep import Point, full
 from compiler.task import Task, shape
 from compiler.workspace import Workspace
+from stages.chat_templates import TEMPLATES
 from stages.diagnostics import Diagnostic
 from stages.facts import methods
 from stages.schemas import label_field
@@ -138,7 +139,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     contract["schema"] = None if schema is None else json.dumps(schema, ensure_ascii=False, indent=2)
     contract["type"] = lowered(task.output_format.type)
     contract["label"] = label_field(schema) if contract["type"] == "json" else None
-    method = methods()[task.training.method]
+    method, template = methods()[task.training.method], task.training.chat_template
     values["baselines"] = _sorted(task.baselines)
     remembered = next(iter(workspace.glob(REMEMBERED)), None)
     values["success_criteria"]["gates"] = _sorted(_remembering(standing_gates(task), task, remembered))
@@ -150,6 +151,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
     if task.evaluation.terms:
         values["evaluation"]["terms"]["severity"] = _sorted(task.evaluation.terms.severity)
     values["base_model"]["name"] = model
+    values["base_model"]["template_file"] = None if template in TEMPLATES else template
     values["execution"] = task.execution.written()
     sources.settled(values["data"])
     for source in values["data"]["sources"]:

@@ -81,6 +81,12 @@ class Training(Section):
         description="What stands before the input, in training and in serving: contract (system prompt and the schema "
         "in words), system (the system prompt alone) or none.",
     )
+    chat_template: str | None = Field(
+        default=None,
+        min_length=1,
+        description="For a base model that has none: plain, chatml, or a Jinja file below the workspace. It goes into "
+        "every file that is made of the model.",
+    )
     lora: Lora
     epochs: float = Field(
         gt=0, le=100, description="Passes over the train split.", json_schema_extra=unit("passes") | AUTO
@@ -108,7 +114,8 @@ class Training(Section):
         json_schema_extra=unit("tokens"),
     )
     shared_prefix: Literal["auto", "on", "off"] | None = Field(
-        default=None, description="sft: run the tokens that all prompts begin with once a step."
+        default=None,
+        description="Run what rows begin with alike once a step: the system prompt, a pair's prompt; not cpt.",
     )
     beta: float | None = Field(
         default=None,

@@ -8,7 +8,10 @@ revision. A manifest names the files by sha256 and never by an absolute path, so
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.util
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from stages.diagnostics import fail
 from stages.rows import read_json, sha256
 
 MANIFEST = "manifest.json"
+OWN_TEMPLATE, TEMPLATE = "own_template.jinja", "chat_template.jinja"  # the task's, in `base`; where transformers looks
 WEIGHTS = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")  # never a pickle
 
 
@@ -27,6 +31,7 @@ class BaseModel(Params):
 
     source: package (`package`, `file`), gguf (`path`), folder (`path`) or hub (`repo`, `revision`: a full commit).
     license: SPDX name in lower case. context_length: tokens. parameters: how many weights.
+    chat_template: the task's own (stages/chat_templates.py); None: the model's.
     """
 
     name: Annotated[str, Key("base_model.name")]
@@ -41,6 +46,7 @@ class BaseModel(Params):
     context_length: Annotated[int | None, Key("base_model.context_length")] = None
     parameters: Annotated[int | None, Key("base_model.parameters")] = None
     chat: Annotated[dict[str, Any] | None, Key("base_model.chat")] = None
+    chat_template: Annotated[str | None, Key("training.chat_template", rare=True)] = None
 
     def place(self) -> dict[str, Any]:
         """What `find` needs: where the files are, and nothing else that is known of them."""
@@ -49,10 +55,12 @@ class BaseModel(Params):
 
 @dataclass(frozen=True)
 class Located:
-    """A base model's files on this machine: `path` is a GGUF file or a transformers folder."""
+    """A base model's files on this machine: `path` is a GGUF file or a transformers folder. template: a file with the
+    chat template that takes the place of its own."""
 
     path: Path
     gguf: bool
+    template: Path | None = None
 
     def files(self) -> list[Path]:
         """Every file that is part of the model, sorted by name."""
@@ -80,7 +88,8 @@ def find(model: BaseModel) -> Located:
 def locate(base: Path) -> Located:
     """The files that the `model` stage pinned in its folder `base`, checked for size. Sources: see `find`.
 
-    Raises T330 to T332 as `find` does, T333 when they are other files.
+    With a chat template of the task's, a transformers folder that has it. Raises T330 to T332 as `find` does, T333 when
+    they are other files.
     """
     manifest = read_json(base / MANIFEST)
     found = find(BaseModel(**manifest["model"]))
@@ -93,7 +102,29 @@ def locate(base: Path) -> Located:
             notes=tuple(f"differs: {name}" for name in sorted({n for n, _ in here.items() ^ wanted.items()})),
             help=f"run `dvc repro --force {base.parent.name}`, which pins the files anew",
         )
-    return found
+    template = base / OWN_TEMPLATE
+    if not template.is_file():
+        return found
+    return Located(base, gguf=False) if found.gguf else Located(_with_template(found, template), gguf=False)
+
+
+def _with_template(found: Located, template: Path) -> Path:
+    """A folder of links to the model's files in which the template stands as transformers and the converter look for
+    it. It lies outside all outputs (build/.templated/), once for every template and place."""
+    given = f"{found.path.resolve()} {sha256(template)}".encode()
+    home = template.parents[2] / ".templated" / f"{template.parents[1].name}-{hashlib.sha256(given).hexdigest()[:16]}"
+    if not home.is_dir():
+        home.parent.mkdir(exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=home.parent))
+        for file in found.files():
+            if file.name != TEMPLATE:
+                (aside / file.name).symlink_to(file.resolve())
+        shutil.copyfile(template, aside / TEMPLATE)
+        try:
+            aside.rename(home)
+        except OSError:  # another stage was quicker
+            shutil.rmtree(aside)
+    return home
 
 
 def trainable(base: Path) -> Located:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.base import At, File, Made, Params, Stage, Write
-from stages.base_model import MANIFEST, BaseModel, describe, find
+from stages.base_model import MANIFEST, OWN_TEMPLATE, BaseModel, Located, describe, find
+from stages.chat_templates import own_template
 from stages.diagnostics import fail
 from stages.progress import tell
 from stages.rows import write_json
@@ -21,6 +22,7 @@ from stages.rows import write_json
 @dataclass(frozen=True)
 class Inputs:
     files: Annotated[Path | None, File("base_model.path")] = None
+    template: Annotated[Path | None, File("base_model.template_file")] = None
 
 
 class ModelParams(Params):
@@ -40,8 +42,10 @@ def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
     """Find the model (a Hub model is fetched at its pinned commit) and write down what it is.
 
     out.base: manifest.json {model: its place, files: [{name, bytes, sha256}]}, without any path of this machine; of a
-    GGUF also the weights in float32 as a transformers folder. out.facts: the same, with all that the preset says of it.
-    Raises T330 to T332 when it is not to be had, T335 when a file is not the one that was pinned.
+    GGUF also the weights in float32 as a transformers folder, and the chat template where the task brings one.
+    out.facts: the same, with all that the preset says of it.
+    Raises T330 to T332 when it is not to be had, T335 when a file is not the one that was pinned, T801 for a chat
+    template that cannot be used.
     """
     located = find(params.model)
     files = describe(located)
@@ -50,21 +54,23 @@ def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
         notes = (f"pinned: {pinned}", *(f"{file['name']}: {file['sha256']}" for file in files))
         help = "install the version that the preset names, or pin the new file's sha256 if you trust it"
         raise fail("T335", f"base model {params.model.name!r} is not the file that was pinned", notes=notes, help=help)
+    own = own_template(params.model.chat_template, inputs.template)
     out.base.mkdir()
+    if own:
+        (out.base / OWN_TEMPLATE).write_text(own, encoding="utf-8")
     if located.gguf:
-        _unpack(located.path, out.base)
+        _unpack(Located(located.path, gguf=True, template=out.base / OWN_TEMPLATE if own else None), out.base)
     write_json(out.base / MANIFEST, {"model": params.model.place(), "files": files})
     write_json(out.facts, {"model": params.model.model_dump(exclude_none=True), "files": files})
 
 
-def _unpack(gguf: Path, folder: Path) -> None:
+def _unpack(located: Located, folder: Path) -> None:
     """A GGUF's weights and tokenizer as a transformers folder. Its header is checked before anything reads the rest."""
     from stages import gguf_header, weights
-    from stages.base_model import Located
 
     tell(0, 2, "reading the GGUF")
-    gguf_header.read(gguf)
-    model, tokenizer = weights.load(Located(gguf, gguf=True))
+    gguf_header.read(located.path)
+    model, tokenizer = weights.load(located)
     tell(1, 2, "unpacking it")
     model.config._name_or_path = ""
     model.save_pretrained(folder)

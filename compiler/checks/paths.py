@@ -58,6 +58,8 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
         paths.append((look.task.base_model.path, "base_model.path"))
     if look.task.training.signals.general:
         paths.append((look.task.training.signals.general, "training.signals.general"))
+    if look.task.training.chat_template:
+        paths.append((look.task.training.chat_template, "training.chat_template"))
     for path, at in paths:
         if reason := unsafe(path, look.workspace):
             note = "a task reads only what lies in its own folder, so that it builds the same anywhere"

@@ -64,7 +64,7 @@ class LlamaCpp:
             raise fail(
                 "T323",
                 f"{self._name} has no chat template",
-                help="choose an instruction-tuned base model, whose files hold tokenizer.chat_template",
+                help="choose an instruction-tuned base model, or bring a template in training.chat_template",
             )
         tokens, kinds = self._metadata["tokenizer.ggml.tokens"], self._metadata.get("tokenizer.ggml.token_type", [])
         special = tuple(token for token, kind in zip(tokens, kinds, strict=False) if kind == CONTROL)

@@ -19,7 +19,8 @@ from tests.releasing.small import Small, copy
 from tunec import building
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
-FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", "data/decided.jsonl", "prompts/a.jinja", MODEL, OTHER_MODEL)
+LOOKED_FOR = ("prompts/a.jinja", "chat.jinja", MODEL, OTHER_MODEL)
+FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", "data/decided.jsonl", *LOOKED_FOR)
 COMMITS = ("0" * 40, "1" * 40)
 TAUGHT = {
     "generate": {"teacher": {"endpoint": "http://127.0.0.1:8/v1", "model": "big"}, "rows": [{"tag": "a", "count": 1}]}
@@ -182,6 +183,7 @@ OTHER: dict[str, Any] = {
     "training.method": "orpo",
     "training.adapter": "full",
     "training.prompt": "none",
+    "training.chat_template": "chat.jinja",
     "training.lora.r": 8,
     "training.lora.alpha": 64,
     "training.lora.dropout": 0.1,

@@ -12,6 +12,7 @@ import pytest
 
 from compiler.parse import ParseError
 from stages.chat import ChatTemplate, user_message
+from stages.chat_templates import own_template
 from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, ROOT, compiled
 from tests.security.payloads import CANARY, ENDLESS, IDIOMS, SHELL
@@ -44,6 +45,16 @@ def test_a_payload_in_a_chat_template_has_no_effect(payload: str) -> None:
         shown = refused.diagnostics[0].message.partition("'")[0]
     assert not [secret for secret in SECRETS if secret in shown]
     assert not Path(CANARY).exists()
+
+
+@pytest.mark.parametrize("payload", [*SHELL, *ENDLESS])
+def test_a_payload_in_the_task_s_own_chat_template_is_refused_before_any_row(payload: str, tmp_path: Path) -> None:
+    file, start = tmp_path / "chat.jinja", time.monotonic()
+    file.write_text(payload, encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        own_template("chat.jinja", file)
+    assert [found.code for found in refused.value.diagnostics] == ["T801"]
+    assert not Path(CANARY).exists() and time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize("payload", SHELL)
