@@ -22,7 +22,7 @@ _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 Type = Literal["local", "remote_ssh", "slurm", "ray"]
 # The keys that each type reads, beside `type` and `slots`.
 READS: dict[str, tuple[str, ...]] = {
-    "local": ("report_to",),
+    "local": ("report_to", "parallel", "processes"),
     "remote_ssh": ("host", "port", "key", "folder", "python"),
     "slurm": ("partition", "gpus", "time", "account"),
     "ray": ("address", "gpus"),
@@ -90,13 +90,25 @@ class Execution(Section):
         default_factory=list,
         description="local: who is told of every training step, beside the curve that is always kept.",
     )
+    parallel: Literal["ddp", "fsdp"] | None = Field(
+        default=None,
+        description="local: train on several GPUs at once; ddp: each holds the whole model and takes a part of every "
+        "step's rows; fsdp: the weights are parted too, for a model that one GPU cannot hold.",
+    )
+    processes: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        description="local, with `parallel`: how many processes train; default: one a GPU.",
+        json_schema_extra=unit("processes"),
+    )
     slots: Shared = unwritten(Shared)
 
     def written(self) -> dict[str, Any] | None:
-        """As dvc.yaml holds it for `tunec run`; None for a local build, which needs no word."""
-        if self.type == "local":
+        """As dvc.yaml holds it for `tunec run`; None for a local build in one process, which needs no word."""
+        if self.type == "local" and not self.parallel:
             return None
-        read = {key: getattr(self, key) for key in READS[self.type]}
+        read = {key: getattr(self, key) for key in READS[self.type] if key != "report_to"}
         return {"type": self.type, **{key: value for key, value in read.items() if value is not None}}
 
 

@@ -95,6 +95,14 @@ class Training(Section):
         gt=0, lt=1, description="Peak rate, reached after the warm-up.", json_schema_extra=unit("per step") | AUTO
     )
     batch_size: int = Field(ge=1, le=4096, description="Rows an optimizer step.", json_schema_extra=unit("rows"))
+    micro_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="sft, cpt, dpo: rows that are computed at once, for less memory; the gradients of a step's rows add "
+        "up, so the step stays the same. Default: all of a step.",
+        json_schema_extra=unit("rows"),
+    )
     warmup_ratio: float = Field(
         ge=0,
         lt=1,

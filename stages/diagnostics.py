@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
@@ -29,6 +30,12 @@ class Diagnostic(NamedTuple):
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return {**self._asdict(), "span": self.span and self.span._asdict()}
+
+
+def spoken(told: Mapping[str, Any]) -> Diagnostic:
+    """What `plain` made JSON of, in another process."""
+    span = Span(**told["span"]) if told["span"] else None
+    return Diagnostic(**{**told, "span": span, "notes": tuple(told["notes"])})
 
 
 class UserError(Exception):

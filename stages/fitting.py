@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from stages import progress
+from stages import parallel, progress
 from stages.lessons import plain
 from stages.prefix import answer_loss
 from stages.supervision import Example
@@ -24,7 +24,7 @@ def losses(model: Any, rows: Sequence[Example], note: str) -> list[float]:
         for place, row in enumerate(rows):
             progress.tell(place, len(rows), note)
             ids, labels = (torch.tensor([tokens], device=model.device) for tokens in (row.tokens, row.labels))
-            found.append(float(answer_loss(bare, ids, labels, 0)) / max(1, len(row.answer)))
+            found.append(float(answer_loss(bare, ids, labels, 0, parallel.caller(model))) / max(1, len(row.answer)))
     return found
 
 

@@ -59,10 +59,11 @@ class Signals(Params):
 class TrainParams(Params):
     """learning_rate: at its highest. batch_size: rows a step. warmup_ratio: share of the steps, in [0, 1).
 
-    epochs: may be a part of one. max_length: tokens of a row. What some methods read alone: shared_prefix (auto uses it
-    where it pays), beta (how hard a preference pulls), generations (answers that are tried for a prompt) of at most
-    max_new_tokens, and reward (the metric that rates them). rate_probe: steps of each of three short runs at other
-    rates; 0: none. gradient_checkpointing: auto computes activations twice where memory asks for it.
+    epochs: may be a part of one. max_length: tokens of a row. What some methods read alone: micro_batch_size (rows
+    computed at once; None: a step's), shared_prefix (auto uses it where it pays), beta (how hard a preference pulls),
+    generations (answers that are tried for a prompt) of at most max_new_tokens, and reward (the metric that rates
+    them). rate_probe: steps of each of three short runs at other rates; 0: none. gradient_checkpointing: auto computes
+    activations twice where memory asks for it.
     """
 
     method: Annotated[str, Key("training.method")]
@@ -76,6 +77,7 @@ class TrainParams(Params):
     scheduler: Annotated[Literal["cosine", "linear", "constant"], Key("training.scheduler")]
     max_length: Annotated[int, Key("training.max_length")]
     seed: Annotated[int, Key("training.seed")]
+    micro_batch_size: Annotated[int | None, Key("training.micro_batch_size", rare=True)] = None
     shared_prefix: Annotated[Literal["auto", "on", "off"] | None, Key("training.shared_prefix")] = None
     beta: Annotated[float | None, Key("training.beta")] = None
     generations: Annotated[int | None, Key("training.generations")] = None
@@ -130,6 +132,7 @@ class Prepared:
     lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: for the
     report. series: what else is told of every step beside its loss; the first one stands in the progress line.
     passes: how often the model reads a row's tokens in a step. written: tokens that it adds to a row itself, at most.
+    batch_key: the key of `training` that lets fewer rows be computed at once.
     """
 
     trainer: Any
@@ -139,6 +142,7 @@ class Prepared:
     series: Mapping[str, list[float]] = field(default_factory=dict)
     passes: int = 1
     written: int = 0
+    batch_key: str = "batch_size"
 
 
 def plain(model: Any) -> Any:

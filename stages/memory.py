@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from stages.diagnostics import fail
 from stages.lessons import Prepared, plain
+from stages.prefix import pieces
 from stages.resuming import trained
 
 OPTIMIZER = 12  # bytes for a trained weight: its gradient and Adam's two moments, in float32
@@ -66,8 +67,9 @@ def needed(ready: Prepared) -> Need:
     """Of the largest step: rows are padded to its longest one. A preference method runs two answers a row."""
     trainer, model = ready.trainer, plain(ready.trainer.model)
     config = model.config.get_text_config()
-    longest = max(len(step) * (max(ready.lengths[row] for row in step) + ready.written) for step in trainer.steps)
-    tokens = longest * ready.passes
+    together = (rows for step in trainer.steps for rows in pieces(step, trainer.at_once))
+    longest = max(len(rows) * (max(ready.lengths[row] for row in rows) + ready.written) for rows in together)
+    tokens = longest * ready.passes // trainer.accelerator.num_processes
     learned = min(1.0, ready.counts.get("learned_tokens_per_epoch", 10**12) / max(1, ready.counts["tokens_per_epoch"]))
     size = 2 if model.device.type == "cuda" else 4
     hidden, layers = int(config.hidden_size), int(config.num_hidden_layers)
@@ -103,9 +105,9 @@ def _container() -> int:
 
 def _too_much(ready: Prepared, need: Need, room: int, thrifty: bool) -> Exception:
     least, most = need.optimizer, need.twice if thrifty else need.kept
-    batch = ready.trainer.args.per_device_train_batch_size
+    batch = ready.trainer.at_once or ready.trainer.args.per_device_train_batch_size
     rows = int(batch * (room - least) / max(1, most - least))
-    fixes = [f"set training.batch_size to {rows}"] if 1 <= rows < batch else []
+    fixes = [f"set training.{ready.batch_key} to {rows}"] if 1 <= rows < batch else []
     fixes += [] if thrifty or need.twice > room else ["set training.gradient_checkpointing to auto"]
     fixes += ["train with adapter: lora"] if least > room / 2 else ["lower training.max_length and shorten the rows"]
     fixes += ["choose a smaller base model"] if not rows else []

@@ -16,20 +16,21 @@ WORTH = 8  # tokens; a shorter prefix costs more to set up than it saves
 ATTENTION = "tunec_rows"  # the name that transformers knows our attention by
 
 
-def answer_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
+def answer_loss(model: Any, ids: Any, labels: Any, shared: int, call: Any = None) -> Any:
     """The summed cross-entropy of the learned tokens: a scalar tensor with gradient.
 
     model: a causal language model, not wrapped. ids: int64 (rows, length), padded on the right. labels: the same shape,
     -100 where nothing is learned. shared: how many tokens all rows begin with alike, fewer than any row's prompt has;
-    0 runs every row whole.
+    0 runs every row whole. call: what the model is wrapped in, where it is.
     """
+    call = call or model
     if not shared:
         # What stands right of a token is never seen by it, so the padding needs no mask.
-        return _loss(model, labels[:, 1:], input_ids=ids[:, :-1], use_cache=False)
-    return _shared_loss(model, ids, labels, shared)
+        return _loss(model, call, labels[:, 1:], input_ids=ids[:, :-1], use_cache=False)
+    return _shared_loss(model, call, ids, labels, shared)
 
 
-def _shared_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
+def _shared_loss(model: Any, call: Any, ids: Any, labels: Any, shared: int) -> Any:
     """All in one sequence: the prefix, then what is each row's own, row after row.
 
     A matrix product with 18 rows takes as long as one with 126 (two cores, MKL), so one pass beats a pass over the
@@ -43,7 +44,7 @@ def _shared_loss(model: Any, ids: Any, labels: Any, shared: int) -> Any:
     position = torch.cat([places[:shared], places[shared:].repeat(rows)])
     targets = torch.cat([torch.full_like(places[:shared], -100), labels[:, shared + 1 :].flatten()])
     with attention_of(model, rows, shared):
-        return _loss(model, targets[None], input_ids=tokens[None], position_ids=position[None], use_cache=False)
+        return _loss(model, call, targets[None], input_ids=tokens[None], position_ids=position[None], use_cache=False)
 
 
 @contextmanager
@@ -91,13 +92,13 @@ def _attend(
     return torch.cat([prefix, own], dim=1), None
 
 
-def _loss(model: Any, targets: Any, **inputs: Any) -> Any:
+def _loss(model: Any, call: Any, targets: Any, **inputs: Any) -> Any:
     """targets: what each position of the inputs foretells, or -100."""
     from torch.nn.functional import cross_entropy
 
     learned = targets != -100
     with only(model.get_output_embeddings(), learned):
-        logits = model(**inputs).logits
+        logits = call(**inputs).logits
     return cross_entropy(logits.float(), targets[learned], reduction="sum")
 
 
@@ -110,6 +111,11 @@ def only(head: Any, positions: Any) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def pieces(rows: Sequence[Any], size: int | None) -> list[Sequence[Any]]:
+    """A step's rows as they are computed together, `size` of them at most; None: all."""
+    return [rows[first : first + size] for first in range(0, len(rows), size)] if size else [rows]
 
 
 def batches(lengths: Sequence[int], size: int, epochs: float, seed: int) -> list[list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages import checkpoints, progress
+from stages import checkpoints, parallel, progress
 from stages.checkpoints import Checkpoint
 from stages.diagnostics import Diagnostic, fail
 from stages.exhausted import disk_is_full
@@ -47,11 +47,16 @@ def capture(trainer: Any, kept: Kept) -> Checkpoint:
     import torch
 
     optimizer = trainer.optimizer.state_dict()
-    tensors = {f"weight/{name}": parameter.detach() for name, parameter in trained(trainer.model).items()}
+    tensors = {
+        f"weight/{name}": parallel.whole(parameter.detach()) for name, parameter in trained(trainer.model).items()
+    }
     for index, state in optimizer["state"].items():
-        tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {
+            f"optimizer/{index}/{name}": parallel.whole(torch.as_tensor(value)) for name, value in state.items()
+        }
     tensors |= {f"kept/{name}": tensor for name, tensor in kept.tensors().items()}
-    tensors |= {f"random/{name}": state for name, state in _torch_random().items()}
+    for rank, states in enumerate(parallel.of_each(_torch_random())):
+        tensors |= {f"{_random(rank)}{name}": state for name, state in states.items()}
     rest = {
         "groups": optimizer["param_groups"],
         "schedule": _plain(trainer.lr_scheduler.state_dict()),
@@ -61,9 +66,15 @@ def capture(trainer: Any, kept: Kept) -> Checkpoint:
         "facts": dict(kept.facts()),
         "threads": torch.get_num_threads(),
         "device": trainer.model.device.type,
+        "processes": trainer.accelerator.num_processes,
     }
     apart = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
     return Checkpoint(trainer.state.global_step, apart, rest)
+
+
+def _random(rank: int) -> str:
+    """Where a process's random numbers stand: those of the first one as those of the only one."""
+    return f"random@{rank}/" if rank else "random/"
 
 
 def _torch_random() -> dict[str, Any]:
@@ -103,6 +114,7 @@ def fits(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> bool:
         and "random/cpu" in checkpoint.tensors
         and rest["lists"].keys() == kept.lists.keys()
         and rest["device"] == trainer.model.device.type
+        and rest.get("processes", 1) == trainer.accelerator.num_processes
     )
 
 
@@ -114,7 +126,11 @@ def restore(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> None:
     state = _optimizer_state(checkpoint.tensors)
     with torch.no_grad():
         for name, parameter in trained(trainer.model).items():
-            parameter.copy_(weights[name])
+            parameter.copy_(parallel.parted(weights[name], parameter))
+    state = {
+        index: _parted(one, parameter)
+        for (index, one), parameter in zip(sorted(state.items()), trained(trainer.model).values(), strict=True)
+    }
     trainer.optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
     trainer.lr_scheduler.load_state_dict({**trainer.lr_scheduler.state_dict(), **rest["schedule"]})
     for name, values in kept.lists.items():
@@ -123,11 +139,16 @@ def restore(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> None:
     trainer.state.global_step = checkpoint.step
 
 
+def _parted(state: Mapping[str, Any], parameter: Any) -> dict[str, Any]:
+    """An optimizer's numbers of a parameter; those of its shape are held as it is."""
+    return {name: parallel.parted(t, parameter) if t.shape == parameter.shape else t for name, t in state.items()}
+
+
 def restore_random(checkpoint: Checkpoint) -> None:
     import numpy as np
     import torch
 
-    states = _below("random/", checkpoint.tensors)
+    states = _below(_random(parallel.rank()), checkpoint.tensors)
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available():
         torch.cuda.set_rng_state_all([states[name] for name in sorted(states) if name != "cpu"])
@@ -202,7 +223,8 @@ class Resuming:
 
             def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
                 began = time.monotonic()
-                if run.home and began - self.last >= max(EVERY, self.took / SHARE) and not control.should_training_stop:
+                due = began - self.last >= max(EVERY, self.took / SHARE)
+                if run.home and not control.should_training_stop and parallel.agreed(due):
                     run.save()
                     self.last = time.monotonic()
                     self.took = self.last - began
@@ -214,7 +236,9 @@ class Resuming:
         if self.home is None:
             return
         try:
-            checkpoints.save(self.home, capture(self.trainer, self.kept))
+            state = capture(self.trainer, self.kept)
+            if parallel.rank() == 0:
+                checkpoints.save(self.home, state)
         except Exception as error:
             if not disk_is_full(error):
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages import parallel
 from stages.lessons import NO_BUDGET, NO_CHECKS, Budget, DevChecks, Prepared
 from stages.resuming import trained
 
@@ -58,7 +59,9 @@ class Stopping:
             return
         self.dev.append([step, next(iter(self.figures.values()))])
         if self.checks.keep == "best" and self.best_step == step:
-            self.best = {name: p.detach().cpu().clone() for name, p in trained(self.ready.trainer.model).items()}
+            self.best = {
+                name: parallel.whole(p.detach()).cpu().clone() for name, p in trained(self.ready.trainer.model).items()
+            }
 
     @property
     def best_step(self) -> int | None:
@@ -70,7 +73,7 @@ class Stopping:
         since = len([step for step, _ in self.dev if step > (self.best_step or 0)])
         if self.checks.patience is not None and since >= self.checks.patience:
             return f"the dev loss was no better than at step {self.best_step} in {since} checks"
-        if self.budget.minutes is not None and self.seconds() >= 60 * self.budget.minutes:
+        if self.budget.minutes is not None and parallel.agreed(self.seconds() >= 60 * self.budget.minutes):
             return f"training.budget.minutes ({self.budget.minutes:g}) are spent"
         return None
 
@@ -81,7 +84,7 @@ class Stopping:
         if self.best and self.best_step != (self.dev[-1][0] if self.dev else None):
             with torch.no_grad():
                 for name, parameter in trained(self.ready.trainer.model).items():
-                    parameter.copy_(self.best[name])
+                    parameter.copy_(parallel.parted(self.best[name], parameter))
             self.figures = {}
         self.figures = self.figures or self.ready.dev()
         return self.figures

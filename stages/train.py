@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages import curves, diagnosing, memory, probing, progress
+from stages import curves, diagnosing, memory, parallel, probing, progress
 from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
 from stages.catalog import Adapter, Method, members
@@ -49,6 +49,14 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     bitsandbytes, T665 when memory cannot hold it, T666 for general rows, and what the method's `prepare` raises.
     Source: of each method in stages/methods/, of each adapter in stages/adapters/.
     """
+    if how := parallel.asked():
+        parallel.run(how, inputs, params, out)
+    else:
+        _train(inputs, params, out)
+
+
+def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
+    """In this process, or in one of several that do the same."""
     from stages import threads, weights
 
     method = members("stages.methods", "METHOD", Method)[params.method]

@@ -46,10 +46,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 def tiny_model(folder: Path, family: str = "llama") -> Path:
     """Write a random causal LM (2 layers, hidden 64, vocabulary 600, context 512) as a transformers folder.
 
-    family: llama, qwen3; mistral and gemma3_text, which have a sliding window of 32 tokens; lfm2, whose first layer is a convolution; mpt and
-    gpt_neo, which write their own attention (the last three only run in transformers). The same bytes every time, in
-    under 2 s once transformers is imported. Converts with the official converter and runs in llama.cpp. Returns
-    `folder`.
+    family: llama, qwen3; mistral and gemma3_text, which have a sliding window of 32 tokens; lfm2, whose first layer is
+    a convolution; mpt and gpt_neo, which write their own attention (the last three only run in transformers). The same
+    bytes every time, in under 2 s once transformers is imported. Converts with the official converter and runs in
+    llama.cpp. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder)

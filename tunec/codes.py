@@ -391,6 +391,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Rows that are rejected, and not trained on.",
         "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
     ),
+    "T802": (
+        "A training on several processes that this machine has no GPUs for.",
+        "Each process takes a GPU. Write `execution.processes`, or take `execution.parallel` out.",
+    ),
     "T801": (
         "The file of `training.chat_template` cannot be used as a chat template.",
         "It is no UTF-8 text, no Jinja, or shows system prompt, message and answer not once each in their order. "

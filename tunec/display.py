@@ -6,12 +6,11 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from stages.diagnostics import Diagnostic, Span
+from stages.diagnostics import Diagnostic, spoken
 from tunec import dvc
 
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
@@ -81,9 +80,9 @@ class Display:
             return
         line = self.lines.get(event["stage"])
         if event.get("event") == "refused":
-            self.refused += [_diagnostic(d) for d in event["diagnostics"]]
+            self.refused += [spoken(d) for d in event["diagnostics"]]
         elif event.get("event") == "warned":
-            self.warned += [_diagnostic(d) for d in event["diagnostics"]]
+            self.warned += [spoken(d) for d in event["diagnostics"]]
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"
@@ -99,8 +98,3 @@ class Display:
         text.append(f"{line.name:<{32 if narrow else 44}}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
-
-
-def _diagnostic(told: dict[str, Any]) -> Diagnostic:
-    span = Span(**told["span"]) if told["span"] else None
-    return Diagnostic(**{**told, "span": span, "notes": tuple(told["notes"])})

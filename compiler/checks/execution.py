@@ -33,6 +33,23 @@ def host_is_a_name(look: Look) -> Iterator[Found]:
         yield Found("this is no host", "execution.host", help)
 
 
+@check("T803")
+def parallel_fits_the_training(look: Look) -> Iterator[Found]:
+    """`execution.parallel` beside what several processes cannot share.
+
+    grpo tries its answers in one process; qlora's four bits cannot be parted (`fsdp`); `processes` says how many only
+    beside `parallel`. Remove the key, or train otherwise.
+    """
+    execution, training = look.task.execution, look.task.training
+    if execution.processes and not execution.parallel:
+        yield Found("`processes` without `parallel`", "execution.processes", "add `parallel: ddp`", key=True)
+    if execution.parallel and training.method == "grpo":
+        yield Found("grpo tries its answers in one process", "execution.parallel", "remove it for this task")
+    if execution.parallel == "fsdp" and training.adapter == "qlora":
+        help = "write `parallel: ddp`, or train with `adapter: lora`"
+        yield Found("weights in four bits cannot be parted", "execution.parallel", help)
+
+
 @check("T146", "warning")
 def keys_are_used(look: Look) -> Iterator[Found]:
     """A host for a build that runs on this machine, or another key that the execution's type does not read.

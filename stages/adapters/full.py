@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stages import adapter, weights
+from stages import adapter, parallel, weights
 from stages.adapter import WHOLE
 from stages.base_model import Located
 from stages.catalog import Adapter
@@ -28,7 +28,9 @@ def write(model: Any, folder: Path) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: p.detach().float().cpu().contiguous() for name, p in sorted(model.named_parameters())}
+    tensors = {
+        name: parallel.whole(p.detach()).float().cpu().contiguous() for name, p in sorted(model.named_parameters())
+    }
     save_file(tensors, folder / WHOLE, metadata={"format": "pt"})
 
 

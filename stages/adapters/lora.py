@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import lora, norms, weights
+from stages import lora, norms, parallel, weights
 from stages.base_model import Located
 from stages.catalog import Adapter
 from stages.diagnostics import fail
@@ -87,7 +87,8 @@ def write(model: Any, folder: Path) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in sorted(get_peft_model_state_dict(model).items())}
+    found = sorted(get_peft_model_state_dict(model).items())
+    tensors = {name: parallel.whole(t.detach()).cpu().contiguous() for name, t in found}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = model.peft_config[model.active_adapter].to_dict()
     config |= {"base_model_name_or_path": None, "revision": None, "inference_mode": True}

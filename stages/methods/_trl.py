@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from stages import branches, progress
+from stages import branches, parallel, progress
 from stages.lessons import Lesson, plain
+from stages.prefix import pieces
 from stages.supervision import Pair, pairs
 
 Columns = list[dict[str, Any]]
@@ -53,37 +54,64 @@ def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:
 
 def stepping(trainer: Any) -> Any:
     """That trainer with `steps` (the rows of every step, of which `done` are done already), and with `losses` and the
-    gradients' `norms` before they are clipped, of every step so far."""
+    gradients' `norms` before they are clipped, of every step so far. at_once: rows that are computed together; the
+    gradients of a step's others are added to theirs."""
     from torch.utils.data import DataLoader
 
     class Stepping(trainer):  # type: ignore[misc]
-        def __init__(self, *, steps: list[list[int]], **given: Any) -> None:
-            self.steps = steps
+        def __init__(self, *, steps: list[list[int]], at_once: int | None = None, **given: Any) -> None:
+            self.steps, self.at_once = steps, at_once
             self.done = 0
             self.losses: list[float] = []
             self.norms: list[float] = []
-            super().__init__(**given)
+            self.of: Any = None  # what the step's loss is the mean of, where this process computes but a part at once
+            super().__init__(**{**given, "model": parallel.sharded(given["model"])})
             in_float32(self.model)
 
         def get_train_dataloader(self) -> Any:
-            left = self.steps[self.done :]
-            return DataLoader(self.train_dataset, batch_sampler=left, collate_fn=self.data_collator)
+            rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+            left = [parallel.part(step, rank, processes) for step in self.steps[self.done :]]
+            return DataLoader(self.train_dataset, batch_sampler=left, collate_fn=self._collate)
+
+        def _collate(self, rows: list[Any]) -> Any:
+            if self.at_once:
+                return [self.data_collator(part) for part in pieces(rows, self.at_once)]
+            return self.data_collator(rows)
+
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            parts = inputs if self.at_once else [inputs]
+            if self.at_once or self.accelerator.num_processes > 1:
+                mine = sum(weight(part) for part in parts).to(self.accelerator.device)
+                self.of = self.accelerator.reduce(mine, "mean")
+            loss = super().training_step(model, parts[0], num_items_in_batch)
+            for part in parts[1:]:
+                loss = loss + super().training_step(model, part, num_items_in_batch)
+            self.of = None
+            self.losses.append(float(self.accelerator.reduce(loss.detach(), "mean")))
+            return loss
 
         def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
             found = super()._get_grad_norm(model, grad_norm)
-            self.norms.append(float(found))
+            self.norms.append(float(parallel.whole(found)))
             return found
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
+            """Of a part of a step, its share in the step's: so that parts add up, and processes' means are the mean."""
             with self.accelerator.autocast():  # accelerate casts in the wrapper's forward, which a step may pass by
                 loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-            if self.model.training:
-                self.losses.append(float(loss.detach()))
-            return loss
+            return loss if self.of is None else loss * weight(inputs) / self.of
 
     return Stepping
+
+
+def weight(inputs: Any) -> Any:
+    """What a batch's loss is the mean of: learned tokens, or rows where the answers of a row are weighed."""
+    import torch
+
+    labels = inputs.get("labels")
+    return (labels != -100).sum().float() if labels is not None else torch.tensor(float(len(inputs["input_ids"])))
 
 
 def branching(trainer: Any) -> Any:

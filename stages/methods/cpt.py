@@ -41,4 +41,4 @@ def _ends(tokenizer: object) -> tuple[list[int], list[int]]:
     return [bos] if begins else [], [] if eos is None else [eos]
 
 
-METHOD = Method("cpt", "continued pretraining: every token of plain texts", "texts", (), prepare)
+METHOD = Method("cpt", "continued pretraining: every token of plain texts", "texts", ("micro_batch_size",), prepare)

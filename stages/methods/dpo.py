@@ -24,6 +24,7 @@ def prepare(lesson: Lesson) -> Prepared:
     own = {"beta": params.beta, "precompute_ref_log_probs": True, "max_length": None, "disable_dropout": False}
     trainer = referring(DPOTrainer, "ref_chosen_logps", "ref_rejected_logps")(
         steps=steps,
+        at_once=params.micro_batch_size,
         shared=shares(lesson.model, params.shared_prefix or "auto"),
         model=without_dropout(lesson).seeded_model(),
         args=arguments(DPOConfig, lesson, len(steps), **own),
@@ -34,10 +35,19 @@ def prepare(lesson: Lesson) -> Prepared:
     held = trainer.referred(Dataset.from_list([pair.columns for pair in measured]))
     counts = {"rows": len(train), "dev_rows": len(measured), "tokens_per_epoch": sum(pair.tokens for pair in train)}
     return Prepared(
-        trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts, passes=2
+        trainer,
+        lengths,
+        lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)},
+        counts,
+        passes=2,
+        batch_key="micro_batch_size",
     )
 
 
 METHOD = Method(
-    "dpo", "preferences, against the model before the training", "pairs", ("beta", "shared_prefix"), prepare
+    "dpo",
+    "preferences, against the model before the training",
+    "pairs",
+    ("beta", "shared_prefix", "micro_batch_size"),
+    prepare,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from stages import parallel
 from stages.catalog import Method
 from stages.diagnostics import fail
 from stages.engines._prefix import shareable
@@ -42,6 +43,7 @@ def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example],
     steps = batches([len(row) for row in train], params.batch_size, params.epochs, params.seed)
     trainer = _trainer_class()(
         steps=steps,
+        at_once=params.micro_batch_size,
         shared=shared,
         model=lesson.seeded_model(),
         args=arguments(SFTConfig, lesson, len(steps), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
@@ -60,6 +62,7 @@ def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example],
         [len(row) for row in train],
         lambda: {"dev_loss": mean_loss(trainer.model, dev[:DEV_ROWS], pad, shared, max(MEASURED, params.batch_size))},
         counts,
+        batch_key="micro_batch_size",
     )
 
 
@@ -76,9 +79,10 @@ def _trainer_class() -> Any:
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            learned = (inputs["labels"] != -100).sum()
             bare = plain(self.accelerator.unwrap_model(model))
-            return answer_loss(bare, inputs["input_ids"], inputs["labels"], self.shared) / learned
+            call = bare if self.accelerator.num_processes == 1 else model
+            total = answer_loss(bare, inputs["input_ids"], inputs["labels"], self.shared, call)
+            return total / (inputs["labels"] != -100).sum()
 
     return stepping(Shared)
 
@@ -92,7 +96,7 @@ def mean_loss(model: Any, rows: Sequence[Example], pad: int, shared: int, size: 
     with torch.no_grad():
         for first in range(0, len(ordered), size):
             ids, labels = padded(ordered[first : first + size], pad, model.device)
-            total += float(answer_loss(bare, ids, labels, shared))
+            total += float(answer_loss(bare, ids, labels, shared, parallel.caller(model)))
     return total / max(1, sum(len(row.answer) for row in rows))
 
 
@@ -117,4 +121,6 @@ def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "o
     return longest if able and worth else 0
 
 
-METHOD = Method("sft", "supervised: the answers alone are learned", "answers", ("shared_prefix",), prepare)
+METHOD = Method(
+    "sft", "supervised: the answers alone are learned", "answers", ("shared_prefix", "micro_batch_size"), prepare
+)

@@ -199,6 +199,7 @@ OTHER: dict[str, Any] = {
     "training.scheduler": "linear",
     "training.max_length": 64,
     "training.shared_prefix": "off",
+    "training.micro_batch_size": 1,
     "training.beta": ({"training.method": "dpo"}, 0.5),
     "training.generations": ({"training.method": "grpo"}, 4),
     "training.max_new_tokens": ({"training.method": "grpo"}, 16),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,8 +16,8 @@ from stages.diagnostics import UserError
 from tests.compiling import MINIMAL, compile_task, compiled, refused, shipped, told
 from tests.in_memory import Memory
 from tunec.dvc import GUARD_FILE
-from tunec.executing import settings
-from tunec.executing.base import Slots
+from tunec.executing import executor, settings, warm
+from tunec.executing.base import Job, Slots
 from tunec.executing.sharing import shared
 from tunec.executing.ssh import Host
 from tunec.guard import recorded_overrides
@@ -23,7 +25,7 @@ from tunec.guard import recorded_overrides
 REMOTE = "execution: {type: remote_ssh, host: me@gpu}\n"
 
 
-def meta(text: str, overrides: list[str] | None = None) -> object:
+def meta(text: str, overrides: list[str] | None = None) -> Any:
     """What the guard's file tells `tunec run`."""
     found = compiled(text, overrides=overrides)
     return yaml.safe_load(found.guard_yaml)["stages"]["guard"]["meta"].get("execution")
@@ -85,11 +87,26 @@ def test_a_preset_of_one_s_own_names_a_machine(line: str) -> None:
     assert found.task.execution.type == "remote_ssh" and found.task.execution.host == "me@box"
 
 
-@pytest.mark.parametrize("key", [key for key in Execution.model_fields if key not in ("type", "slots", "report_to")])
+@pytest.mark.parametrize(
+    "key", [key for key in Execution.model_fields if key not in ("type", "slots", *READS["local"])]
+)
 def test_a_key_that_the_type_does_not_read_is_warned_of(key: str) -> None:
     value = {"port": 22, "gpus": 1, "time": "1h", "address": "auto"}.get(key, "x")
     codes = [found.code for found in told(MINIMAL + f"execution: {{{key}: {value}}}\n")]
     assert codes == ["T146"]
+
+
+def test_a_local_training_on_several_processes_is_told_to_tunec_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to nothing that is built: no stage's parameters know of it."""
+    text = MINIMAL + "execution: {parallel: ddp, processes: 2}\n"
+    assert meta(text) == {"type": "local", "parallel": "ddp", "processes": 2}
+    assert meta(MINIMAL + "execution: ddp\n") == {"type": "local", "parallel": "ddp"}
+    assert meta(MINIMAL + "execution: fsdp\n") == {"type": "local", "parallel": "fsdp"}
+    assert compiled(text).params_yaml == compiled(MINIMAL).params_yaml
+    monkeypatch.setenv("TUNEC_PARALLEL", "")
+    monkeypatch.setattr(warm, "run", lambda stage: 7)
+    assert executor(meta(text)).run(Job(Path(), "train")) == 7
+    assert os.environ["TUNEC_PARALLEL"] == "ddp:2"
 
 
 def test_every_key_is_read_by_some_type() -> None:

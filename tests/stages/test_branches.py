@@ -14,9 +14,9 @@ from stages.catalog import Adapter, Method, members
 from stages.diagnostics import UserError
 from stages.lessons import Lesson, Prepared
 from stages.prefix import answer_loss
-from stages.rows import write_rows
+from stages.rows import read_json, write_rows
 from tests.often import often
-from tests.stages.teaching import METHODS, OWN, asked_of, pinned, taught
+from tests.stages.teaching import METHODS, OWN, Learn, asked_of, pinned, series, taught
 from tests.stages.test_train import params
 from tests.tiny import tiny_model
 
@@ -100,6 +100,36 @@ def test_a_shared_step_is_the_plain_step(method: str, family: str, bases: dict[s
     assert_same(shared, plain)
     if method != "orpo":  # TRL's orpo learns the prompt too
         assert_same(plain, theirs(ready.trainer, inputs))
+
+
+@pytest.mark.parametrize("method", ["sft", "cpt", "dpo"])
+def test_rows_computed_a_few_at_once_are_the_whole_step(method: str, learn: Learn) -> None:
+    """Shared prefix and all: three rows and one of four, whose answers are of many lengths."""
+    given: dict[str, Any] = {"count": 14, "epochs": 1.0}
+    whole, parted = learn(method, "lora", **given), learn(method, "lora", micro_batch_size=3, **given)
+    for name in ("loss", "grad_norm"):
+        assert series(parted, name) == pytest.approx(series(whole, name), rel=1e-4), name
+    assert read_json(whole.report).get("shared_prefix_tokens", 1) == read_json(parted.report).get(
+        "shared_prefix_tokens", 1
+    )
+
+
+def test_a_step_s_gradients_are_its_parts_gradients(bases: dict[str, Path], tmp_path: Path) -> None:
+    """Gradient accumulation with the prefix shared, to 1e-5."""
+    ready = prepare(bases["llama"], tmp_path, "sft", batch_size=6)
+    trainer, found = ready.trainer, []
+    assert trainer.shared >= 20
+    rows = [trainer.train_dataset[row] for row in trainer.steps[0]]
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    for size in (None, 2, 4):
+        trainer.at_once = size
+        trainer.model.zero_grad()
+        loss = trainer.training_step(trainer.model, trainer._collate(rows))
+        gradients = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
+        found.append((float(loss), gradients))
+    assert_same(found[1], found[0])
+    assert_same(found[2], found[0])
 
 
 @pytest.mark.parametrize("method", ["sft", *WEIGHING])

@@ -380,12 +380,12 @@ def test_every_method_and_adapter_says_which_keys_it_reads() -> None:
     known = {*Training.model_fields, *(f"lora.{name}" for name in Lora.model_fields)}
     assert {key for member in [*METHODS.values(), *ADAPTERS.values()] for key in member.keys} <= known
     assert {name: method.keys for name, method in METHODS.items()} == {
-        "cpt": (),
-        "dpo": ("beta", "shared_prefix"),
+        "cpt": ("micro_batch_size",),
+        "dpo": ("beta", "shared_prefix", "micro_batch_size"),
         "grpo": ("generations", "max_new_tokens", "reward", "shared_prefix"),
         "kto": ("beta", "shared_prefix"),
         "orpo": ("beta", "shared_prefix"),
-        "sft": ("shared_prefix",),
+        "sft": ("shared_prefix", "micro_batch_size"),
     }
     assert set(ADAPTERS["lora"].keys) == {key for key in known if key.startswith("lora.")}
     assert ADAPTERS["full"].keys == ()

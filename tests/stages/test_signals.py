@@ -140,7 +140,7 @@ def test_what_cannot_fit_is_refused_with_what_would(learn: Learn, monkeypatch: p
     monkeypatch.setattr(memory, "available", lambda device: round(needs[0].optimizer + needs[0].kept / 2))
     with pytest.raises(UserError) as error:
         learn("sft", "lora", count=12, batch_size=8, gradient_checkpointing="off")
-    assert "batch_size to" in str(error.value.diagnostics[0].help)
+    assert "micro_batch_size to" in str(error.value.diagnostics[0].help)
 
 
 def test_a_container_s_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def executor(execution: Mapping[str, Any]) -> Executor:
 
 
 def settings(root: Path) -> Mapping[str, Any]:
-    """The `execution` section that the workspace was compiled with, from the guard's `meta`; empty for a local build,
-    which writes none. Raises T404.
+    """The `execution` section that the workspace was compiled with, from the guard's `meta`; empty for a local build
+    in one process, which writes none. Raises T404.
     """
     if not any((root / name).is_file() for name in dvc.COMPILED):
         return {}  # nothing is compiled, which the stage tells
@@ -39,7 +39,7 @@ def settings(root: Path) -> Mapping[str, Any]:
 def _local(execution: Mapping[str, Any]) -> Executor:
     from tunec.executing.local import Local
 
-    return Local()
+    return Local(execution)
 
 
 def _remote_ssh(execution: Mapping[str, Any]) -> Executor:
