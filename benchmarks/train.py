@@ -1,10 +1,13 @@
 """Training beside TRL's own SFTTrainer: the same rows, model, adapter, rows a step and order of magnitude of steps.
 
-    .venv/bin/python benchmarks/train.py [--steps 24] [--times 3]
+    .venv/bin/python benchmarks/train.py [--part booking|contract|skewed|memory|same_bytes|fill] [--times 3]
+    .venv/bin/python benchmarks/train.py --part contract --times 1 --into runs.jsonl     (again and again, then)
+    .venv/bin/python benchmarks/train.py --times 0 --into runs.jsonl                     (the figures of all of them)
 
+A part with --times 1 takes some minutes; --into keeps its runs, so that the figures can be taken a piece at a time.
 Speed is counted in the rows' own tokens (prompt and answer; no padding, and a shared prefix once for every row), so it
-says how fast rows are learned, however that is done. Each way runs in a process of its own, on the idle cores; they run
-one after the other, several times, and medians are compared. On a busy machine the figures mean little: the machine's
+says how fast rows are learned, however that is done. Each way runs in a process of its own, on the idle cores; they
+take turns, several times, and medians are compared. On a busy machine the figures mean little: the machine's
 speed (float32 products of a step's shape) is told with them. Peak memory is each process's own.
 """
 
@@ -56,10 +59,32 @@ def _unpacked(folder: Path) -> Path:
     return outputs.base
 
 
+# Rows, prompt, and how many times as fast as TRL's defaults and as its best settings it is to be.
+SPEEDS = {"booking": ("system", 4, 1.5), "contract": ("contract", 9, 4)}
+PARTS = (*SPEEDS, "skewed", "memory", "same_bytes", "fill")
+
+
 def _compare(given: argparse.Namespace) -> None:
-    speed = _sgemm()
-    for name, prompt, defaults, best in (("booking", "system", 4, 1.5), ("contract", "contract", 9, 4)):
-        found = {way: _median(way, name, prompt, given) for way in ("tunec", *SETTINGS)}
+    parts, speed = given.part or PARTS, _sgemm()
+    if "fill" in parts:
+        _fill(given)
+    for part in SPEEDS.keys() & set(parts):
+        _speed(part, *SPEEDS[part], given)
+    if "skewed" in parts:
+        skewed = _medians(("tunec", "defaults"), "skewed", "none", given)
+        if skewed:
+            times = skewed["tunec"]["tokens_per_second"] / skewed["defaults"]["tokens_per_second"]
+            _at_least("skewed_against_defaults", times, 2)
+    if "memory" in parts:
+        _memory(given)
+    if "same_bytes" in parts:
+        _same_bytes(given)
+    figure("machine_sgemm", (speed + _sgemm()) / 2, "GFLOPS", None)
+
+
+def _speed(name: str, prompt: str, defaults: float, best: float, given: argparse.Namespace) -> None:
+    found = _medians(("tunec", *SETTINGS), name, prompt, given)
+    if found:
         for way, one in found.items():
             figure(f"{name}_{way}_tokens_per_second", one["tokens_per_second"], "tokens/s", None)
             figure(f"{name}_{way}_peak_memory", one["peak_memory_gb"], "GB", 3 if way == "tunec" else None)
@@ -69,14 +94,44 @@ def _compare(given: argparse.Namespace) -> None:
         _at_least(f"{name}_against_best", ours["tokens_per_second"] / rival, best)
         off = abs(ours["dev_loss"] - plain["dev_loss"]) / plain["dev_loss"]
         figure(f"{name}_dev_loss_apart", 100 * off, "%", 1)
-    skewed = {way: _median(way, "skewed", "none", given)["tokens_per_second"] for way in ("tunec", "defaults")}
-    _at_least("skewed_against_defaults", skewed["tunec"] / skewed["defaults"], 2)
-    figure("machine_sgemm", (speed + _sgemm()) / 2, "GFLOPS", None)
+
+
+def _memory(given: argparse.Namespace) -> None:
+    """Peaks of the process while it trains on rows of 512 tokens, one at a time: what a row's length costs."""
+    found = _medians(("tunec", "qlora"), "long", "none", given)
+    if found:
+        lora, qlora = (found[way]["peak_memory_gb"] for way in ("tunec", "qlora"))
+        figure("memory_lora_512", lora, "GB", 3)
+        figure("memory_qlora_512", qlora, "GB", round(lora, 3))
+
+
+def _same_bytes(given: argparse.Namespace) -> None:
+    """The adapter of five runs, each in a process and a folder of its own."""
+    steps = argparse.Namespace(**{**vars(given), "steps": 4, "times": 1, "into": None})
+    found = [_medians(("bytes",), "booking", "system", steps)["bytes"]["sha256"] for _ in range(5)]
+    figure("same_bytes_runs", max(map(found.count, found)), "of 5 runs", None)
+    _at_least("same_bytes", max(map(found.count, found)), 5)
+
+
+def _fill(given: argparse.Namespace) -> None:
+    """Real tokens among those that are computed, a shared prefix once a step and padding included, in percent."""
+    from stages.prefix import WORTH, batches
+
+    told = argparse.Namespace(**{**vars(given), "steps": 80})
+    for name, prompt in (("booking", "system"), ("contract", "contract"), ("skewed", "none")):
+        found = _in_a_process("lengths", name, prompt, told)
+        lengths, shared = found["lengths"], found["shared"] if found["shared"] >= WORTH else 0
+        steps = batches(lengths, BATCH, 1, 0)
+        run = sum(shared + (max(lengths[row] for row in step) - shared) * len(step) for step in steps)
+        real = sum(shared + sum(lengths[row] - shared for row in step) for step in steps)
+        _at_least(f"fill_{name}", 100 * real / run, 95)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--part", action="append", choices=PARTS)
+    parser.add_argument("--into", type=Path)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--way")
     parser.add_argument("--base", type=Path)
@@ -91,39 +146,72 @@ def _at_least(name: str, times: float, bound: float) -> None:
     )
 
 
-def _median(way: str, rows: str, prompt: str, given: argparse.Namespace) -> dict[str, float]:
+def _medians(ways: tuple[str, ...], rows: str, prompt: str, given: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Of each way the median of its runs, those kept before included; nothing where one has no run."""
+    kept = _kept(given.into, rows)
+    for _ in range(given.times):
+        for way in ways:
+            run = _in_a_process(way, rows, prompt, given)
+            kept.setdefault(way, []).append(run)
+            if given.into:
+                with given.into.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"rows": rows, "way": way, "run": run}) + "\n")
+    if not all(kept.get(way) for way in ways):
+        return {}
+    return {way: {name: _middle([run[name] for run in kept[way]]) for name in kept[way][0]} for way in ways}
+
+
+def _middle(values: list[Any]) -> Any:
+    return values[0] if isinstance(values[0], str) else statistics.median(values)
+
+
+def _kept(file: Path | None, rows: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
+    for one in map(json.loads, lines):
+        if one["rows"] == rows:
+            found.setdefault(one["way"], []).append(one["run"])
+    return found
+
+
+def _in_a_process(way: str, rows: str, prompt: str, given: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--way", way, "--rows-in", rows, "--prompt", prompt]
     command += ["--base", str(given.base), "--steps", str(given.steps)]
-    runs = []
-    for _ in range(given.times):
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
-        )
-        if done.returncode:
-            sys.exit(done.stderr[-3000:])
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 # ---------------------------------------------------------------- one way, in a process of its own
 
 
-def _run(given: argparse.Namespace) -> dict[str, float]:
+def _run(given: argparse.Namespace) -> dict[str, Any]:
     from stages import threads
     from stages.train import silence
 
     threads.use_idle_cores()
+    if given.way == "lengths":
+        return _own_lengths(given)
     with silence(), tempfile.TemporaryDirectory() as folder:
         train, dev = _rows(given.rows_in, given.steps)
-        lesson = _lesson(train, dev, given.prompt, Path(folder), given.base)
-        return _ours(lesson) if given.way == "tunec" else _theirs(given.way, lesson, train, dev)
+        lesson = _lesson(train, dev, given, Path(folder))
+        if given.way == "bytes":
+            return _bytes(lesson, Path(folder))
+        return _ours(lesson) if given.way in ("tunec", "qlora") else _theirs(given.way, lesson, train, dev)
 
 
 def _rows(name: str, steps: int) -> tuple[list[Any], list[Any]]:
-    """Rows for so many steps, and 64 of dev. skewed: plain answers, most short and a few twenty times as long."""
+    """Rows for so many steps, and 64 of dev. skewed: plain answers, most short and a few twenty times as long. long: a
+    row a step, of 512 tokens at most and nearly.
+    """
     from stages.rows import Row
 
     many = steps * BATCH + 64
+    if name == "long":
+        made = [Row(f"r{n}", {"text": f"{n % 10} and more " * 122}, {"people": str(n % 10)}) for n in range(steps + 8)]
+        return made[8:], made[:8]
     if name == "skewed":
         draw = random.Random(3)  # noqa: S311
         words = [str(draw.randrange(10_000)) for _ in range(many)]
@@ -147,31 +235,57 @@ def _rows(name: str, steps: int) -> tuple[list[Any], list[Any]]:
     return made[64:], made[:64]
 
 
-def _params(prompt: str) -> Any:
-    from stages.train import TrainParams
+def _params(given: argparse.Namespace) -> Any:
+    from stages.lessons import TrainParams
     from tunec.compiling import compile_workspace
 
-    given = [
-        f"training.prompt={prompt}",
-        f"training.batch_size={BATCH}",
+    overrides = [
+        f"training.prompt={given.prompt}",
+        f"training.adapter={'qlora' if given.way == 'qlora' else 'lora'}",
+        f"training.batch_size={1 if given.rows_in == 'long' else BATCH}",
         "training.epochs=1",
         "training.max_length=2048",
     ]
-    instance = next(i for i in compile_workspace(ROOT, given).plan.instances if i.stage.name == "train")
+    instance = next(i for i in compile_workspace(ROOT, overrides).plan.instances if i.stage.name == "train")
     return TrainParams(**instance.params)
 
 
-def _lesson(train: list[Any], dev: list[Any], prompt: str, folder: Path, base: Path) -> Any:
-    from stages.adapters.lora import ADAPTER
+def _lesson(train: list[Any], dev: list[Any], given: argparse.Namespace, folder: Path) -> Any:
     from stages.base_model import trainable
+    from stages.catalog import Adapter, members
     from stages.lessons import Lesson
     from stages.rows import write_rows
 
     for name, rows in (("train", train), ("dev", dev)):
         write_rows(folder / f"{name}.jsonl", rows)
-    model, tokenizer = ADAPTER.load(trainable(base), "cpu")
+    params = _params(given)
+    adapter = members("stages.adapters", "ADAPTER", Adapter)[params.adapter]
+    model, tokenizer = adapter.load(trainable(given.base), "cpu")
     files = folder / "train.jsonl", folder / "dev.jsonl"
-    return Lesson(model, tokenizer, *files, _params(prompt), ADAPTER, str(folder))
+    return Lesson(model, tokenizer, *files, params, adapter, str(folder))
+
+
+def _bytes(lesson: Any, folder: Path) -> dict[str, Any]:
+    from stages.learning import run
+    from stages.methods.sft import METHOD
+    from stages.rows import sha256
+
+    ready = METHOD.prepare(lesson)
+    run(ready.trainer)
+    lesson.adapter.write(ready.trainer.model, folder / "adapter")
+    return {"sha256": sha256(folder / "adapter" / "adapter_model.safetensors")}
+
+
+def _own_lengths(given: argparse.Namespace) -> dict[str, Any]:
+    from stages import weights
+    from stages.base_model import trainable
+    from stages.supervision import common_prefix, examples
+
+    params = _params(given)
+    tokenizer = weights.tokenizer_of(trainable(given.base))
+    rows, _ = _rows(given.rows_in, given.steps)
+    made = examples(rows, tokenizer, params.prompting, params.contract, 2048)
+    return {"lengths": list(map(len, made)), "shared": common_prefix(made)}
 
 
 def _ours(lesson: Any) -> dict[str, float]:

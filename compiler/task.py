@@ -99,8 +99,8 @@ class Training(Section):
         default=None,
         ge=1,
         le=4096,
-        description="sft, cpt, dpo: rows that are computed at once, for less memory; the gradients of a step's rows add "
-        "up, so the step stays the same. Default: all of a step.",
+        description="sft, cpt, dpo: rows that are computed at once, for less memory; the gradients of a step's rows "
+        "add up, so the step stays the same. Default: all of a step.",
         json_schema_extra=unit("rows"),
     )
     warmup_ratio: float = Field(
@@ -157,6 +157,13 @@ class Training(Section):
     )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
         default="auto", description="Compute activations twice instead of keeping them; auto: where memory asks for it."
+    )
+    deterministic: bool | None = Field(
+        default=None,
+        description="On a GPU, take the operations that give the same bytes each time; slower. A CPU does so anyway.",
+    )
+    liger: bool | None = Field(
+        default=None, description="On a GPU, train with the kernels of the package liger-kernel."
     )
     signals: Signals = unwritten(Signals)
     after: After | None = Field(

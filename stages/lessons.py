@@ -63,7 +63,7 @@ class TrainParams(Params):
     computed at once; None: a step's), shared_prefix (auto uses it where it pays), beta (how hard a preference pulls),
     generations (answers that are tried for a prompt) of at most max_new_tokens, and reward (the metric that rates
     them). rate_probe: steps of each of three short runs at other rates; 0: none. gradient_checkpointing: auto computes
-    activations twice where memory asks for it.
+    activations twice where memory asks for it. deterministic, liger: see stages/gpu.py.
     """
 
     method: Annotated[str, Key("training.method")]
@@ -87,6 +87,8 @@ class TrainParams(Params):
     budget: Budget = NO_BUDGET
     rate_probe: Annotated[int, Key("training.rate_probe")] = 0
     gradient_checkpointing: Annotated[Literal["auto", "on", "off"], Key("training.gradient_checkpointing")] = "auto"
+    deterministic: Annotated[bool | None, Key("training.deterministic", rare=True)] = None
+    liger: Annotated[bool | None, Key("training.liger", rare=True)] = None
     signals: Signals = Signals()
     prompting: Prompting
     contract: Contract

@@ -60,9 +60,9 @@ def sharded(model: Any) -> Any:
         return model
     from torch.distributed.fsdp import fully_shard
 
-    for layer in model.modules():
-        if isinstance(layer, _layers(model)):
-            fully_shard(layer)
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, _layers(model))]
+    for layer in layers:
+        fully_shard(layer)
     fully_shard(model, reshard_after_forward=True)
     model.is_distributed_loading_by_transformers = True
     return model

@@ -93,11 +93,16 @@ def examples(
 
 
 def pairs(rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int) -> list[Pair]:
-    """Every row with its chosen and its rejected answer. Raises as `examples` does, for either of them."""
+    """Every row with its chosen and its rejected answer. Raises as `examples` does, for either of them, and T804 where
+    the two are the same tokens: what they say may differ, what is trained on does not."""
     kept, how = list(rows), (tokenizer, prompting, contract, max_length)
     chosen = examples(kept, *how)
     rejected = examples(kept, *how, say=lambda row: contract.spell(row.rejected))
-    return [Pair(a.id, a.prompt, a.answer, b.answer) for a, b in zip(chosen, rejected, strict=True)]
+    made = [Pair(a.id, a.prompt, a.answer, b.answer) for a, b in zip(chosen, rejected, strict=True)]
+    if same := [pair.id for pair in made if pair.chosen == pair.rejected]:
+        message = f"the chosen and the rejected answer are written alike: {_rows(same)}"
+        raise fail("T804", message, notes=_named(same), help="correct these rows or drop them: nothing is preferred")
+    return made
 
 
 def spelled(contract: Contract) -> Say:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages import curves, diagnosing, memory, parallel, probing, progress
+from stages import curves, diagnosing, gpu, memory, parallel, probing, progress
 from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
 from stages.catalog import Adapter, Method, members
@@ -46,7 +46,8 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     of a step. out.report: rows, tokens, steps, losses, signals; no times, so that the same inputs give the same bytes
     (on the same number of threads, unless training.budget.minutes cuts it off).
     Raises T344 and T662 for a loss that diverges, T345 and T386 for modules that the model lacks, T385 without
-    bitsandbytes, T665 when memory cannot hold it, T666 for general rows, and what the method's `prepare` raises.
+    bitsandbytes, T665 when memory cannot hold it, T805 without Liger, T666 for general rows, and what the method's
+    `prepare` raises.
     Source: of each method in stages/methods/, of each adapter in stages/adapters/.
     """
     if how := parallel.asked():
@@ -63,8 +64,9 @@ def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     adapter = members("stages.adapters", "ADAPTER", Adapter)[params.adapter]
     progress.tell(0, None, "loading the base model")
     threads.use_idle_cores()
-    with silence(), tempfile.TemporaryDirectory() as scratch:
+    with silence(), tempfile.TemporaryDirectory() as scratch, gpu.deterministic(params.deterministic):
         model, tokenizer = adapter.load(trainable(inputs.model), weights.training_device())
+        gpu.add_liger(model, params.liger)
         lesson = Lesson(model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start)
         ready = method.prepare(lesson)
         thrifty = memory.fit(ready, params.gradient_checkpointing)

@@ -391,6 +391,15 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Rows that are rejected, and not trained on.",
         "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
     ),
+    "T805": (
+        "`training.liger` without a GPU or without liger-kernel.",
+        "`pip install liger-kernel` on a machine with a GPU, or take the key out.",
+    ),
+    "T804": (
+        "Preference rows whose two answers are the same.",
+        "There is nothing to prefer, and nothing to learn. Rows that say the same are rejected with their reason when "
+        "the data is read; these say it in other words that are written alike. Correct or drop them.",
+    ),
     "T802": (
         "A training on several processes that this machine has no GPUs for.",
         "Each process takes a GPU. Write `execution.processes`, or take `execution.parallel` out.",

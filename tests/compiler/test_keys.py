@@ -212,6 +212,8 @@ OTHER: dict[str, Any] = {
     "training.budget.minutes": 1.5,
     "training.rate_probe": 20,
     "training.gradient_checkpointing": "on",
+    "training.deterministic": True,
+    "training.liger": True,
     "training.signals.suspects": 100,
     "training.signals.general": "data/raw/more.jsonl",
     **{f"training.after.{key}": (FIRST, other) for key, other in OTHER_FIRST.items()},

@@ -78,6 +78,14 @@ def test_a_pair_shares_its_prompt_and_ends_both_answers(loaded: tuple[Any, Any])
     assert [ids.count(end) for ids in (pair.prompt, pair.chosen, pair.rejected)] == [2, 1, 1], "text stays text"
 
 
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
+def test_answers_that_are_written_alike_prefer_nothing_and_are_named(method: str, prepare: Any) -> None:
+    alike = replace(taught(method, 1), rejected=json.dumps(row(1).output))
+    with pytest.raises(UserError) as error:
+        prepare(method, rows=[taught(method, 0), alike])
+    assert codes(error) == ["T804"] and "row1" in error.value.diagnostics[0].notes[0]
+
+
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 @pytest.mark.parametrize("adapter", ["lora", "full"])
 def test_the_reference_is_the_model_before_the_training(method: str, adapter: str, prepare: Any, tiny: Path) -> None:
