@@ -26,7 +26,6 @@ ASKED = "TUNEC_PARALLEL"  # HOW:PROCESSES, from tunec/executing/local.py
 RANK = "TUNEC_RANK_OF"  # set in the processes themselves: HOW
 MODULE = "stages.rank"  # what each of them runs
 SAID = "tunec: "  # how a line of ours begins among those of libraries
-_TAIL = 20  # lines of the libraries that a bug report needs
 
 
 class Asked(NamedTuple):
@@ -64,7 +63,9 @@ def sharded(model: Any) -> Any:
     for layer in layers:
         fully_shard(layer)
     fully_shard(model, reshard_after_forward=True)
-    model.is_distributed_loading_by_transformers = True
+    type(
+        model
+    ).is_distributed_loading_by_transformers = True  # of the class that fully_shard made; a property elsewhere
     return model
 
 
@@ -161,14 +162,15 @@ def _environment(how: Asked) -> dict[str, str]:
 
 
 def _hear(process: subprocess.Popen[str]) -> None:
-    refused, others = [], []
+    refused, failed = [], []
     for line in process.stdout or ():
         if not line.startswith(SAID):
-            others.append(line.rstrip())
             continue
         said = json.loads(line.removeprefix(SAID))
         if "refused" in said:
             refused.append([spoken(one) for one in said["refused"]])
+        elif "failed" in said:
+            failed.append(said["failed"])
         elif "warned" in said:
             progress.warn(spoken(said["warned"]))
         else:
@@ -176,7 +178,7 @@ def _hear(process: subprocess.Popen[str]) -> None:
     if refused:
         raise UserError(*refused[0])
     if process.wait():
-        raise RuntimeError("a training process failed:\n" + "\n".join(others[-_TAIL:]))
+        raise RuntimeError("a training process failed:\n" + "\n".join(failed))
 
 
 def _text(path: Path | None) -> str | None:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def main(job: Path) -> int:
             _train(given, None if first else Path(aside))
     except UserError as error:
         _say({"refused": [found.plain() for found in error.diagnostics]})
+        return 1
+    except Exception:
+        _say({"failed": traceback.format_exc()})
         return 1
     return 0
 
