@@ -127,10 +127,8 @@ def restore(trainer: Any, checkpoint: Checkpoint, kept: Kept) -> None:
     with torch.no_grad():
         for name, parameter in trained(trainer.model).items():
             parameter.copy_(parallel.parted(weights[name], parameter))
-    state = {
-        index: _parted(one, parameter)
-        for (index, one), parameter in zip(sorted(state.items()), trained(trainer.model).values(), strict=True)
-    }
+    held = [parameter for group in trainer.optimizer.param_groups for parameter in group["params"]]
+    state = {index: _parted(one, held[index]) for index, one in state.items()}
     trainer.optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
     trainer.lr_scheduler.load_state_dict({**trainer.lr_scheduler.state_dict(), **rest["schedule"]})
     for name, values in kept.lists.items():
