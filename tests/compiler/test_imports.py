@@ -29,6 +29,7 @@ HEAVY = {
 OPEN_TO_THE_COMPILER = {
     "stages.base",
     "stages.catalog",
+    "stages.chat_templates",
     "stages.diagnostics",
     "stages.facts",
     "stages.kinds",
