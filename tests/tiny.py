@@ -64,7 +64,6 @@ def _write_weights(folder: Path, family: str) -> None:
     config = AutoConfig.for_model(
         family,
         vocab_size=VOCABULARY,
-        hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=512,
@@ -72,7 +71,7 @@ def _write_weights(folder: Path, family: str) -> None:
         bos_token_id=1,
         eos_token_id=VOCABULARY_OF_CONTROL["<|im_end|>"],
         pad_token_id=VOCABULARY_OF_CONTROL["<|endoftext|>"],
-        **SHAPES[family],
+        **{"hidden_size": 64, **SHAPES[family]},
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)

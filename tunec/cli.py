@@ -245,6 +245,38 @@ def cost(overrides: Overrides = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def diagnose(
+    apply: Annotated[
+        str | None, typer.Option("--apply", metavar="CAUSE", help="Write the fix of this cause into task.yaml.")
+    ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option("--clean", metavar="FILE", help="Write 100 train rows that any sound training must learn."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is wrong with the last build: symptoms, and their causes by evidence, with what would settle and mend each.
+
+    From the files of the build alone: nothing is run, and no model is loaded.
+    """
+    from stages.wording import tame
+    from tunec.diagnosing import clean as sanity
+    from tunec.diagnosing import diagnosing
+    from tunec.rewriting import written
+
+    if apply:
+        values = diagnosing.apply(Path(), apply)
+        _json(dict(values)) if as_json else print("\n".join(f"{key}: {written(one)}" for key, one in values.items()))
+        return
+    if clean:
+        print(sanity.write(Path(), clean))
+        return
+    found = diagnosing.diagnose(Path())
+    _warn(found.warnings)
+    _json(found.json()) if as_json else print(tame(found.text()))
+
+
+@app.command()
 def ci() -> None:
     """A Markdown summary for a pull request: verdict, figures against the last release, plan. Nothing is run.
 

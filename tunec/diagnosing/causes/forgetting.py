@@ -1,0 +1,31 @@
+"""What the base model could do besides is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tunec.diagnosing.build import Build
+from tunec.diagnosing.cause import Cause, Sign, strength
+
+
+def look(build: Build) -> Iterator[Sign]:
+    general = build.training.get("general_loss")
+    if general:
+        before, after = float(general["before"]), float(general["after"])
+        figure = f"the loss of general rows went from {before:.3f} to {after:.3f}"
+        yield Sign(figure, strength(after / max(before, 1e-9), 1.1, 1.4))
+
+
+def experiment(build: Build) -> str:
+    return "the same training with general rows mixed in (data.general_mix): does their loss stay?"
+
+
+CAUSE = Cause(
+    "forgetting",
+    "general skills are forgotten",
+    look,
+    experiment,
+    "mix in general rows (data.general_mix); lower the rank, the rate or the epochs",
+    before=12,
+    patch=lambda build: {"training.epochs": max(1, round(float(build.params["epochs"]) / 2))},
+)
