@@ -34,6 +34,11 @@ class About(Params):
     license: Annotated[str | None, Key("license.release", rare=True)] = None
     data_licenses: Annotated[tuple[Licensed, ...] | None, Key("license.data", rare=True)] = None
 
+    def of(self, variant: str) -> About:
+        """What is said of this variant, where others of a sweep have others."""
+        given = (("method", self.method), ("adapter", self.adapter))
+        return self.model_copy(update={name: value[variant] for name, value in given if isinstance(value, dict)})
+
 
 def card(about: About, contract: Contract, primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
     """The card's lines. reports: choice, reason, scores, verdict, splits, model, clusters, speed."""

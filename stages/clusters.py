@@ -26,17 +26,22 @@ QUOTA = (20, 100)  # targeted rows a cluster, at least and at most
 
 def clusters(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     """The largest first: {kind, what, terms, rows, share, cause, advice, quota, examples}."""
-    wrong = [(found, j) for j in judged if (found := failure(j)) is not None]
+    wrong = sum(failure(j) is not None for j in judged)
+    background = [_text(j) for j in judged]
+    return [_told(kind, what, rows, wrong, background) for kind, what, rows in grouped(judged)]
+
+
+def grouped(judged: Sequence[Judged]) -> list[tuple[str, str, list[Judged]]]:
+    """(kind, what it is about, its rows), the largest first: the rows of `clusters`, cluster by cluster."""
     groups: dict[tuple[str, str], list[Judged]] = defaultdict(list)
-    for found, j in wrong:
-        groups[found].append(j)
+    for j in judged:
+        if (found := failure(j)) is not None:
+            groups[found].append(j)
     for kind, what in sorted(groups):  # what is too rare for itself goes with its kind
         if what and len(groups[kind, what]) < LEAST:
             groups[kind, ""] += groups.pop((kind, what))
     parts = [(kind, what, part) for (kind, what), rows in sorted(groups.items()) for part in _parts(rows)]
-    told = sorted(parts, key=lambda part: (-len(part[2]), part[0], part[1], part[2][0].id))[:MOST]
-    background = [_text(j) for j in judged]
-    return [_told(kind, what, rows, len(wrong), background) for kind, what, rows in told]
+    return sorted(parts, key=lambda part: (-len(part[2]), part[0], part[1], part[2][0].id))[:MOST]
 
 
 def _told(kind: str, what: str, rows: Sequence[Judged], wrong: int, background: Sequence[str]) -> dict[str, Any]:

@@ -56,7 +56,6 @@ class Outputs:
 def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     """Write the folder that a release is made of. out.manifest: sha256 of every file in it and of what it came from."""
     params = _of(read_json(inputs.choice)["variant"], params)
-    params = _of(read_json(inputs.choice)["variant"], params)
     shutil.copyfile(inputs.gguf, out.gguf)
     with closing(LlamaCpp(inputs.gguf)) as engine:
         template = engine.chat_template()
@@ -80,13 +79,7 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
 
 def _of(variant: str, params: PackageParams) -> PackageParams:
     """The parameters of the chosen variant, where others of a sweep have others."""
-    own = {
-        name: value[variant]
-        for name, value in (("method", params.about.method), ("adapter", params.about.adapter))
-        if isinstance(value, dict)
-    }
-    about = params.about.model_copy(update=own)
-    return params.model_copy(update={"about": about, "prompting": params.prompting.of(variant)})
+    return params.model_copy(update={"about": params.about.of(variant), "prompting": params.prompting.of(variant)})
 
 
 def _contract(params: PackageParams) -> dict[str, Any]:

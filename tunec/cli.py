@@ -277,6 +277,32 @@ def diagnose(
 
 
 @app.command()
+def repair(
+    clusters: Annotated[int, typer.Option(min=1, max=40, help="Clusters of wrong dev rows, the largest first.")] = 3,
+    rows: Annotated[
+        int | None, typer.Option(min=20, max=100, help="Rows for each; without it five for each wrong row.")
+    ] = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Rows without an answer, to choose from for the sheet."),
+    ] = None,
+    anew: Annotated[bool, typer.Option("--new", help="Begin a round though one is there.")] = False,
+    sheet: Annotated[bool, typer.Option("--sheet", help="A sheet for people, even where there is a teacher.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring train rows for what is wrong on dev: by the teacher of `generate`, else by a sheet that people fill in.
+
+    Said again it goes on: it takes the sheet, and after the build it tells fixed, broken and golden rows.
+    """
+    from stages.wording import tame
+    from tunec.repairing.repairing import Wish
+    from tunec.repairing.repairing import repair as go_on
+
+    done, text = go_on(Path(), Wish(clusters, rows, pool, anew, sheet))
+    _json(done) if as_json else print(tame(text))
+
+
+@app.command()
 def ci() -> None:
     """A Markdown summary for a pull request: verdict, figures against the last release, plan. Nothing is run.
 

@@ -31,6 +31,30 @@ def without(text: str, key: str) -> str:
     return text
 
 
+def with_item(text: str, path: str, item: Any) -> str:
+    """The text with one more item at the end of the list at a dotted key, which must be there and hold some."""
+    at = _root(text)
+    for name in path.split("."):
+        at = next(node for key, node in at.value if key.value == name)
+    place = _end(text, at.value[-1])
+    if at.flow_style:
+        return f"{text[:place]}, {written(item)}{text[place:]}"
+    end = _line_end(text, place)
+    lead = "" if text[:end].endswith("\n") else "\n"
+    return f"{text[:end]}{lead}{' ' * at.start_mark.column}- {written(item)}\n{text[end:]}"
+
+
+def has(text: str, path: str) -> bool:
+    """Whether the text itself sets a dotted key."""
+    at = _root(text)
+    for name in path.split("."):
+        nodes = at.value if isinstance(at, yaml.MappingNode) else ()
+        at = next((node for key, node in nodes if key.value == name), None)
+        if at is None:
+            return False
+    return True
+
+
 def written(value: Any) -> str:
     """A value on one line, as a person would write it: 2e-4, [q8_0, q4_k_m], {r: 8}."""
     if isinstance(value, Mapping):

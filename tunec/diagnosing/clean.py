@@ -1,4 +1,4 @@
-"""`tunec diagnose --clean FILE`: a hundred train rows that nothing speaks against, which any sound training must learn."""
+"""`tunec diagnose --clean FILE`: 100 train rows that nothing speaks against, which any training must learn."""
 
 from __future__ import annotations
 

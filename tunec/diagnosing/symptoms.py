@@ -24,7 +24,8 @@ def _below(build: Build) -> Iterator[str]:
     figure = build.dev_figures[build.choice["chosen"]][build.primary]
     needed = float(build.compiled.plan["gate"].params["threshold"])
     if figure["value"] < needed:
-        yield f"{build.primary} on dev is {figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]; needed {needed:g}"
+        ends = f"[{figure['low']:.2f}, {figure['high']:.2f}]"
+        yield f"{build.primary} on dev is {figure['value']:.3f} {ends}; needed {needed:g}"
 
 
 def _gap(build: Build) -> Iterator[str]:

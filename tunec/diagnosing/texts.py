@@ -1,6 +1,6 @@
-"""What can be seen in rows without a language model: which say the same, and what a linear model of words makes of them.
+"""What is seen in rows without a language model: which say the same, and what a linear model of words makes of them.
 
-Everything is seeded, and of very many rows as many as a hash draws are looked at: the same build gives the same figures.
+Everything is seeded, and of very many rows those are looked at that a hash draws: the same build, the same figures.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def accuracy(train: Sequence[tuple[Row, str]], dev: Sequence[tuple[Row, str]]) -
     with _one_thread():
         model = linear().fit(matrix, [label for _, label in train])
     found = model.predict(made.transform([text(row) for row, _ in dev]))
-    return sum(said == label for said, (_, label) in zip(found, dev, strict=True)) / len(dev)
+    return float(sum(said == label for said, (_, label) in zip(found, dev, strict=True)) / len(dev))
 
 
 def apart(one: Sequence[str], other: Sequence[str]) -> tuple[float, list[str]] | None:

@@ -31,7 +31,7 @@ CAUSE = Cause(
     "dev rows stand in train",
     look,
     experiment,
-    "take the rows out of train; where rows have a customer, a document or a thread, part them by it in splits.group_by",
+    "take the rows out of train; where rows have a customer or a document, part them by it in splits.group_by",
     before=2,
     patch=lambda build: {"splits.leakage.action": "reject"},
 )

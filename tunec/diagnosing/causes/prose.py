@@ -80,7 +80,7 @@ def _chatty(rows: Any) -> float:
 
 
 def experiment(build: Build) -> str:
-    return "the same rows with the answer alone: are fewer left out, and are the answers of the tuned weights valid freely?"
+    return "the same rows with the answer alone: are fewer left out, and are answers valid without a grammar?"
 
 
 CAUSE = Cause(

@@ -23,7 +23,8 @@ def look(build: Build) -> Iterator[Sign]:
     peak = max(losses[1:]) / max(losses[0], 1e-9)
     yield Sign(f"the loss rose to {peak:.1f} times that of the first step", strength(peak, 1.5, 3.0))
     usual = USUAL.get(str(build.params["adapter"]), 1e-3)
-    figure = f"the rate is {rate:g}, {rate / usual:,.0f} times what is usual at most; the loss ends at {last:.2f}, {first:.2f} before"
+    figure = f"the rate is {rate:g}, {rate / usual:,.0f} times what is usual at most; the loss went from {first:.2f} "
+    figure += f"to {last:.2f}"
     yield Sign(figure, strength(math.log10(rate / usual), 0.5, 2.0) * strength(last / max(first, 1e-9), 0.1, 0.4))
 
 
@@ -33,7 +34,7 @@ def patch(build: Build) -> Mapping[str, Any]:
 
 
 def experiment(build: Build) -> str:
-    return "three short runs at other rates: `tunec build training.rate_probe=20`, then read rate_probe in the training's report"
+    return "three short runs at other rates: `tunec build training.rate_probe=20`; the training's report has what came of it"
 
 
 CAUSE = Cause(

@@ -26,8 +26,8 @@ def look(build: Build) -> Iterator[Sign]:
 
 def experiment(build: Build) -> str:
     return (
-        "100 clean rows must be learnt by heart: `tunec diagnose --clean data/clean.jsonl` writes them and says how; and "
-        "three short runs at other rates: `tunec build training.rate_probe=20`"
+        "100 clean rows must be learnt by heart: `tunec diagnose --clean data/clean.jsonl` writes them and says how; "
+        "and three short runs at other rates: `tunec build training.rate_probe=20`"
     )
 
 

@@ -25,7 +25,7 @@ def look(build: Build) -> Iterator[Sign]:
 
 
 def experiment(build: Build) -> str:
-    return "splits drawn anew of all rows: take `split` out of the sources' columns, `tunec build`; is dev as good as train?"
+    return "splits drawn anew of all rows, without the sources' column `split`: is dev as good as train then?"
 
 
 CAUSE = Cause(

@@ -1,0 +1,73 @@
+"""What a round did: of each cluster the rows that are right now, and what was right before and is not any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stages.failing import failure
+from stages.metrics.exact_match import same
+from stages.rows import read_rows
+from tunec.diagnosing.build import Build
+from tunec.repairing.rounds import Round, golden
+
+
+def built(build: Build, of: Round) -> bool:
+    """Whether the build read the round's source."""
+    return of.file("jsonl").as_posix() in build.data.get("files", {})
+
+
+def effect(build: Build, of: Round) -> dict[str, Any]:
+    """{brought, trained_on, before, after, clusters, broken, gone, golden}; rows by their ids, on dev."""
+    right = {one.id: same(one.gold, one.said) for one in build.chosen}
+    was = set(of.right)
+    train = read_rows(build.root / "build/splits/train.jsonl")
+    read = build.data["files"][of.file("jsonl").as_posix()]
+    clusters = []
+    for target in of.targets:
+        there = [id for id in target.rows if id in right]
+        fixed = [id for id in there if right[id]]
+        clusters.append({"number": target.number, "about": target.about, "rows": len(there), "fixed": fixed})
+    broken = [one for one in build.chosen if one.id in was and not right[one.id]]
+    known = was | {id for target in of.targets for id in target.rows}
+    return {
+        "round": of.number,
+        "brought": read["read"],
+        "accepted": read["accepted"],
+        "trained_on": sum(of.tag in row.tags for row in train),
+        "before": len(was & right.keys()),
+        "after": sum(right.values()),
+        "rows": len(right),
+        "clusters": clusters,
+        "broken": [{"id": one.id, "kind": ", ".join(filter(None, failure(one) or ("", "")))} for one in broken],
+        "gone": len(known - right.keys()),
+        "golden": _golden(of, golden(build)),
+    }
+
+
+def _golden(of: Round, now: tuple[str, ...] | None) -> dict[str, Any] | None:
+    """None where the build has no golden rows; what is new among them counts as neither."""
+    if now is None or of.wrong_golden is None:
+        return None
+    before, after = set(of.wrong_golden), set(now)
+    return {"fixed": sorted(before - after), "broken": sorted(after - before), "wrong": len(after)}
+
+
+def text(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"round {found['round']}: {found['brought']:,} rows brought, {found['accepted']:,} past the gates, "
+        f"{found['trained_on']:,} trained on"
+    )
+    yield f"dev: {found['before']:,} right before, {found['after']:,} now, of {found['rows']:,}"
+    for one in found["clusters"]:
+        yield f"  cluster {one['number']}: {len(one['fixed'])} of {one['rows']} fixed: {one['about']}"
+    yield f"  broken: {len(found['broken'])} rows that were right before"
+    yield from (f"    {one['id']}: {one['kind']}" for one in found["broken"][:10])
+    if found["gone"]:
+        yield f"  {found['gone']:,} rows of then are not in dev any more"
+    if found["golden"] is None:
+        yield "golden: there are no golden rows"
+    else:
+        golden = found["golden"]
+        yield f"golden: {len(golden['fixed'])} fixed, {len(golden['broken'])} broken, {golden['wrong']} wrong"
+        yield from (f"    {id}" for id in golden["broken"][:10])

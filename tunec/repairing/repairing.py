@@ -1,0 +1,84 @@
+"""`tunec repair`: rows for what is wrong, cluster by cluster, and what they did.
+
+Said again, it goes on from where the round is: the clusters are found and rows asked for; a sheet that people filled in
+is taken; after the build the effect is told. Of the test split nothing is learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.diagnostics import fail
+from tunec.diagnosing.build import last_build
+from tunec.repairing import bringing, effect
+from tunec.repairing.rounds import Round, begin, last
+
+
+@dataclass(frozen=True)
+class Wish:
+    """clusters: how many, the largest first. rows: for each; None: by its size. pool: unlabelled rows. anew: begin a
+    round though one is there. sheet: ask people even where there is a teacher.
+    """
+
+    clusters: int = 3
+    rows: int | None = None
+    pool: Path | None = None
+    anew: bool = False
+    sheet: bool = False
+
+
+def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
+    """What was done, as JSON and as text. Raises what the steps raise, and T869 where a build has to come first."""
+    build, _ = last_build(root)
+    of = last(root)
+    if of is None or wish.anew:
+        return _begun(build, begin(build, of.number + 1 if of else 1, wish.clusters, wish.rows), wish)
+    if not (root / of.file("jsonl")).exists():
+        return _taken(of, bringing.from_sheet(build, of))
+    if not effect.built(build, of):
+        help = "run `tunec build`; then `tunec repair` tells what they did"
+        raise fail("T869", f"the rows of round {of.number} are not in the last build", help=help)
+    found = effect.effect(build, of)
+    return {"step": "effect", **found}, "\n".join(
+        [*effect.text(found), "", "`tunec repair --new` begins the next round"]
+    )
+
+
+def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
+    """The record is written last: a teacher who cannot be reached leaves no round behind."""
+    clusters = [
+        f"  cluster {one.number}: {len(one.rows)} dev rows, {one.count} to bring: {one.about}" for one in of.targets
+    ]
+    if build.compiled.task.generate is not None and not wish.sheet:
+        brought = bringing.from_teacher(build, of)
+        of.write(build.root)
+        done, text = _taken(of, brought)
+        return done, "\n".join([*clusters, text])
+    lines = bringing.write_sheet(build, of, wish.pool)
+    of.write(build.root)
+    told = {"step": "sheet", "round": of.number, "sheet": of.file("csv").as_posix(), "lines": lines}
+    todo = f"{lines} lines to fill in: {of.file('csv')}; then say `tunec repair` again"
+    return {**told, "clusters": [_json(one) for one in of.targets]}, "\n".join([*clusters, todo])
+
+
+def _json(target: Any) -> Mapping[str, Any]:
+    return {"number": target.number, "about": target.about, "rows": len(target.rows), "count": target.count}
+
+
+def _taken(of: Round, brought: bringing.Brought) -> tuple[dict[str, Any], str]:
+    refused = [{"at": at, "gate": gate, "reason": why} for at, gate, why in brought.refused]
+    counts = {str(number): many for number, many in sorted(brought.counts.items())}
+    done = {"step": "brought", "round": of.number, "source": of.file("jsonl").as_posix()}
+    return {**done, "clusters": counts, "refused": refused}, "\n".join(_lines(of, brought))
+
+
+def _lines(of: Round, brought: bringing.Brought) -> Iterator[str]:
+    yield f"{sum(brought.counts.values()):,} rows in {of.file('jsonl')}, a source of task.yaml that is trained on alone"
+    yield from (f"  cluster {number}: {many}" for number, many in sorted(brought.counts.items()))
+    if brought.refused:
+        yield f"{len(brought.refused):,} rows are not taken:"
+        yield from (f"  {at}: {gate}: {why}" for at, gate, why in brought.refused[:10])
+    yield "run `tunec build`; then `tunec repair` tells what they did"
