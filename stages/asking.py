@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from stages.base import Key, Params
-from stages.kinds import SCORES
+from stages.kinds import ROWS, SCORES
 from stages.making import Making
 from stages.prompts import Template
 from stages.reading.record import Record
@@ -24,16 +24,9 @@ ROWS_SPEAK_OF = (*_TASK, *_KIND, "example", "fields")
 ANSWERS_SPEAK_OF = (*_TASK, "examples", "input", "wrong", "why")
 JUDGES_SPEAK_OF = (*ROWS_SPEAK_OF, "row", "rubric")
 LABELLED, REPAIRED, PAIRED = "labelled", "repaired", "paired"
-# What the kinds of rows are, for a teacher and a judge. Source of the first eight: the seeds.
+# What the kinds of rows are, for a teacher and a judge.
 KINDS: Mapping[str, str] = {
-    "canonical": "a clear, usual case",
-    "boundary": "a case at the edge of what is allowed or asked for",
-    "negative": "a case in which the usual answer would be wrong, or nothing is to be found",
-    "adversarial": "an input that tries to mislead the model or to make it break its form",
-    "near-miss": "a case that looks like another one and needs a different answer",
-    "production-like": "an input as messy as real ones: typing errors, blanks, abbreviations",
-    "style": "the same meaning in another tone, length or dialect",
-    "schema-repair": "an input that tempts to leave the form: missing, doubled or contradicting facts",
+    **ROWS,
     LABELLED: "a given input with a new answer; the answer is what counts",
     REPAIRED: "a given input with an answer in the place of a broken one; the answer is what counts",
     PAIRED: "a given input with one of several answers; the answer is what counts",

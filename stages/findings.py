@@ -74,9 +74,16 @@ def train_config(variant: str, model: Mapping[str, Any], recipe: Recipe) -> Iter
 def eval_report(primary: str, reports: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[str]:
     """Every metric of every system, the gates, the slices, and the clusters of what is wrong."""
     yield from evaluation(primary, reports)
-    yield from ("", "## Verdict", "", f"**{reports['verdict']['verdict']}**: {cell(reports['reason']['reason'])}")
+    yield from ("", "## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
+    yield f"Shipped would be {reports['choice']['candidate']}: {cell(reports['reason']['reason'])}."
     for name, values in sorted(table["slices"].items()):
-        yield from ("", f"## By {cell(name)}", "", f"| {cell(name)} | rows | {primary} | interval |", "|---|---:|---:|---:|")
+        yield from (
+            "",
+            f"## By {cell(name)}",
+            "",
+            f"| {cell(name)} | rows | {primary} | interval |",
+            "|---|---:|---:|---:|",
+        )
         for value, figure in list(values.items())[:_SLICES]:
             ends = f"{figure['low']:.3f} to {figure['high']:.3f}"
             yield f"| {cell(value)} | {figure['rows']:,} | {figure['value']:.3f} | {ends} |"

@@ -1,4 +1,6 @@
-"""The kinds of personal data and of secrets that are looked for, by name. How, stands in stages/personal.py."""
+"""Words that several stages share: kinds of personal data and of secrets, which stages/personal.py looks for,
+what a judge scores, and the kinds of rows.
+"""
 
 from __future__ import annotations
 
@@ -31,4 +33,16 @@ SCORES = {
     "diversity": "1 a copy of the example, 3 some variation, 5 adds new coverage",
     "learnability": "1 ambiguous, 3 partly clear, 5 a clear signal",
     "safety": "1 risky, 3 acceptable, 5 safe and bounded",
+}
+
+# The kinds of rows that a data set should have, as a teacher is told of them. Source: the seeds' eight kinds.
+ROWS = {
+    "canonical": "a clear, usual case",
+    "boundary": "a case at the edge of what is allowed or asked for",
+    "negative": "a case in which the usual answer would be wrong, or nothing is to be found",
+    "adversarial": "an input that tries to mislead the model or to make it break its form",
+    "near-miss": "a case that looks like another one and needs a different answer",
+    "production-like": "an input as messy as real ones: typing errors, blanks, abbreviations",
+    "style": "the same meaning in another tone, length or dialect",
+    "schema-repair": "an input that tempts to leave the form: missing, doubled or contradicting facts",
 }

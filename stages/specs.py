@@ -13,7 +13,7 @@ from stages.card import FORMS, About
 from stages.catalog import DataGate, members
 from stages.chat import Prompting
 from stages.contract import Contract
-from stages.kinds import KINDS_OF_ROWS, SCORES
+from stages.kinds import ROWS, SCORES
 from stages.rows import Row
 
 MOST = 40  # labels, fields or tags that are listed
@@ -81,8 +81,8 @@ def data_spec(about: About, rows: Iterable[Row], splits: Mapping[str, Any], cont
     yield from ("", "No train row says what a row of another split says; the report of the splits lists what did.", "")
     yield from ("## Kinds of rows", "", "Happy cases alone are not enough. By the rows' tags there are:", "")
     yield from ("| kind | what it is | rows |", "|---|---|---:|")
-    yield from (f"| {kind} | {cell(about_it)} | {tags.get(kind, 0):,} |" for kind, about_it in KINDS_OF_ROWS.items())
-    others = {tag: many for tag, many in tags.items() if tag not in KINDS_OF_ROWS}
+    yield from (f"| {kind} | {cell(about_it)} | {tags.get(kind, 0):,} |" for kind, about_it in ROWS.items())
+    others = {tag: many for tag, many in tags.items() if tag not in ROWS}
     yield from ("", *_counted("other tag", Counter(others)))
 
 
@@ -128,13 +128,14 @@ def eval_plan(
     yield from (f"- {gate['gate']}: {gate['bound']:g}" for gate in gates)
 
 
-def generation_prompt(
-    prompts: Sequence[Path | None], wanted: Sequence[Wanted], teacher: str | None
-) -> Iterator[str]:
+def generation_prompt(prompts: Sequence[Path | None], wanted: Sequence[Wanted], teacher: str | None) -> Iterator[str]:
     """The two templates that a teacher and a judge are asked with, and what rows are wanted."""
     yield from ("# How rows are asked for", "")
     if teacher is None:
-        yield from ("No teacher is configured: with the section `generate` of task.yaml, this is what it would be asked.", "")
+        yield from (
+            "No teacher is configured: with the section `generate` of task.yaml, this is what it would be asked.",
+            "",
+        )
     else:
         yield from (f"The teacher is {cell(teacher)}; it is shown train rows alone.", "")
         yield from ("| kind | rows | difficulty | about |", "|---|---:|---|---|")
@@ -182,5 +183,3 @@ def _counted(head: str, counts: Counter[str]) -> Iterator[str]:
     if len(most) > MOST:
         yield f"| {len(most) - MOST:,} more | |"
     yield ""
-
-

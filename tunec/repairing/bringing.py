@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from compiler import compile_task
 from compiler.parse import ParseError
+from stages.asking import wishes
 from stages.augmenting import AugmentParams, Inputs, Work
 from stages.base import READ
 from stages.data import DataParams
@@ -124,8 +125,8 @@ def from_teacher(build: Build, of: Round) -> Brought:
     for target in of.targets:
         wanted = {"tag": of.tag, "count": target.count, "difficulty": "hard", "edge_case": _edge(target)}
         own = AugmentParams(**{**given, "wanted": [wanted]})
-        with TemporaryDirectory() as scratch, closing(Work(inputs, own, Path(scratch, "held.jsonl"))) as work:
-            work.rows = near.parents(target, build, _BEGUN_FROM)
+        with TemporaryDirectory() as scratch, closing(_work(inputs, own, Path(scratch))) as work:
+            work.wishes = list(wishes(near.parents(target, build, _BEGUN_FROM), own.wanted, own.seed))
             made = work.ask()
             rows = work.sift(made)
         kept += [
@@ -134,6 +135,12 @@ def from_teacher(build: Build, of: Round) -> Brought:
         ]
         refused += [(f"cluster {target.number}", one.gate, one.reason) for one in made if one.gate]
     return _brought(build, of, kept, refused)
+
+
+def _work(inputs: Inputs, params: AugmentParams, scratch: Path) -> Work:
+    """Rows that wait for an answer are the stage's own matter, and not asked for here."""
+    (scratch / "none.jsonl").touch()
+    return Work(replace(inputs, unanswered=scratch / "none.jsonl"), params, scratch / "held.jsonl")
 
 
 def _edge(target: Any) -> str:

@@ -34,7 +34,7 @@ def patch(build: Build) -> Mapping[str, Any]:
 
 
 def experiment(build: Build) -> str:
-    return "three short runs at other rates: `tunec build training.rate_probe=20`; the training's report has what came of it"
+    return "three short runs at other rates: `tunec build training.rate_probe=20`, told in the training's report"
 
 
 CAUSE = Cause(
