@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages import findings, specs
-from stages.base import File, Key, Params, Read, Stage, Write
+from stages.base import At, File, Key, Made, Params, Read, Stage, Write
 from stages.base_model import of_variant
 from stages.card import About, card
 from stages.chat import Prompting
@@ -96,6 +96,16 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
     write_json(out.output_schema, specs.output_schema(contract), sort_keys=False)
 
 
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """Of the gates of rows it tells name, summary and action alone, and looks at no row with them."""
+    return Made(
+        "papers",
+        never=tuple(
+            f"stages.{name}" for name in ("corpus", "data_gates.semantic", "likeness", "personal", "seen", "sketches")
+        ),
+    )
+
+
 STAGE = Stage(
     name="papers",
     summary="Writes the papers of the task: specification, plan, prompts, configuration and findings",
@@ -103,4 +113,5 @@ STAGE = Stage(
     inputs=Inputs,
     params=PapersParams,
     outputs=Outputs,
+    made=_made,
 )

@@ -595,5 +595,45 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Write `review: {flags: [pii], share: 0.02}` in `data`, and run `tunec build data`; see that "
         "`data.review.file` is a file that you may write.",
     ),
+    "T860": (
+        "`tunec diagnose` and `tunec repair` look at a whole build, and the last one did not come to its end.",
+        "Run `tunec build`: what is finished is not done again.",
+    ),
+    "T861": (
+        "A report of the build is not what this version writes: it cannot be read, or lacks what is looked for.",
+        "Run `tunec build` with this version of tunec, which writes it anew.",
+    ),
+    "T862": (
+        "task.yaml was edited since it was compiled, so what is told is of the build before.",
+        "Run `tunec build`, then ask again.",
+    ),
+    "T863": ("There is no cause of that name.", "`tunec diagnose --json` names those that it claims."),
+    "T864": ("No key of task.yaml mends that cause.", "Do what the help says: rows, not keys, have to change."),
+    "T865": (
+        "The file of clean rows cannot be written there.",
+        "Name a new file that ends with .jsonl, below the folder of task.yaml.",
+    ),
+    "T866": (
+        "No line of the labelling sheet is filled in.",
+        "Write an input and its answer into the empty cells of a line; then say `tunec repair` again.",
+    ),
+    "T867": (
+        "The labelling sheet lost its first line or a column, or is no CSV in UTF-8.",
+        "Save it with the columns that it had; or remove it, and `tunec repair` writes it anew.",
+    ),
+    "T868": ("No dev row is wrong, so there is nothing to repair.", "Bring harder dev rows, and build again."),
+    "T869": (
+        "The rows of the round are not in the last build, so nothing can be said of what they did.",
+        "Run `tunec build`, then `tunec repair` again.",
+    ),
+    "T870": ("No row of the round passes the gates.", "The notes say which gate turned them away; mend the rows."),
+    "T871": (
+        "A record in data/repair/ is none: it was edited, or cut off.",
+        "Take it back from git; or remove it, and begin the round again.",
+    ),
+    "T872": (
+        "The file of rows without an answer is not there, or no row of it has the task's fields.",
+        "Name another with `--from`, or rename its columns as `input_template` has them.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 V = "tiny-r16"
 TRAINED = {f"train-{V}", f"export-{V}", f"quantize-{V}-q8_0"}
 PREDICTED = {f"predict-{V}-tuned", f"predict-{V}-f16", f"predict-{V}-q8_0"}
-JUDGED = {"select", "test", "score", "gate", "package", "report"}
+JUDGED = {"select", "test", "score", "gate", "package", "papers", "report"}
 
 
 def duplicate_a_row(w: Workspace) -> None:
@@ -56,23 +56,33 @@ EDITS: list[tuple[str, Callable[[Workspace], None], set[str], set[str]]] = [
     ("white space", change("[q8_0]", "[ q8_0 ]"), set(), set()),
     ("a duplicate row", duplicate_a_row, {"data"}, set()),
     ("the order of rows", reverse_the_rows, {"data"}, set()),
-    ("the threshold", change("threshold: 0.5", "threshold: 0.6"), {"gate", "package", "report"}, set()),
+    ("the threshold", change("threshold: 0.5", "threshold: 0.6"), {"gate", "package", "papers", "report"}, set()),
     ("the bootstrap", change("resamples: 100", "resamples: 200"), {"select", "score"}, JUDGED - {"test"}),
-    ("the goal", change("A task for tests.", "Another task."), {"package", "report"}, set()),
-    ("the drop that is allowed", change("max_drop: 1.0", "max_drop: 0.9"), {"select", "package", "report"}, set()),
+    ("the goal", change("A task for tests.", "Another task."), {"package", "papers", "report"}, set()),
+    (
+        "the drop that is allowed",
+        change("max_drop: 1.0", "max_drop: 0.9"),
+        {"select", "package", "papers", "report"},
+        set(),
+    ),
     (
         "one more quantization",
         change("[q8_0]", "[q8_0, q4_0]"),
-        {f"quantize-{V}-q4_0", f"predict-{V}-q4_0", "select", "test", "package", "report"},
+        {f"quantize-{V}-q4_0", f"predict-{V}-q4_0", "select", "test", "package", "papers", "report"},
         JUDGED,
     ),
     (
         "the learning rate",
         change("learning_rate: 1e-3", "learning_rate: 2e-3"),
-        TRAINED | PREDICTED | {"select", "test", "package", "report"},
+        TRAINED | PREDICTED | {"select", "test", "package", "papers", "report"},
         JUDGED,
     ),
-    ("a baseline", change("majority: true", "majority: false"), {"score", "gate", "package", "report"}, set()),
+    (
+        "a baseline",
+        change("majority: true", "majority: false"),
+        {"score", "gate", "package", "papers", "report"},
+        set(),
+    ),
 ]
 
 
@@ -134,7 +144,7 @@ def test_the_plan_names_what_runs_and_why(workspace: Workspace) -> None:
     assert listed(plan(workspace), "cached") == plan(workspace).keys()
     workspace.edit("threshold: 0.5", "threshold: 0.6")
     steps = plan(workspace, code=3)
-    assert {name for name, step in steps.items() if step["runs"]} == {"gate", "package", "report"}
+    assert {name for name, step in steps.items() if step["runs"]} == {"gate", "package", "papers", "report"}
     assert steps["gate"]["reasons"] == ["success_criteria.threshold 0.5 -> 0.6 (task.yaml:34)"]
     assert steps["package"]["reasons"] == ["after gate"]
     assert all(steps[name]["seconds"] > 0 for name in steps)
@@ -149,14 +159,14 @@ def test_what_the_plan_lists_as_restored_dvc_restores(workspace: Workspace) -> N
     source = workspace.root / "data/raw/rows.jsonl"
     rows_before = source.read_text()
     source.write_text(rows_before + rows_before.splitlines(True)[3])
-    assert workspace.repro() == {"data", "gate", "package", "report"}
+    assert workspace.repro() == {"data", "gate", "package", "papers", "report"}
     workspace.edit("threshold: 0.6", "threshold: 0.5")
     source.write_text(rows_before)
     (workspace.root / "build/splits/dev.jsonl").unlink()
     steps = plan(workspace, code=3)
     assert steps["data"]["reasons"] == ["data/raw/rows.jsonl changed (41 -> 40 rows)"]
     assert listed(steps, "run") == set()
-    assert listed(steps, "restored") == {"data", "splits", "gate", "package", "report"}
+    assert listed(steps, "restored") == {"data", "splits", "gate", "package", "papers", "report"}
     done = workspace.dvc("repro").stdout
     assert set(re.findall(r"^Stage '([^']+)' is cached", done, re.MULTILINE)) == listed(steps, "restored")
     assert set(re.findall(r"^Running stage '([^']+)'", done, re.MULTILINE)) == {GUARD_STAGE}

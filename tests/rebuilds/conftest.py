@@ -264,5 +264,6 @@ EVERYTHING = {
     "score",
     "gate",
     "package",
+    "papers",
     "report",
 }

@@ -18,7 +18,7 @@ ROWS, CSV = "data/raw/rows.jsonl", "data/raw/more/a.csv"
 TRAIN, EXPORT, QUANTIZE = f"train-{V}", f"export-{V}", f"quantize-{V}-q8_0"
 TUNED, F16, Q8 = (f"predict-{V}-{candidate}" for candidate in ("tuned", "f16", "q8_0"))
 PROMPTED, MAJORITY, RULE = "baseline-prompted-tiny", "baseline-majority", "baseline-rule"
-WORDS = {"package", "report"}  # what tells people about a build
+WORDS = {"package", "papers", "report"}  # what tells people about a build
 DECIDED = {"gate", *WORDS}
 SCORED = {"score", *DECIDED}
 CHOSEN = {"select", "test", *SCORED}
@@ -118,8 +118,8 @@ TASK_KEYS: list[Case] = [
     ("task_name", change("task_name: tiny-slots", "task_name: other-slots"), EXPORTED),
     ("version", change("version: v1", "version: v2"), WORDS),
     ("task_type", change("task_type: extraction", "task_type: structured"), {"select", *SCORED}),
-    ("domain", change("domain: restaurants", "domain: bars"), {"package"}),
-    ("language", change("language: en", "language: en-GB"), {"package"}),
+    ("domain", change("domain: restaurants", "domain: bars"), {"package", "papers"}),
+    ("language", change("language: en", "language: en-GB"), {"package", "papers"}),
     ("goal", change("goal: A task for tests.", "goal: Another."), WORDS),
     ("non_goals", change("non_goals: No other task.", "non_goals: None."), WORDS),
     ("system_prompt", change("Read the slots.", "Find the slots."), {PROMPTED, *TRAINED}),
@@ -157,12 +157,12 @@ TASK_KEYS: list[Case] = [
     (
         "base_model.license",
         change("training:", "base_model: {license: mit}\ntraining:"),
-        {"model-tiny", "package", "report"},
+        {"model-tiny", *WORDS},
     ),
     (
         "base_model.context_length",
         change("training:", "base_model: {context_length: 2048}\ntraining:"),
-        {"model-tiny", "package", "report"},
+        {"model-tiny", *WORDS},
     ),
     ("generate and data.general_mix, switched on", with_more_rows, {"augment", "mix", *TRAINED}),
     ("a source's weight", change("rows.jsonl\n", "rows.jsonl\n      weight: 2\n"), {"data", "mix", *SPLIT}),

@@ -39,15 +39,16 @@ BESIDE = {
 UNUSED = {
     "jinja2": (
         "of a template, the names of its fields at most",
-        "data export model select score baseline-majority",
+        "data export model papers select score baseline-majority",
     ),
     "llama-cpp-python": (
         "writes grammars, and no answer is held to one here",
-        "data train-sft-lora model export package report select score predict-tuned baseline-majority baseline-rule",
+        "data train-sft-lora model export package papers report select score predict-tuned baseline-majority "
+        "baseline-rule",
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",
-        "train-sft-lora test model export package report predict-tuned predict-gguf quantize "
+        "train-sft-lora test model export package papers report predict-tuned predict-gguf quantize "
         "baseline-base baseline-prompted baseline-majority baseline-rule",
     ),
     "gguf": (

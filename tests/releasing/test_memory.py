@@ -53,7 +53,13 @@ def test_after_a_release_the_next_build_scores_against_it_and_nothing_before_tha
     critical(small)
     small.release()
     steps = json.loads(small.tunec("plan", "--json").out)["stages"]
-    assert {step["name"] for step in steps if step["state"] == "run"} == {"score", "gate", "package", "report"}
+    assert {step["name"] for step in steps if step["state"] == "run"} == {
+        "score",
+        "gate",
+        "package",
+        "papers",
+        "report",
+    }
 
 
 def test_the_gate_is_on_by_itself_where_there_is_a_memory_and_can_be_bent_or_switched_off() -> None:

@@ -19,7 +19,7 @@ LEARNT = 0.1  # nats per learned token, at most, at the end
 def write(root: Path, file: Path) -> str:
     """The rows as a source, and what to run. Raises T865 for a path outside of the folder, or one that is taken."""
     path = root / file
-    if file.is_absolute() or not path.resolve().is_relative_to(root.resolve()) or path.exists():
+    if file.suffix != ".jsonl" or not path.resolve().is_relative_to(root.resolve()) or path.exists():
         raise fail(
             "T865", f"{file} cannot be written", help="name a new .jsonl file below this folder, as data/clean.jsonl"
         )

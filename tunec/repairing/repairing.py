@@ -37,6 +37,8 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     if of is None or wish.anew:
         return _begun(build, begin(build, of.number + 1 if of else 1, wish.clusters, wish.rows), wish)
     if not (root / of.file("jsonl")).exists():
+        if not (root / of.file("csv")).exists():
+            return _begun(build, of, wish)
         return _taken(of, bringing.from_sheet(build, of))
     if not effect.built(build, of):
         help = "run `tunec build`; then `tunec repair` tells what they did"
