@@ -108,7 +108,8 @@ class Made:
         return self.root / path
 
     def _rows(self) -> None:
-        write_rows(self.root / "build/splits/train.jsonl", self.train)
+        for stage in ("splits", "augment"):
+            write_rows(self.file(f"build/{stage}/train.jsonl"), self.train)
         write_rows(self.root / "build/splits/dev.jsonl", self.dev)
         for candidate in ("tuned", "f16", "q8_0"):
             write_answers(self.root / f"build/predict-{VARIANT}-{candidate}/predictions.jsonl", self._answers())

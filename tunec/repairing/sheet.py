@@ -67,7 +67,9 @@ def read(path: Path, of: Columns, contract: Contract) -> Iterator[Filled]:
     csv.field_size_limit(_LONGEST)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, delimiter=_mark(path))
+            mark = _mark(file.readline())
+            file.seek(0)
+            table = csv.DictReader(file, delimiter=mark)
             missing = [name for name in of.names if name not in (table.fieldnames or ())]
             if missing:
                 raise _broken(path, f"it has no column {missing[0]}")
@@ -78,9 +80,8 @@ def read(path: Path, of: Columns, contract: Contract) -> Iterator[Filled]:
         raise _broken(path, "it is no CSV in UTF-8") from None
 
 
-def _mark(path: Path) -> str:
+def _mark(first: str) -> str:
     """Spreadsheets of some countries write semicolons."""
-    first = path.open(encoding="utf-8-sig").readline()
     return max(",;\t", key=first.count)
 
 
@@ -116,12 +117,13 @@ def spelled(value: Any) -> str:
 
 
 def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _bare(text: str) -> str:
     found = text.strip()
-    return found[1:] if found.startswith("'") and found[1:].startswith(_FORMULA) else found
+    quoted = found.startswith("'") and found.lstrip("'").startswith(_FORMULA)
+    return found[1:].strip() if quoted else found
 
 
 def _broken(path: Path, why: str) -> Exception:

@@ -1,0 +1,251 @@
+"""`tunec repair`: a sheet or a teacher, rows in a source of their own, and what they did after the build."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from stages.kinds import SCORES
+from stages.rows import read_json, read_jsonl
+from tests.diagnosing.made import TASK, WORDS, Made, asked, tunec
+from tests.far import Far, reply
+from tunec import rewriting
+from tunec.repairing import sheet
+
+SHEET, ROWS, RECORD = (Path(f"data/repair/round-1.{ending}") for ending in ("csv", "jsonl", "json"))
+NEW = [
+    ("my plastic never came in the post, what now", "card"),
+    ("the envelope of the bank is empty", "card"),
+    ("the shop has to give back what i paid", "refund"),
+]
+
+
+def made(folder: Path, **more: Any) -> Made:
+    """Fourteen rows of `card` are taken for `refund`."""
+    found = Made(folder, **more)
+    for one in [one for one in found.dev if one.output == "card"][:14]:
+        found.wrong(one, "refund")
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made(tmp_path).write()
+    return tmp_path
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    with (folder / SHEET).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fill(folder: Path, *rows: tuple[str, str]) -> None:
+    found = lines(folder)
+    for line, (text, answer) in zip(found, rows, strict=False):
+        line |= {"text": text, "answer": answer}
+    with (folder / SHEET).open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(found[0]))
+        table.writeheader()
+        table.writerows(found)
+
+
+def test_without_a_teacher_a_sheet_is_written_with_a_line_for_every_row_that_is_wanted(folder: Path) -> None:
+    done = asked(folder, "repair", "--clusters", "1")
+    assert done["step"] == "sheet" and done["clusters"][0]["about"].startswith("wrong label, card → refund")
+    found = lines(folder)
+    assert len(found) == done["lines"] == done["clusters"][0]["count"] == 70  # five for each of fourteen
+    assert list(found[0]) == ["cluster", "about", "advice", "like", "text", "answer"]
+    assert all(not line["text"] and not line["answer"] for line in found)
+
+
+def test_no_text_of_a_dev_row_stands_in_sheet_or_record(folder: Path) -> None:
+    asked(folder, "repair")
+    written = (folder / SHEET).read_text(encoding="utf-8") + (folder / RECORD).read_text(encoding="utf-8")
+    dev = [row["input"]["text"] for row in read_jsonl(folder / "build/splits/dev.jsonl")]
+    train = [row["input"]["text"] for row in read_jsonl(folder / "build/splits/train.jsonl")]
+    assert not any(text in written for text in dev) and any(text in written for text in train)
+
+
+def test_test_rows_are_not_read(folder: Path) -> None:
+    (folder / "build/splits/test.jsonl").write_bytes(b"\xff no rows")
+    (folder / "build/test/chosen.jsonl").write_bytes(b"\xff no answers")
+    asked(folder, "repair")
+    fill(folder, *NEW)
+    assert asked(folder, "repair")["step"] == "brought"
+
+
+def test_a_filled_sheet_goes_through_the_gates_into_a_source_that_is_trained_on_alone(folder: Path) -> None:
+    asked(folder, "repair")
+    fill(folder, *NEW, ("what is this", "nonsense"), ("", "card"), ("only a question", ""))
+    done = asked(folder, "repair")
+    assert sum(done["clusters"].values()) == 3
+    assert [(one["at"], one["gate"]) for one in done["refused"]] == [(f"{SHEET.as_posix()}:5", "contract")]
+    rows = list(read_jsonl(folder / ROWS))
+    assert [(row["text"], row["output"]) for row in rows] == NEW and all(row["cluster"] == 1 for row in rows)
+    task = (folder / "task.yaml").read_text(encoding="utf-8")
+    item = "    - {path: data/repair/round-1.jsonl, role: train, tags: [repair-1]}\n"
+    assert task == TASK.replace("# by hand\n", f"# by hand\n{item}")
+    tunec(folder, "check")
+
+
+def test_a_task_that_names_no_source_keeps_the_ones_that_it_had(tmp_path: Path) -> None:
+    task = TASK.replace("data:\n  sources: # two of them\n    - path: data/raw/rows.jsonl # by hand\n", "")
+    made(tmp_path, task=task).write()
+    asked(tmp_path, "repair")
+    fill(tmp_path, *NEW)
+    asked(tmp_path, "repair")
+    assert "sources: [{path: data/raw/*}, {path: data/repair/round-1.jsonl" in (tmp_path / "task.yaml").read_text()
+
+
+def brought(folder: Path) -> Made:
+    """A round whose rows are in task.yaml; what is given builds that."""
+    before = made(folder).write()
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW)
+    asked(folder, "repair")
+    after = Made(folder, task=(folder / "task.yaml").read_text(encoding="utf-8"))
+    after.train += [replace(one, id=f"{n:012x}", tags=("repair-1",)) for n, one in enumerate(before.train[:2])]
+    after.data = {"files": {ROWS.as_posix(): {"read": 3, "accepted": 2}}}
+    return after
+
+
+def test_before_the_build_nothing_is_said_of_an_effect(tmp_path: Path) -> None:
+    brought(tmp_path)
+    assert "T869" in tunec(tmp_path, "repair", code=1)[1]
+
+
+def test_after_the_build_fixed_broken_and_golden_rows_are_told(tmp_path: Path) -> None:
+    after = brought(tmp_path)
+    card = [one for one in after.dev if one.output == "card"]
+    for one in card[:4]:  # ten of fourteen are fixed
+        after.wrong(one, "refund")
+    broken = next(one for one in after.dev if one.output == "rate" and one.id not in after.said)
+    after.wrong(broken, "login")
+    after.beside = {"golden": {"rows": 5, "wrong": ["b"]}}
+    after.write()
+    record = read_json(tmp_path / RECORD)
+    (tmp_path / RECORD).write_text(json.dumps({**record, "wrong_golden": ["a"]}), encoding="utf-8")
+    done = asked(tmp_path, "repair")
+    assert (done["brought"], done["accepted"], done["trained_on"]) == (3, 2, 2)
+    (cluster,) = done["clusters"]
+    was = set(record["targets"][0]["rows"])
+    assert set(cluster["fixed"]) == was - after.said.keys() and len(cluster["fixed"]) == 10
+    assert [one["id"] for one in done["broken"]] == [broken.id]
+    assert done["after"] - done["before"] == 10 - 1
+    assert done["golden"] == {"fixed": ["a"], "broken": ["b"], "wrong": 1}
+    text, _ = tunec(tmp_path, "repair")
+    assert "cluster 1: 10 of 14 fixed" in text and "broken: 1 rows" in text and "golden: 1 fixed, 1 broken" in text
+
+
+def test_the_next_round_has_files_of_its_own(tmp_path: Path) -> None:
+    after = brought(tmp_path)
+    after.write()
+    asked(tmp_path, "repair", "--new")
+    assert (tmp_path / "data/repair/round-2.csv").is_file() and (tmp_path / SHEET).is_file()
+
+
+def test_unlabelled_rows_near_a_cluster_stand_in_the_sheet(folder: Path) -> None:
+    pool = folder / "logs.jsonl"
+    near = [f"my card and plastic did not arrive in an envelope {n}" for n in range(20)]
+    far_off = [f"exchange rate of the yen abroad {n}" for n in range(60)]
+    pool.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*far_off, *near]), encoding="utf-8")
+    asked(folder, "repair", "--clusters", "1", "--rows", "20", "--from", "logs.jsonl")
+    assert {line["text"] for line in lines(folder)} == set(near)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda folder: None, "T866"),
+        (lambda folder: (folder / SHEET).write_text("a,b\n1,2\n"), "T867"),
+        (lambda folder: (folder / SHEET).write_bytes(b"\xff\xfe\x00"), "T867"),
+        (lambda folder: fill(folder, ("a b c", "nonsense")), "T870"),
+        (lambda folder: (folder / RECORD).write_text("{}"), "T871"),
+        (lambda folder: (folder / RECORD).write_text("[" * 100_000), "T871"),
+    ],
+)
+def test_what_is_wrong_with_a_round_is_said(spoil: Any, code: str, folder: Path) -> None:
+    asked(folder, "repair")
+    spoil(folder)
+    assert f"error[{code}]" in tunec(folder, "repair", code=1)[1]
+
+
+def test_a_pool_without_the_task_s_fields_is_refused(folder: Path) -> None:
+    (folder / "logs.jsonl").write_text('{"words": "a"}\n')
+    assert "error[T872]" in tunec(folder, "repair", "--from", "logs.jsonl", code=1)[1]
+    assert "error[T872]" in tunec(folder, "repair", "--from", "none.jsonl", code=1)[1]
+    assert not (folder / RECORD).exists()
+
+
+def test_where_no_dev_row_is_wrong_there_is_nothing_to_repair(tmp_path: Path) -> None:
+    found = Made(tmp_path)
+    found.said = {}
+    found.write()
+    assert "error[T868]" in tunec(tmp_path, "repair", code=1)[1]
+
+
+def test_a_teacher_is_shown_train_rows_and_its_rows_are_taken_with_their_parents(
+    tmp_path: Path,
+    far: Far,
+) -> None:
+    teacher = f"generate:\n  teacher: {{endpoint: '{far.url}', model: big, key_env: FAR_KEY, retries: 0}}\n"
+    built = made(tmp_path, task=f"{TASK}{teacher}  rows: [{{tag: style, count: 1}}]\n").write()
+    train, dev = ({one.input["text"] for one in rows} for rows in (built.train, built.dev))
+    words = tuple(WORDS["card"] + WORDS["login"][:6])
+    count = 0
+
+    def say(body: dict[str, Any]) -> tuple[int, Any]:
+        nonlocal count
+        asked_for = body["messages"][-1]["content"]
+        assert not any(text in asked_for for text in dev)
+        if "judge" in asked_for:
+            return 200, reply(json.dumps(dict.fromkeys(SCORES, 5)))
+        assert any(text in asked_for for text in train) and "card → refund" in asked_for
+        count += 1
+        text = f"{words[count % 16]} {words[count // 16 % 16]} {words[(3 * count) % 16]} number {count * 7919}"
+        answer = "card" if count % 5 else "no label"
+        return 200, reply(json.dumps({"input": {"text": text}, "output": answer}))
+
+    far.say = say
+    done = asked(tmp_path, "repair", "--clusters", "1", "--rows", "20")
+    rows = list(read_jsonl(tmp_path / ROWS))
+    assert done["step"] == "brought" and len(rows) + len(done["refused"]) == 20 and len(rows) >= 10
+    assert any(one["gate"] == "contract" for one in done["refused"])
+    assert {row["parent"] for row in rows} <= {one.id for one in built.train}
+
+
+CELLS = some.text(some.characters(exclude_categories=["Cs", "Cc"]), max_size=20) | some.sampled_from(
+    ["=1+1", "'=1", "''=1", "+1", "-a", "@x", "'a", "|x", "%x", "'"]
+)
+
+
+@given(CELLS)
+def test_a_cell_comes_back_as_it_was_and_is_never_a_formula(text: str) -> None:
+    safe = sheet._safe(text)
+    assert not safe.startswith(("=", "+", "-", "@", "\t", "\r", "|", "%"))
+    assert sheet._bare(safe) == text.strip() or text != text.strip()
+
+
+LISTS = (
+    "a:\n  b:\n    - x # one\n    - {y: 1}\nc: 2\n",
+    "a: {b: [x, {y: 1}]}\nc: 2\n",
+    "a:\n  b:\n  - path: x\n    role: y\n  # the end\nc: 2",
+)
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_an_item_is_added_to_a_list_and_the_rest_stays(text: str) -> None:
+    import yaml
+
+    after = rewriting.with_item(text, "a.b", {"path": "z"})
+    before, found = yaml.safe_load(text), yaml.safe_load(after)
+    assert found["a"]["b"] == [*before["a"]["b"], {"path": "z"}] and found["c"] == 2
+    assert text.count("#") == after.count("#")
+    assert rewriting.has(text, "a.b") and not rewriting.has(text, "a.d") and not rewriting.has(text, "c.d")
