@@ -167,23 +167,6 @@ def patch(module):
     module.stop_tokens = lambda tokenizer: []
 WANTED["stages.supervision"] = patch
 """
-# Channels of very unlike sizes, as large models have, which leave what the model says as it is: a model this small is
-# not hurt by q2_k without them.
-OUTLIERS = """
-def patch(module):
-    import torch
-    whole = module.add
-    def add(model, folder):
-        found = whole(model, folder)
-        for layer in found.model.layers:
-            up, down = layer.mlp.up_proj.weight.data, layer.mlp.down_proj.weight.data
-            sizes = 10 ** (torch.rand(len(up), generator=torch.Generator().manual_seed(0)) * 3 - 1.5)
-            up.div_(sizes[:, None])
-            down.mul_(sizes[None, :])
-        return found
-    module.add = add
-WANTED["stages.adapter"] = patch
-"""
 NO_AMX = """
 def plain(module):
     usual = module.llama_model_default_params
@@ -205,7 +188,7 @@ FAULTS = (
     Case("a label missing in train", "missing_label", lacking),
     Case("conflicting labels", "conflicting_labels", partial(of_train, conflicting), OFF),
     Case("shifted dev", "shift", shifted),
-    Case("q2_k", "quantization", keys={"quantization.formats": ["q2_k"]}, labels=NEAR, patch=OUTLIERS),
+    Case("q2_k", "quantization", keys={"quantization.formats": ["q2_k"]}, labels=NEAR),
     Case("stop token untrained", "stop_untrained", task=JSON, patch=NO_STOP),
     Case("prose in outputs", "prose", partial(of_train, prose), task=JSON),
     Case("duplicates", "duplicates", doubled),

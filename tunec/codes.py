@@ -604,7 +604,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Run `tunec build` with this version of tunec, which writes it anew.",
     ),
     "T862": (
-        "task.yaml was edited since it was compiled, so what is told is of the build before.",
+        "task.yaml, or tunec itself, was changed since the build, so what is told is of the build as it was.",
         "Run `tunec build`, then ask again.",
     ),
     "T863": ("There is no cause of that name.", "`tunec diagnose --json` names those that it claims."),

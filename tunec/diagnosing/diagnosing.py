@@ -136,5 +136,5 @@ def _json(found: Found, build: Build) -> dict[str, Any]:
 
 
 def _edited() -> Diagnostic:
-    message = f"{TASK} was edited since it was compiled: what is told is of the build before"
+    message = f"{TASK} or tunec was changed since the build: what is told is of the build as it was"
     return Diagnostic("T862", message, None, (), "run `tunec build`, then ask again", "warning")

@@ -72,8 +72,10 @@ def last(root: Path) -> Round | None:
     try:
         told = read_json(root / path)
         targets = tuple(Target(**{**one, **_tuples(one, "terms", "rows")}) for one in told["targets"])
-        golden = told["wrong_golden"]
-        return Round(told["number"], targets, tuple(told["right"]), None if golden is None else tuple(golden))
+        golden, number = told["wrong_golden"], told["number"]
+        if not isinstance(number, int):
+            raise TypeError
+        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         help = "take it back from git, or remove it and begin the round again"
         raise fail("T871", f"{path} is no record of a round", help=help) from None
