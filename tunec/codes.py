@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T896", "T897", "T898"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T862", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
