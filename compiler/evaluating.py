@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from compiler.section import Section, unit
+from compiler.section import Later, Section, unit
+
+if TYPE_CHECKING:
+    from compiler.preferring import Preferring
+else:
+    Preferring = Annotated[Any, Later("compiler.preferring", "Preferring")]
 
 Pattern = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -133,6 +138,7 @@ class Evaluation(Section):
         "reward_margin.",
     )
     terms: Terms | None = Field(default=None)
+    judge: Preferring | None = Field(default=None)
 
 
 class SuccessCriteria(Section):

@@ -27,7 +27,9 @@ def measured(task: Task) -> list[str]:
     """The metrics beside the primary one: those that are named, then those that are gated."""
     known, primary = members("stages.metrics", "METRIC", Metric), task.success_criteria.primary_metric
     gated = sorted(gate for gate in standing_gates(task) if gate in known and gate not in (primary, *ALWAYS))
-    return [*task.evaluation.metrics, *(gate for gate in gated if gate not in task.evaluation.metrics)]
+    brought = ["preference"] if task.evaluation.judge else []  # a judge that is asked is also listened to
+    others = dict.fromkeys([*gated, *brought])
+    return [*task.evaluation.metrics, *(name for name in others if name not in task.evaluation.metrics)]
 
 
 def has_its_terms(task: Task, gate: str) -> bool:

@@ -27,7 +27,8 @@ class Judged:
     field: where the label stands in a JSON answer that holds one; a label contract's answer is the label itself.
     read: whether the answer could be read at all. free: what was said before any grammar. confidence: the probability
     that the system gives its label, where it gives one. margin: how much likelier, in nats by the token, it finds the
-    right answer than the row's wrong one, where it was asked. schema: the contract's.
+    right answer than the row's wrong one, where it was asked. preferred: 1 where a judge prefers the answer to another,
+    0 where not, 0.5 for a tie; None where none was asked. schema: the contract's.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Judged:
     finish: str = "stop"
     confidence: float | None = None
     margin: float | None = None
+    preferred: float | None = None
     input: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     group: str | None = None
     schema: Any = None
@@ -102,10 +104,10 @@ def _judged(row: Row, answer: Answer, contract: Contract, terms: Terms) -> Judge
         answer.finish,
         answer.confidence,
         answer.margin,
-        row.input,
-        row.group,
-        contract.schema_,
-        terms,
+        input=row.input,
+        group=row.group,
+        schema=contract.schema_,
+        terms=terms,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +41,8 @@ class Inputs:
     adversarial: Annotated[Path, Read("test.adversarial")]
     code: Annotated[tuple[Path, ...] | None, File("brought.metrics")] = None
     remembered: Annotated[Path | None, File("evaluation.remembered")] = None
+    preferences: Annotated[Path | None, Read("prefer.preferences")] = None
+    preferred: Annotated[Path | None, Read("prefer.report")] = None
 
 
 class ScoreParams(Params):
@@ -73,6 +75,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     chain = {"tuned": inputs.tuned, "f16": inputs.f16, chosen: inputs.chosen}
     terms = params.yardstick.terms
     systems = judged(rows, {**inputs.baselines, **chain}, params.contract, terms)
+    systems[chosen] = _preferred(systems[chosen], inputs)
     scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
     others = [name for name in systems if name != chosen]
     ahead = {name: _ahead(systems[chosen], systems[name], params) for name in others}
@@ -81,6 +84,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     report["versions"] = {"test": sha256(inputs.rows)}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
     report |= _remembered(inputs, systems[chosen], params)
+    report |= {"preference": read_json(inputs.preferred)} if inputs.preferred else {}
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
     steps = [{name: systems[name] for name in chain}]
     if inputs.together.stat().st_size:  # the chosen file was also asked for several rows at once
@@ -95,6 +99,14 @@ def _ahead(a: Sequence[Judged], b: Sequence[Judged], params: ScoreParams) -> dic
     found = lead(a, b, params.yardstick, params.contract)
     least = detectable(found["low"], found["high"], params.yardstick.confidence)
     return {**found, "detectable": least, "duel": duel(a, b)}
+
+
+def _preferred(answers: list[Judged], inputs: Inputs) -> list[Judged]:
+    """The same, with what a judge says of them where one was asked."""
+    if inputs.preferences is None:
+        return answers
+    said = {line["id"]: line["preferred"] for line in read_jsonl(inputs.preferences)}
+    return [replace(answer, preferred=said.get(answer.id)) for answer in answers]
 
 
 def _labels(contract: Contract) -> Sequence[str]:

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T862", "T896", "T897", "T898"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T825", "T862", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -503,6 +503,14 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T756": (
         "`generate` is to label or repair rows, and every row has its answer.",
         "Remove the key, or bring the rows that it is about.",
+    ),
+    "T824": (
+        "No verdict of the judge can be read.",
+        "Read what it said in build/transcripts/prefer.jsonl; raise `evaluation.judge.max_tokens`, or ask another.",
+    ),
+    "T825": (
+        "Some verdicts of the judge cannot be read; those rows do not count.",
+        "build/prefer/transcript.jsonl has what it said.",
     ),
     "T562": (
         "A licence does not let a release be given away.",

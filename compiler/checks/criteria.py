@@ -105,7 +105,8 @@ def gate_is_measured(look: Look) -> Iterator[Found]:
 
     Add the metric to `evaluation.metrics`.
     """
-    measured = {name for _, name in _metrics(look)} | {"schema_validity", "free_validity"}
+    by_itself = {"schema_validity", "free_validity", "preference"}  # T820 asks for the judge of the last
+    measured = {name for _, name in _metrics(look)} | by_itself
     for name, bound in look.task.success_criteria.gates.items():
         at = f"success_criteria.gates.{name}"
         known = name in members("stages.metrics", "METRIC", Metric)

@@ -189,3 +189,47 @@ def matrix_has_a_quantization(look: Look) -> Iterator[Found]:
     for key in ("imatrix", "divergence", "select"):
         if not look.task.quantization.formats and look.written(f"quantization.{key}"):
             yield Found(f"nothing is quantized, so `{key}` does nothing", f"quantization.{key}", "remove it", key=True)
+
+
+@check("T820")
+def preference_is_asked_for(look: Look) -> Iterator[Found]:
+    """The metric `preference` where it cannot be measured: no judge is named, or models would be chosen by it.
+
+    Name a judge in `evaluation.judge`. It is asked of the chosen file's test answers alone: gate it.
+    """
+    if look.task.success_criteria.primary_metric == "preference":
+        help = "name another, and write `gates: {preference: LEAST}`"
+        yield Found("a judge is asked once a model is chosen", "success_criteria.primary_metric", help)
+    if look.task.evaluation.judge:
+        return
+    help = "write `evaluation: {judge: {endpoint: URL, model: NAME}}`"
+    if "preference" in look.task.evaluation.metrics:
+        at = f"evaluation.metrics.{look.task.evaluation.metrics.index('preference')}"
+        yield Found("no judge is named that could prefer anything", at, help)
+    elif look.task.success_criteria.gates.get("preference", False) is not False:
+        yield Found("no judge is named that could prefer anything", "success_criteria.gates.preference", help, key=True)
+
+
+@check("T821")
+def judge_has_two_answers(look: Look) -> Iterator[Found]:
+    """`evaluation.judge.against` is neither `reference` nor a baseline that runs.
+
+    Switch the baseline on, or leave the key out: then answers are held against the rows' own.
+    """
+    judge = look.task.evaluation.judge
+    runs = sorted(name for name, options in look.task.baselines.items() if options is not False)
+    if judge and judge.against not in ("reference", *runs):
+        help = did_you_mean(judge.against, ["reference", *runs]) or f"write `{judge.against}: true` under baselines"
+        note = f"there are reference, {', '.join(runs)}" if runs else "no baseline runs"
+        yield Found(f"no answers of `{judge.against}` are there", "evaluation.judge.against", help, note)
+
+
+@check("T822")
+def judge_compares_texts(look: Look) -> Iterator[Found]:
+    """`evaluation.judge` beside a contract that is no text: labels and JSON are right or wrong, and need no judge.
+
+    Remove it, or choose among the metrics of the contract.
+    """
+    kind = lowered(look.task.output_format.type)
+    if look.task.evaluation.judge and kind != "text":
+        yield Found(f"a {kind} answer is measured without a judge", "evaluation.judge", "remove it", key=True)

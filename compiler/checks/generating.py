@@ -40,7 +40,8 @@ def key_travels_safely(look: Look) -> Iterator[Found]:
     """
     generate = look.task.generate
     teachers = [("generate.teacher", generate.teacher)] if generate else []
-    for path, one in (*teachers, *_judges(look)):
+    compared = [("evaluation.judge", look.task.evaluation.judge)] if look.task.evaluation.judge else []
+    for path, one in (*teachers, *compared, *_judges(look)):
         if one.endpoint and one.key_env and one.endpoint.startswith("http://") and not _HERE.match(one.endpoint):
             at = f"{path}.endpoint"
             yield Found(f"the key in {one.key_env} is sent over http", at, "write https, or leave key_env out")

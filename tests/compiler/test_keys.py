@@ -31,6 +31,12 @@ JUDGED = {
     "data.judge": {"endpoint": "http://127.0.0.1:8/v1", "model": "big", "least": {"safety": 4}},
 }
 REVIEWED = {"data.review": {"flags": ["pii"]}}
+COMPARED = {
+    "task_type": "rewriting",
+    "output_format": {"type": "text"},
+    "success_criteria": {"threshold": 0.3},
+    "evaluation": {"judge": {"endpoint": "http://127.0.0.1:8/v1", "model": "big"}},
+}
 MIXED = {"data.general_mix": {"path": "data/general.jsonl"}}
 CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
@@ -242,6 +248,15 @@ OTHER: dict[str, Any] = {
     "evaluation.terms.must_match": ["a"],
     "evaluation.terms.must_not_match": ["a"],
     "evaluation.terms.max_words": 9,
+    "evaluation.judge.endpoint": (COMPARED, "http://127.0.0.1:9/v1"),
+    "evaluation.judge.model": (COMPARED, "other"),
+    "evaluation.judge.key_env": (COMPARED, "JUDGE_KEY"),
+    "evaluation.judge.against": (COMPARED, "majority"),
+    "evaluation.judge.rows": (COMPARED, 9),
+    "evaluation.judge.criteria": (COMPARED, "It is short."),
+    "evaluation.judge.max_tokens": (COMPARED, 9),
+    "evaluation.judge.timeout": (COMPARED, 9.0),
+    "evaluation.judge.requests_per_minute": (COMPARED, 9.0),
     "success_criteria.primary_metric": "slot_f1",
     "success_criteria.threshold": 0.8,
     "success_criteria.baseline": "majority",
