@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from stages.chat import ChatTemplate, Prompt
+from stages.diagnostics import fail
 from stages.rows import read_jsonl, write_jsonl
 
 _RARE = ("confidence", "margin")
@@ -83,14 +85,21 @@ class Engine(Protocol):
         ...
 
 
-def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    """What few answers have is written only where there is some."""
-    write_jsonl(path, (_written(asdict(answer)) for answer in answers))
+def write_answers(path: Path, answers: Iterable[Answer], contract: str | None = None) -> None:
+    """What few answers have is written only where there is some. contract: its digest, which stands above them."""
+    head = [] if contract is None else [{"contract": contract}]
+    write_jsonl(path, chain(head, (_written(asdict(answer)) for answer in answers)))
 
 
 def _written(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None or name not in _RARE}
 
 
-def read_answers(path: Path) -> Iterator[Answer]:
-    return (Answer(**item) for item in read_jsonl(path))
+def read_answers(path: Path, contract: str | None = None) -> Iterator[Answer]:
+    """Raises T826 where they were given under another contract than `contract`, the digest of one."""
+    for item in read_jsonl(path):
+        if "contract" not in item:
+            yield Answer(**item)
+        elif contract not in (None, item["contract"]):
+            message = f"the answers in {path.as_posix()} were given under another contract"
+            raise fail("T826", message, help="run `tunec build`: it asks for them again, and scores them then")

@@ -73,7 +73,7 @@ def run(inputs: Inputs, params: BaselineParams, out: Outputs) -> None:
             files=inputs.files or (),
         )
         answered = timed(lambda: kind.answer(question))
-    write_answers(out.predictions, answered.answers)
+    write_answers(out.predictions, answered.answers, params.contract.digest)
     write_json(out.speed, answered.speed | question.measured)
 
 

@@ -1,7 +1,8 @@
 """Wrong answers in clusters: those of one kind together, large ones parted by what their inputs are about.
 
 Each cluster is named by the terms that set its inputs apart, and says what to do: what is likely to blame, the repair,
-and a quota of rows to bring that `generate.quotas` of a data factory takes as it stands.
+and a quota of rows that `generate.rows` of task.yaml takes as it stands. What is to blame, the other systems tell where
+they have most of its rows right; else the kind of mistake does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from stages.failing import KINDS, failure
 from stages.judging import Judged
 from stages.metrics._words import words
+from stages.metrics.exact_match import same
 from stages.rows import dumps
 
 LEAST = 3  # rows of one field or label pair that are a cluster of their own
@@ -22,13 +24,40 @@ SHOWN = 5  # examples of each
 TERMS = 4
 LONGEST = 300  # characters of an example's text
 QUOTA = (20, 100)  # targeted rows a cluster, at least and at most
+MOSTLY = 0.5  # of a cluster's rows: another system that has so many right tells what is to blame
+
+# Who has the rows right -> what is to blame, and the repair; the first that applies.
+TELLING = (
+    (
+        ("tuned",),
+        "deployment",
+        "The tuned weights have most of these right: ship a larger format, and see what the export changed.",
+    ),
+    (
+        ("prompted", "few_shot", "rag"),
+        "prompt",
+        "The base model has most of these right when its prompt holds the contract: train with `prompt: contract`, at "
+        "a lower rate, or for fewer passes.",
+    ),
+    (
+        ("nearest", "tfidf", "encoder", "rule"),
+        "model",
+        "A method without a language model has most of these right, so the rows tell it: train longer, at another rate "
+        "or a higher rank.",
+    ),
+    (("larger",), "model", "A larger model has most of these right: try a larger base model before more rows."),
+)
 
 
-def clusters(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """The largest first: {kind, what, terms, rows, share, cause, advice, quota, examples}."""
+def clusters(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]] | None = None) -> list[dict[str, Any]]:
+    """The largest first: {kind, what, terms, rows, share, cause, advice, right, quota, examples}.
+
+    others: other systems' answers to the same rows; right: how many of the cluster's rows each has right.
+    """
     wrong = sum(failure(j) is not None for j in judged)
     background = [_text(j) for j in judged]
-    return [_told(kind, what, rows, wrong, background) for kind, what, rows in grouped(judged)]
+    hits = {name: {j.id for j in of if same(j.gold, j.said)} for name, of in sorted((others or {}).items())}
+    return [_told(kind, what, rows, wrong, background, hits) for kind, what, rows in grouped(judged)]
 
 
 def grouped(judged: Sequence[Judged]) -> list[tuple[str, str, list[Judged]]]:
@@ -44,21 +73,45 @@ def grouped(judged: Sequence[Judged]) -> list[tuple[str, str, list[Judged]]]:
     return sorted(parts, key=lambda part: (-len(part[2]), part[0], part[1], part[2][0].id))[:MOST]
 
 
-def _told(kind: str, what: str, rows: Sequence[Judged], wrong: int, background: Sequence[str]) -> dict[str, Any]:
+def _told(
+    kind: str,
+    what: str,
+    rows: Sequence[Judged],
+    wrong: int,
+    background: Sequence[str],
+    hits: Mapping[str, set[str]],
+) -> dict[str, Any]:
     terms = _terms([_text(j) for j in rows], background)
-    count = max(QUOTA[0], min(QUOTA[1], 5 * len(rows)))
-    about = ", ".join(filter(None, [kind, what, f"about {' '.join(terms)}" if terms else ""]))
+    right = {name: sum(j.id in ids for j in rows) for name, ids in hits.items()}
+    cause, advice = _blame(right, len(rows)) or (KINDS[kind].cause, KINDS[kind].advice)
     return {
         "kind": kind,
         "what": what,
         "terms": terms,
         "rows": len(rows),
         "share": len(rows) / wrong,
-        "cause": KINDS[kind].cause,
-        "advice": KINDS[kind].advice,
-        "quota": {"category": about, "count": count},
+        "cause": cause,
+        "advice": advice,
+        "right": right,
+        "quota": _quota(kind, what, terms, len(rows)),
         "examples": [_example(j) for j in sorted(rows, key=lambda j: j.id)[:SHOWN]],
     }
+
+
+def _blame(right: Mapping[str, int], rows: int) -> tuple[str, str] | None:
+    """What is to blame by who has the rows right, and the repair; None where nobody tells."""
+    for names, cause, advice in TELLING:
+        of = (many for name, many in right.items() if any(name == one or name.startswith(f"{one}-") for one in names))
+        if max(of, default=0) > MOSTLY * rows:
+            return cause, advice
+    return None
+
+
+def _quota(kind: str, what: str, terms: Sequence[str], rows: int) -> dict[str, Any]:
+    """An entry of `generate.rows`. Source: the seeds' 20 to 100 targeted rows a cluster."""
+    told = [KINDS[kind].about, *([what] if what else []), *([f"about {', '.join(terms)}"] if terms else [])]
+    count = max(QUOTA[0], min(QUOTA[1], 5 * rows))
+    return {"tag": KINDS[kind].tag, "count": count, "difficulty": "hard", "edge_case": _cut("; ".join(told))}
 
 
 def _example(judged: Judged) -> dict[str, Any]:

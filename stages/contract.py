@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -39,6 +40,11 @@ class Contract(Params):
     @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple((self.schema_ or {}).get("enum", ())) if self.type == "label" else ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the contract beside answers that were given under it; another order of fields is another one."""
+        return hashlib.sha256(dumps([self.type, self.schema_]).encode()).hexdigest()[:12]
 
     @cached_property
     def label_field(self) -> str | None:

@@ -25,32 +25,102 @@ _INJECTED = re.compile(
 
 @dataclass(frozen=True)
 class Kind:
-    """cause: what is likely to blame: data, model, prompt, schema or deployment. advice: how to mend it."""
+    """cause: what is likely to blame: data, model, prompt, schema or deployment. advice: how to mend it. tag: which of
+    a teacher's kinds of rows mends it (stages.asking.KINDS); about: what those rows are about, in words.
+    """
 
     name: str
     cause: str
     advice: str
+    tag: str
+    about: str
 
 
 _KINDS = (
-    Kind("injection followed", "data", "Add rows whose input holds instructions that are to be treated as text."),
-    Kind("too long", "deployment", "Check the stop token and the chat template; add rows that end early."),
-    Kind("refusal", "data", "Add rows of this kind that are answered, and take refusals out of the train rows."),
-    Kind("wrong schema", "schema", "Add schema-only rows, decode under the grammar, or make the schema simpler."),
     Kind(
-        "wrong tool", "data", "Add rows for both tools whose inputs are alike, and say in the prompt which is for what."
+        "injection followed",
+        "data",
+        "Add rows whose input holds instructions that are to be treated as text.",
+        "adversarial",
+        "the input holds instructions to the model, which are text like any other",
     ),
-    Kind("wrong argument", "data", "Add rows with this argument in many wordings; check that train rows agree on it."),
-    Kind("missing field", "data", "Add rows in which this field is named in passing, late, or in other words."),
-    Kind("extra field", "data", "Add rows in which this field is not named, so that it is left out."),
-    Kind("wrong value", "data", "Add rows with the values that are confused; check whether the labels agree."),
+    Kind(
+        "too long",
+        "deployment",
+        "Check the stop token and the chat template; add rows that end early.",
+        "canonical",
+        "the answer is short and ends early",
+    ),
+    Kind(
+        "refusal",
+        "data",
+        "Add rows of this kind that are answered, and take refusals out of the train rows.",
+        "boundary",
+        "a request that sounds as if it were to be refused, and is answered",
+    ),
+    Kind(
+        "wrong schema",
+        "schema",
+        "Add schema-only rows, decode under the grammar, or make the schema simpler.",
+        "schema-repair",
+        "the input tempts to leave the form of the answer",
+    ),
+    Kind(
+        "wrong tool",
+        "prompt",
+        "Say in the prompt which tool is for what; add rows for both tools whose inputs are alike.",
+        "near-miss",
+        "inputs for which a model took another tool",
+    ),
+    Kind(
+        "wrong argument",
+        "data",
+        "Add rows with this argument in many wordings; check that train rows agree on it.",
+        "boundary",
+        "the argument is said in an unusual wording",
+    ),
+    Kind(
+        "missing field",
+        "data",
+        "Add rows in which this field is named in passing, late, or in other words.",
+        "boundary",
+        "the field is named in passing, late, or in other words",
+    ),
+    Kind(
+        "extra field",
+        "data",
+        "Add rows in which this field is not named, so that it is left out.",
+        "negative",
+        "the field is not named, though it looks so",
+    ),
+    Kind(
+        "wrong value",
+        "data",
+        "Add rows with the values that are confused; check whether the labels agree.",
+        "near-miss",
+        "several values could be meant, and one is right",
+    ),
     Kind(
         "wrong label",
         "data",
         "Add rows at the border of the two labels; write the border into the label's description.",
+        "near-miss",
+        "inputs at the border of two labels",
     ),
-    Kind("too verbose", "data", "Add short answers, and cut those of the train rows."),
-    Kind("other words", "model", "Look at the examples: where the meaning is right, the metric asks for too much."),
+    Kind(
+        "too verbose",
+        "prompt",
+        "Say in the prompt how long an answer is; cut the answers of the train rows.",
+        "style",
+        "the answer is as short as can be",
+    ),
+    Kind(
+        "other words",
+        "model",
+        "Look at the examples: where the meaning is right, the metric asks for too much.",
+        "production-like",
+        "the answer keeps the input's own words",
+    ),
 )
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _KINDS}
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from stages.base import Key, Params, Read, Stage, Write
 from stages.catalog import Gate, members
 from stages.evidence import Evidence, Outcome, Scores, against
+from stages.headline import next_step
 from stages.rows import read_json, write_json
 
 
@@ -36,7 +37,7 @@ class Outputs:
 
 
 def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
-    """out.verdict: {verdict, chosen, rows, gates: [{gate, status, figure, bound, reason, needed}]}.
+    """out.verdict: {verdict, chosen, rows, gates: [{gate, status, figure, bound, reason, needed}], next: what to do}.
 
     A failed gate is no error.
     """
@@ -48,8 +49,9 @@ def run(inputs: Inputs, params: GateParams, out: Outputs) -> None:
     judges = {name: known[name].judge if name in known else partial(of_metric, name) for name in wanted}
     outcomes = [judges[name](evidence, bound) for name, bound in sorted(wanted.items())]
     gates = [asdict(outcome) for outcome in outcomes]
-    report = {"verdict": verdict(outcomes), "chosen": evidence.chosen.name, "rows": evidence.rows, "gates": gates}
-    write_json(out.verdict, report)
+    found = verdict(outcomes)
+    report = {"verdict": found, "chosen": evidence.chosen.name, "rows": evidence.rows, "gates": gates}
+    write_json(out.verdict, report | {"next": next_step(found, gates)})
 
 
 def of_metric(name: str, evidence: Evidence, bound: float) -> Outcome:

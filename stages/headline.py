@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,8 @@ class Headline:
 def headline(report: Mapping[str, Any]) -> Headline:
     """`report` is the table of the stage `report`."""
     say = {"ship": _ship, "do_not_ship": _do_not_ship, "not_enough_evidence": _unsure}[report["verdict"]]
-    why, next = say(report)
-    return Headline(report["verdict"], TITLES[report["verdict"]], why, next)
+    verdict = report["verdict"]
+    return Headline(verdict, TITLES[verdict], say(report), next_step(verdict, report["gates"]))
 
 
 def metric_name(name: str) -> str:
@@ -47,28 +47,32 @@ def metric_name(name: str) -> str:
     return known.get(name) or " ".join("F1" if word == "f1" else word for word in name.split("_"))
 
 
-def _ship(report: Mapping[str, Any]) -> tuple[str, str]:
+def next_step(verdict: str, gates: Sequence[Mapping[str, Any]]) -> str:
+    """What to do after a verdict, by the gates: {gate, status, needed, ...} each."""
+    if verdict == "ship":
+        return "build/package/ holds these very bytes, their card and their Modelfile."
+    if verdict == "do_not_ship":
+        failed = {gate["gate"] for gate in gates if gate["status"] == "fail"}
+        return next((text for gate, text in AFTER_FAILING.items() if gate in failed), MEND)
+    needed = max((gate.get("needed") or 0 for gate in gates), default=0)
+    bring = f"Bring about {needed:,} test rows in all" if needed else "Bring more test rows"
+    return f"{bring} (four times as many halve an interval), or switch on a baseline if none was run."
+
+
+def _ship(report: Mapping[str, Any]) -> str:
     chosen = next(system for system in report["systems"] if system["chosen"])
     value = chosen["test"][report["primary"]]["value"]
     where = f"{metric_name(report['primary'])} of {value:.3f} on {report['rows']['test']:,} test rows"
     gates = len(report["gates"])
-    return (
-        f"{chosen['label']} reaches a {where} and passes {'its one gate' if gates == 1 else f'all {gates} gates'}.",
-        "build/package/ holds these very bytes, their card and their Modelfile.",
-    )
+    return f"{chosen['label']} reaches a {where} and passes {'its one gate' if gates == 1 else f'all {gates} gates'}."
 
 
-def _do_not_ship(report: Mapping[str, Any]) -> tuple[str, str]:
+def _do_not_ship(report: Mapping[str, Any]) -> str:
     failed = {gate["gate"]: gate["reason"] for gate in report["gates"] if gate["status"] == "fail"}
     count = f"{len(failed)} of {len(report['gates'])} gates {'fails' if len(failed) == 1 else 'fail'}"
-    return f"{count}: {'; '.join(failed.values())}.", next((t for g, t in AFTER_FAILING.items() if g in failed), MEND)
+    return f"{count}: {'; '.join(failed.values())}."
 
 
-def _unsure(report: Mapping[str, Any]) -> tuple[str, str]:
+def _unsure(report: Mapping[str, Any]) -> str:
     open_ = [gate["reason"] for gate in report["gates"] if gate["status"] == "not_enough_evidence"]
-    needed = max((gate.get("needed") or 0 for gate in report["gates"]), default=0)
-    bring = f"Bring about {needed:,} test rows in all" if needed else "Bring more test rows"
-    return (
-        f"No gate fails, but {report['rows']['test']:,} test rows do not settle it: {'; '.join(open_)}.",
-        f"{bring} (four times as many halve an interval), or switch on a baseline if none was run.",
-    )
+    return f"No gate fails, but {report['rows']['test']:,} test rows do not settle it: {'; '.join(open_)}."

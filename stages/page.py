@@ -11,6 +11,7 @@ from stages.breakeven import breakeven, money
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
 from stages.headline import headline, metric_name
+from stages.rows import dumps
 from stages.scatter import pareto, points, reliability
 from stages.trials import FORMATS
 from stages.wording import tame
@@ -178,6 +179,7 @@ def _environment() -> Any:
         "speed": speed,
         "signed": signed,
         "bound": "{:g}".format,
+        "flow": dumps,
         "capitalised": lambda text: text[:1].upper() + text[1:],
     }
     return env

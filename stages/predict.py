@@ -53,7 +53,7 @@ def run(inputs: Inputs, params: PredictParams, out: Outputs) -> None:
     rows = list(read_rows(inputs.rows))
     with loaded_engine(weights, inputs.adapter) as engine:
         answered = timed(lambda: ask(engine, rows, params.prompting, params.contract, params.decoding))
-    write_answers(out.predictions, answered.answers)
+    write_answers(out.predictions, answered.answers, params.contract.digest)
     write_json(out.speed, answered.speed)
 
 

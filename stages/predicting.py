@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Literal
 
-from stages import progress
+from stages import parts, progress
 from stages.answers import Answer, Engine
 from stages.base import Key, Params
 from stages.chat import Prompt, Prompting, user_message
@@ -46,26 +46,40 @@ def loaded_engine(weights: Path, adapter: Path | None = None) -> Iterator[Engine
 
 
 def ask(
-    engine: Engine, rows: Sequence[Row], prompting: Prompting, contract: Contract, decoding: Decoding
+    engine: Engine,
+    rows: Sequence[Row],
+    prompting: Prompting,
+    contract: Contract,
+    decoding: Decoding,
+    who: str = "",
 ) -> Iterator[Answer]:
-    """Answers in the order of the rows. Under the contract's grammar where the engine knows grammars (llama.cpp)."""
+    """Answers in the order of the rows. Under the contract's grammar where the engine knows grammars (llama.cpp).
+
+    who: the engine's name, where a stage asks several.
+    """
     template, system = engine.chat_template(), prompting.system(contract)
     prompts = [template.prompt(row.id, system, user_message(prompting.input_template, row.input)) for row in rows]
-    answers = answered(engine, prompts, contract, decoding)
+    answers = answered(engine, prompts, contract, decoding, who)
     return _with_margins(engine, rows, prompts, answers, contract) if decoding.pairs else answers
 
 
-def answered(engine: Engine, prompts: Sequence[Prompt], contract: Contract, decoding: Decoding) -> Iterator[Answer]:
-    """Answers to prompts that are made already."""
-    if decoding.decoding == "likelihood":
-        return engine.label(prompts, contract.labels, sequences=decoding.sequences)
-    return engine.answer(
-        prompts,
-        max_new_tokens=decoding.max_new_tokens,
-        grammar=None if decoding.decoding == "free" else contract.grammar(),
-        hopeless=contract.hopeless,
-        sequences=decoding.sequences,
-    )
+def answered(
+    engine: Engine, prompts: Sequence[Prompt], contract: Contract, decoding: Decoding, who: str = ""
+) -> Iterator[Answer]:
+    """Answers to prompts that are made already; a run that was cut off goes on where it was."""
+
+    def asked(part: Sequence[Prompt]) -> Iterator[Answer]:
+        if decoding.decoding == "likelihood":
+            return engine.label(part, contract.labels, sequences=decoding.sequences)
+        return engine.answer(
+            part,
+            max_new_tokens=decoding.max_new_tokens,
+            grammar=None if decoding.decoding == "free" else contract.grammar(),
+            hopeless=contract.hopeless,
+            sequences=decoding.sequences,
+        )
+
+    return parts.in_parts(prompts, parts.size(decoding.sequences), asked, [who, decoding.model_dump()])
 
 
 def _with_margins(
@@ -86,7 +100,8 @@ def _with_margins(
 class Answered:
     """A system's answers to a split, and how long it took. Loading is not counted: see `loaded_engine`.
 
-    moments: seconds from the beginning to each answer, as they came; empty where nothing told of them.
+    moments: seconds from the beginning to each answer, as they came; empty where nothing told of them, and fewer than
+    answers where some were kept from a run that was cut off.
     """
 
     answers: list[Answer]
@@ -96,10 +111,11 @@ class Answered:
     @property
     def speed(self) -> dict[str, float]:
         """A measurement, so it differs from run to run: it is kept apart from everything that decides."""
-        told = bool(self.moments) and len(self.moments) == len(self.answers)  # what comes after them is no answering
-        seconds, tokens = self.moments[-1] if told else self.seconds, sum(answer.tokens for answer in self.answers)
-        seconds = max(seconds, 1e-9)
-        speed = {"rows_per_second": len(self.answers) / seconds, "tokens_per_second": tokens / seconds}
+        told = 0 < len(self.moments) <= len(self.answers)
+        seconds = max(self.moments[-1] if told else self.seconds, 1e-9)  # what comes after them is no answering
+        tokens = sum(answer.tokens for answer in self.answers) / max(1, len(self.answers))
+        pace = (len(self.moments) if told else len(self.answers)) / seconds
+        speed = {"rows_per_second": pace, "tokens_per_second": tokens * pace}
         if told and (found := interval(self.moments)):
             speed["rows_per_second_low"], speed["rows_per_second_high"] = found
         return speed
@@ -117,6 +133,11 @@ def latencies(engine: Engine) -> dict[str, float]:
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:
     """Take them all, and the time. An engine tells of each as it is done, which need not be their order."""
     started, moments = perf_counter(), list[float]()
-    with progress.overheard(lambda done, total, note: moments.append(perf_counter() - started)):
+
+    def heard(done: int, total: int | None, note: str) -> None:
+        if note == progress.ANSWERED:
+            moments.append(perf_counter() - started)
+
+    with progress.overheard(heard):
         found = list(answers())
     return Answered(found, perf_counter() - started, tuple(moments))

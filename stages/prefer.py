@@ -111,12 +111,12 @@ def run(inputs: Inputs, params: PreferParams, out: Outputs) -> None:
 def _pairs(inputs: Inputs, params: PreferParams) -> tuple[str, list[Pair]]:
     """What the chosen file is held against, and the rows that are asked of, by a hash of their ids: in their order."""
     rows = [row for row in read_rows(inputs.rows) if row.answered]
-    ours = {answer.id: answer.text for answer in read_answers(inputs.chosen)}
+    ours = {answer.id: answer.text for answer in read_answers(inputs.chosen, params.contract.digest)}
     name = _rival(params.against, inputs.baselines)
     theirs = (
         {row.id: params.contract.spell(row.output) for row in rows}
         if name == REFERENCE
-        else {answer.id: answer.text for answer in read_answers(inputs.baselines[name])}
+        else {answer.id: answer.text for answer in read_answers(inputs.baselines[name], params.contract.digest)}
     )
     order = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
     asked = {row.id for row in order[: params.rows]}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stages.diagnostics import Diagnostic
 
+ANSWERED = "rows answered"  # what engines tell, once a row
 EVENTS_TO = "TUNEC_EVENTS"  # names the file that a build reads how far its stages are from
 Listener = Callable[[int, int | None, str], None]
 Heeder = Callable[[Any], None]
@@ -39,6 +40,17 @@ def overheard(listener: Listener) -> Iterator[None]:
         first(done, total, note)
 
     listen(both)
+    try:
+        yield
+    finally:
+        listen(first)
+
+
+@contextmanager
+def part_of(before: int, total: int) -> Iterator[None]:
+    """What the block tells is a part of `total`, of which `before` are done."""
+    first = _listener
+    listen(lambda done, _, note: first(before + done, total, note))
     try:
         yield
     finally:

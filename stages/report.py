@@ -95,6 +95,8 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "systems": listed,
         "worth": worth(listed, params.primary, read["splits"]["test"], params.confidence),
         "splits": read["splits"],
+        "ends": read["test"].get("ends", {}),
+        **({"preference": read["test"]["preference"]} if "preference" in read["test"] else {}),
         "served": read["test_speed"]["chosen"],
         "seeds": spread(read["dev"]["systems"], list(inputs.curves), params.primary),
         "details": _read(inputs.details),

@@ -16,6 +16,7 @@ from stages.details import details
 from stages.judging import Judged
 from stages.metrics._words import spaceless
 from stages.metrics.exact_match import same
+from stages.metrics.runaway_rate import ran_away
 from stages.remembering import recall
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
 from stages.scoring import Yardstick, duel, figures, judged, lead
@@ -64,9 +65,10 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
 
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
     that so many rows would show and McNemar's test of the rows that are right whole. `lower`: the metrics that are
-    better when lower. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each part of the test
-    rows, {slice: {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got right, see
-    stages.remembering.
+    better when lower. `ends`: of the chosen file and its parents, answers that do not end of themselves or cannot be
+    read. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice:
+    {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got right, see stages.remembering.
+    `preference`: what a judge said of the chosen file's answers, where one was asked, see stages.prefer.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -82,6 +84,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     report: dict[str, Any] = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
     report["lower"] = sorted(metric.name for metric in params.yardstick.metrics(params.contract) if metric.lower)
     report["versions"] = {"test": sha256(inputs.rows)}
+    report["ends"] = {name: _ends(systems[name]) for name in chain}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
     report |= _remembered(inputs, systems[chosen], params)
     report |= {"preference": read_json(inputs.preferred)} if inputs.preferred else {}
@@ -92,13 +95,18 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
         steps.append({f"{chosen} several at once": many["together"], f"{chosen} as served": systems[chosen]})
     write_jsonl(out.flips, (flip for step in steps for flip in flips(rows, step)))
     write_json(out.details, details(systems[chosen], _labels(params.contract)))
-    write_json(out.clusters, clusters(systems[chosen]))
+    write_json(out.clusters, clusters(systems[chosen], {name: systems[name] for name in others}))
 
 
 def _ahead(a: Sequence[Judged], b: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
     found = lead(a, b, params.yardstick, params.contract)
     least = detectable(found["low"], found["high"], params.yardstick.confidence)
     return {**found, "detectable": least, "duel": duel(a, b)}
+
+
+def _ends(answers: Sequence[Judged]) -> dict[str, int]:
+    """Answers that an export could have spoilt: those that do not end of themselves, and those that cannot be read."""
+    return {"ran_away": sum(map(int, map(ran_away, answers))), "unread": sum(not answer.read for answer in answers)}
 
 
 def _preferred(answers: list[Judged], inputs: Inputs) -> list[Judged]:

@@ -48,7 +48,10 @@ def judged(
     rows: Sequence[Row], predictions: Mapping[str, Path], contract: Contract, terms: Terms | None = None
 ) -> dict[str, list[Judged]]:
     """System -> its judged rows, in the order of the rows."""
-    return {name: judge(rows, read_answers(path), contract, terms or NONE) for name, path in predictions.items()}
+    return {
+        name: judge(rows, read_answers(path, contract.digest), contract, terms or NONE)
+        for name, path in predictions.items()
+    }
 
 
 def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, dict[str, float]]:

@@ -98,15 +98,15 @@ class _Asking:
         memory = watched() if self.params.latency else lambda: None
         with loaded_engine(weights, adapter) as engine:
             self.seen[name] = seen(engine, self.rows, self.params.prompting, self.params.contract)
-            answered = timed(lambda: self._ask(engine, decoding))
+            answered = timed(lambda: self._ask(engine, decoding, name))
             slow = latencies(engine) if self.params.latency else {}
             if (peak := memory()) is not None:
                 slow["peak_memory_bytes"] = float(peak)
-        write_answers(out, answered.answers)
+        write_answers(out, answered.answers, self.params.contract.digest)
         return answered.speed | slow
 
-    def _ask(self, engine: Engine, decoding: Decoding) -> Any:
-        return ask(engine, self.rows, self.params.prompting, self.params.contract, decoding)
+    def _ask(self, engine: Engine, decoding: Decoding, who: str) -> Any:
+        return ask(engine, self.rows, self.params.prompting, self.params.contract, decoding, who)
 
 
 STAGE = Stage(

@@ -512,6 +512,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Some verdicts of the judge cannot be read; those rows do not count.",
         "build/prefer/transcript.jsonl has what it said.",
     ),
+    "T826": (
+        "Answers of a model that were given under another contract than the task's.",
+        "Build again: they are asked for anew. Only a stage that is run by itself finds such answers.",
+    ),
     "T562": (
         "A licence does not let a release be given away.",
         "Choose another base model or other data, or the licence that they ask for as `versioning.license`.",

@@ -27,10 +27,10 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {_plain(gate['gate'])} | {sign} | {figure} | {gate['bound']:g} | {_plain(gate['reason'])} |"
     yield from ("", *_systems(report))
     if report["clusters"]:
-        yield from ("", "| wrong answers | rows | repair |", "|---|---:|---|")
+        yield from ("", "| wrong answers | rows | likely | repair |", "|---|---:|---|---|")
         for item in report["clusters"][:8]:
             what = ", ".join(filter(None, [item["kind"], item["what"], " ".join(item["terms"])]))
-            yield f"| {_plain(what)} | {item['rows']:,} | {_plain(item['advice'])} |"
+            yield f"| {_plain(what)} | {item['rows']:,} | {item['cause']} | {_plain(item['advice'])} |"
     yield ""
 
 

@@ -114,7 +114,7 @@ class Endpoint:
                 asked = [pool.submit(self._once, client, body, journal) for body in bodies]
                 for count, (prompt, future) in enumerate(zip(prompts, asked, strict=True), start=1):
                     said = future.result()
-                    progress.tell(count, len(prompts), "rows answered")
+                    progress.tell(count, len(prompts), progress.ANSWERED)
                     self.used["input"] += said["input"]
                     self.used["output"] += said["tokens"]
                     yield Answer(prompt.id, said["text"], said["text"], said["tokens"], said["finish"])

@@ -32,9 +32,7 @@ class LlamaCpp:
         self._share_prefix = share_prefix
         self._metadata = gguf_header.read(weights).metadata
         self._name = weights.name
-        self.seconds: list[
-            float
-        ] = []  # that each row of the last `answer` took, where they were answered one at a time
+        self.seconds: list[float] = []  # that each row took, of those that were answered one at a time
         self._path = weights
 
     @property
@@ -113,7 +111,7 @@ class LlamaCpp:
 
     def _clocked(self, finished: Iterator[Done]) -> Iterator[Done]:
         """The same, with the time that each took written down."""
-        self.seconds, before = [], perf_counter()
+        before = perf_counter()
         for done in finished:
             now = perf_counter()
             self.seconds.append(now - before)
@@ -142,7 +140,7 @@ class LlamaCpp:
         found = likely.search(self._model, asked, tree, deepest, sequences, share=self._share_prefix)
         scored: dict[int, likely.Found] = {}
         for count, one in enumerate(found, start=1):
-            progress.tell(count, len(prompts), "rows answered")
+            progress.tell(count, len(prompts), progress.ANSWERED)
             scored[one.index] = one
         for index, prompt in enumerate(prompts):
             one = scored[index]
@@ -189,7 +187,7 @@ def _in_order(prompts: Sequence[Prompt], finished: Iterator[Done]) -> Iterator[A
     early: dict[int, Done] = {}
     given = 0
     for count, done in enumerate(finished, start=1):
-        progress.tell(count, len(prompts), "rows answered")
+        progress.tell(count, len(prompts), progress.ANSWERED)
         early[done.index] = done
         while given in early:
             done = early.pop(given)

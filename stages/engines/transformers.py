@@ -103,7 +103,7 @@ class Transformers:
             for begin in range(0, len(rows), size):
                 for _ in self._generate(by_length[begin : begin + size], prefix, hopeless):
                     done += 1
-                    progress.tell(done, len(rows), "rows answered")
+                    progress.tell(done, len(rows), progress.ANSWERED)
         for row, prompt in zip(rows, prompts, strict=True):
             text = self._text(row)
             yield Answer(prompt.id, text, text, len(row.answer), row.finish or "length")
@@ -124,7 +124,7 @@ class Transformers:
             scores = self._scores(self.encode(prompt), ends)
             best = max(range(len(labels)), key=lambda place: (scores[place], -place))
             all_ = sum(math.exp(score - scores[best]) for score in scores)
-            progress.tell(count, len(prompts), "rows answered")
+            progress.tell(count, len(prompts), progress.ANSWERED)
             yield Answer(prompt.id, labels[best], None, len(texts[best]), "stop", confidence=round(1 / all_, 6))
 
     def margins(self, prompts: Sequence[Prompt], pairs: Sequence[tuple[str, str]]) -> Iterator[float]:

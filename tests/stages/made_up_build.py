@@ -50,6 +50,8 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "systems": {n: figures(v, 0.011) for n, v in tested.items()},
             "ahead": ahead,
             "beside": {},
+            "ends": {name: {"ran_away": 3, "unread": 1} for name in ("tuned", "f16", chosen)},
+            "preference": {"against": "prompted-smollm2-135m", "model": "large-1", **PREFERRED},
             "slices": {"tags": {"web": {"rows": 12, **figure(0.8, 0.1)}}},
         },
         "choice": {"chosen": whole, "variant": VARIANT, "candidate": chosen},
@@ -80,6 +82,7 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
     )
 
 
+PREFERRED = {"rows": 200, "won": 120, "tied": 50, "lost": 30, "alike": 10, "swayed": 40, "unread": 0}
 RATES = {
     "currency": "USD",
     "against": {
@@ -142,7 +145,8 @@ def cluster(kind: str, what: str, rows: int) -> dict[str, Any]:
         "share": rows / 100,
         "cause": "data",
         "advice": "Add rows.",
-        "quota": {"category": f"{kind}, {what}", "count": 5 * rows},
+        "right": {"tuned": 1},
+        "quota": {"tag": "near-miss", "count": 5 * rows, "difficulty": "hard", "edge_case": f"{kind}; {what}"},
         "examples": [example] * 3,
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stages import baseline, model, predict, predicting, quantize, requantizing, test, train
+from stages.answers import read_answers
 from stages.base import At, Stage
 from stages.base_model import MANIFEST, BaseModel, describe, find
 from stages.rows import Row, write_json, write_rows
@@ -141,4 +142,4 @@ def answered(kind: str, base_model: BaseModel | None, rows: Path, tmp_path: Path
     out = baseline.Outputs(tmp_path / "predictions.jsonl", tmp_path / "speed.json")
     given = baseline.BaselineParams(baseline=kind, options=True, **GIVEN)
     baseline.run(baseline.Inputs(rows, train=rows, model=base if base_model else None), given, out)
-    assert len(out.predictions.read_text().splitlines()) == 3
+    assert len(list(read_answers(out.predictions, given.contract.digest))) == 3
