@@ -1,4 +1,4 @@
-"""Many prompts are answered part by part, and a part that is done is kept: a run that was cut off goes on with the next.
+"""Many prompts are answered part by part, and a part that is done is kept: a run that was cut off goes on where it was.
 
 The parts are the same whether it was cut off or not, and so are the answers: rows that are decoded together, and the
 prefix that they share, can turn a bit in a logit. The last part is never kept, so that there always is one to time.
