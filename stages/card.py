@@ -55,13 +55,14 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
         "## Data",
         "",
         _data(reports["splits"]),
+        f"Their version is sha256 `{reports['digest']}`.",
         *_data_licences(about),
         "",
         "`DATA_CARD.md` says more of them.",
         "",
     )
     yield from ("## Evaluation", "", *_table(reports["scores"], primary), "")
-    yield from ("## Safety", "", *_safety(reports["scores"]), "")
+    yield from ("## Safety", "", *_safety(reports), "")
     yield from ("## Limitations", "", *_limits(reports), "")
     yield from ("## Deployment", "", *_deployment(reports), "")
     yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
@@ -90,9 +91,11 @@ def evaluation(primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
 def _front_matter(about: About, model: Mapping[str, Any], primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
     """JSON values are YAML, so nothing that a task says can leave its place."""
     yield "---"
-    yield f"license: {dumps(model.get('license') or 'other')}"
-    if about.language:
-        yield f"language: {dumps(about.language)}"
+    yield f"license: {dumps(about.license or model.get('license') or 'other')}"
+    if about.language:  # the Hub lists languages by their first part, and says the whole tag beside it
+        yield f"language: {dumps([about.language.partition('-')[0].lower()])}"
+    if about.language and "-" in about.language:
+        yield f"language_bcp47: {dumps([about.language])}"
     if model.get("repo"):
         yield f"base_model: {dumps(model['repo'])}"
     tags = ["tunec", about.task_type, *([about.domain] if about.domain else [])]
@@ -152,7 +155,10 @@ def _cell(figure: Mapping[str, float] | None) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" if figure else "–"
 
 
-def _safety(scores: Mapping[str, Any]) -> Iterator[str]:
+def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
+    scores = reports["scores"]
+    refusals = sum(item["rows"] for item in reports["clusters"] if item["kind"] == "refusal")
+    yield f"- Refusals: {refusals} of {scores['rows']} test rows got one in the place of their answer."
     beside = scores["beside"].get("adversarial")
     if beside:
         yield f"- {beside['rows']} adversarial rows were asked; {len(beside.get('wrong', ()))} got a wrong answer."

@@ -67,6 +67,7 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))
     about, contract = params.about, params.contract
     rows, digest = read_rows(inputs.rows), sha256(inputs.rows)
+    reports["digest"] = digest
     pages = {
         out.card: card(about, contract, params.primary, reports),
         out.evaluation: evaluation(params.primary, reports),

@@ -25,11 +25,17 @@ from stages.progress import tell, warn
 from stages.prompts import Template
 from stages.rows import Row, read_rows, write_json, write_jsonl
 from stages.rubric import said_object
-from stages.teacher import WAVE, Pace, Question, Said, Teacher
+from stages.teacher import WAVE, Pace, Question, Said, Teacher, response_format
 
 TRANSCRIPT = Path("build", "transcripts", "prefer.jsonl")  # of all builds; DVC knows nothing of it
 REFERENCE = "reference"  # the row's own answer
 WORDS = ("goal", "system_prompt", "criteria", "input", "a", "b")
+VERDICT = {
+    "type": "object",
+    "properties": {"better": {"enum": ["A", "B", "neither"]}},
+    "required": ["better"],
+    "additionalProperties": False,
+}
 POINTS = {"A": 1.0, "B": 0.0, "neither": 0.5}
 
 
@@ -52,6 +58,7 @@ class PreferParams(Params):
     max_tokens: Annotated[int, Key("evaluation.judge.max_tokens")]
     timeout: Annotated[float, Key("evaluation.judge.timeout")]
     requests_per_minute: Annotated[float | None, Key("evaluation.judge.requests_per_minute")]
+    structured: Annotated[str, Key("evaluation.judge.structured")] = "off"
     goal: Annotated[str | None, Key("goal")]
     system_prompt: Annotated[str | None, Key("system_prompt")]
     contract: Contract
@@ -147,10 +154,9 @@ def _questions(template: Template, pair: Pair, params: PreferParams) -> Iterator
     about = {"goal": params.goal, "system_prompt": params.system_prompt, "criteria": params.criteria}
     for a, b in ((pair.ours, pair.theirs), (pair.theirs, pair.ours)):
         text = template.fill({**about, "input": dict(pair.row.input), "a": a, "b": b})
-        body = {"messages": [{"role": "user", "content": text}], "model": params.model}
-        yield Question(
-            "prefer", pair.row.id, params.endpoint, {**body, "max_tokens": params.max_tokens, "temperature": 0}
-        )
+        body = {"messages": [{"role": "user", "content": text}], "model": params.model, "temperature": 0}
+        body |= {"max_tokens": params.max_tokens, **response_format(params.structured, "verdict", VERDICT)}
+        yield Question("prefer", pair.row.id, params.endpoint, body)
 
 
 def settled(id: str, first: Said, second: Said) -> Preference | None:

@@ -39,6 +39,14 @@ class Question:
         return digest([self.url, self.body])
 
 
+def response_format(structured: str, name: str, schema: Any) -> dict[str, Any]:
+    """What a body says of the form of an answer: nothing, or its schema in one of two dialects."""
+    if structured == "off":
+        return {}
+    own = {"json_schema": {"json_schema": {"name": name, "schema": schema}}, "json_object": {"schema": schema}}
+    return {"response_format": {"type": structured, **own[structured]}}
+
+
 @dataclass(frozen=True)
 class Said:
     """text: None where the endpoint refused the request with `status`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,10 @@ class Endpoint:
 
         Raises T720 without the key, T721 when the endpoint is down, slow or refuses, T722 for what is no answer.
         """
-        client = self.client()
         bodies = [self._body(prompt, max_new_tokens) for prompt in prompts]
         journal = Journal(PARTIAL / f"{digest([self.url, self.model])[:16]}.jsonl")
-        with ThreadPoolExecutor(min(AT_ONCE, sequences, max(1, len(prompts)))) as pool:
+        many = min(AT_ONCE, sequences, max(1, len(prompts)))
+        with closing(self.client()) as client, ThreadPoolExecutor(many) as pool:
             try:
                 asked = [pool.submit(self._once, client, body, journal) for body in bodies]
                 for count, (prompt, future) in enumerate(zip(prompts, asked, strict=True), start=1):

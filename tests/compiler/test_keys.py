@@ -257,6 +257,7 @@ OTHER: dict[str, Any] = {
     "evaluation.judge.max_tokens": (COMPARED, 9),
     "evaluation.judge.timeout": (COMPARED, 9.0),
     "evaluation.judge.requests_per_minute": (COMPARED, 9.0),
+    "evaluation.judge.structured": (COMPARED, "json_object"),
     "success_criteria.primary_metric": "slot_f1",
     "success_criteria.threshold": 0.8,
     "success_criteria.baseline": "majority",

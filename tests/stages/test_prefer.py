@@ -69,6 +69,12 @@ def test_each_row_is_asked_of_twice_with_the_places_swapped(far: Far, liked: str
     assert {first.index(BETTER) < first.index(WORSE), second.index(BETTER) < second.index(WORSE)} == {True, False}
 
 
+def test_the_form_of_a_verdict_is_sent_along_where_it_is_asked_for(far: Far) -> None:
+    far.say = likes(BETTER)
+    asked(far, many=1, structured="json_object")
+    assert all(body["response_format"]["schema"]["required"] == ["better"] for body, _ in far.asked)
+
+
 def test_a_judge_that_looks_at_the_place_alone_prefers_nothing(far: Far) -> None:
     far.say = lambda body: (200, reply('{"better": "A"}'))
     found, told = asked(far)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,8 @@ from tests.stages.made_up_build import made_up, params
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"), pytest.mark.slow]
 PHONE = 390
-SECTIONS = ("worth", "pareto", "cost", "labels", "calibration", "fields", "clusters", "export", "provenance")
+SECTIONS = ("gates", "test", "intervals", "dev", "curve", "worth", "pareto", "cost", "labels", "calibration", "fields")
+SECTIONS += ("clusters", "export", "provenance", "flips", "rows")
 
 
 def browser(*arguments: str, home: Path) -> str:
@@ -42,25 +46,62 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_section_has_its_place_on_the_page(page: Path) -> None:
     dom = browser("--dump-dom", page.as_uri(), home=page.parent)
     assert [name for name in SECTIONS if f'<section id="{name}"' not in dom] == []
+    assert '<div class="banner ship"' in dom and '<section class="slice"' in dom
+    assert dom.index('class="banner') < min(dom.index(f'<section id="{name}"') for name in SECTIONS), (
+        "the verdict first"
+    )
+
+
+@pytest.mark.parametrize("width", [1280, PHONE])
+def test_every_section_is_drawn_and_none_lies_over_another(page: Path, width: int) -> None:
+    """What Chromium lays out: each section has a height, begins below the one before, and its plots have ink."""
+    boxes = measured(
+        page,
+        width,
+        "[...d.querySelectorAll('main > section, main > .banner')].map(e => [e.id || e.className,"
+        " Math.round(e.getBoundingClientRect().top), Math.round(e.getBoundingClientRect().height),"
+        " [...e.querySelectorAll('svg')].filter(v => v.getBoundingClientRect().width > 0).length])",
+    )
+    names = [name for name, *_ in boxes]
+    assert {*SECTIONS} <= {*names} and all(height > 20 for _, _, height, _ in boxes)
+    ends = [top + height for _, top, height, _ in boxes]
+    assert all(below >= end for end, (_, below, _, _) in zip(ends, boxes[1:], strict=False))
+    drawn = {name: plots for name, _, _, plots in boxes}
+    assert {name: drawn[name] for name in ("intervals", "curve", "pareto", "calibration", "cost")} == {
+        "intervals": 1,
+        "curve": 1,
+        "pareto": 2,
+        "calibration": 1,
+        "cost": 1,
+    }, "of the two that stand there, wide and narrow, the one that fits"
 
 
 def test_nothing_scrolls_sideways_on_a_phone(page: Path) -> None:
-    """The page stands in a frame of a phone's width, whose outer page, ours, writes down how wide it wants to be."""
+    width, sticking_out = measured(
+        page,
+        PHONE,
+        "[d.documentElement.scrollWidth, [...d.querySelectorAll('body *')].filter(e => !e.closest('.scroll')"
+        f" && e.getBoundingClientRect().right > {PHONE} + 0.5).map(e => e.tagName + '.' + e.className).slice(0, 5)]",
+    )
+    assert (width, sticking_out) == (PHONE, [])
+
+
+def measured(page: Path, width: int, script: str) -> Any:
+    """What a script says of the page `d`, which stands in a frame of this width; the page around it writes it down."""
     told = page.with_name("framed.html")
     inner = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
     page.with_name("inner.html").write_text(inner, encoding="utf-8")
-    script = (
+    whole = (
         "onload = () => { const d = document.querySelector('iframe').contentDocument;"
-        "const wide = [...d.querySelectorAll('body *')].filter(e => !e.closest('.scroll')"
-        f" && e.getBoundingClientRect().right > {PHONE} + 0.5).map(e => e.tagName + '.' + e.className);"
-        "document.title = d.documentElement.scrollWidth + '|' + wide.slice(0, 5).join(' ') }"
+        f"document.title = JSON.stringify({script}) }}"
     )
-    frame = f'<iframe src="inner.html" width="{PHONE}" height="3000" style="border:0"></iframe>'
-    told.write_text(f"<!doctype html><title>none</title>{frame}<script>{script}</script>", encoding="utf-8")
+    frame = f'<iframe src="inner.html" width="{width}" height="3000" style="border:0"></iframe>'
+    told.write_text(f"<!doctype html><title>none</title>{frame}<script>{whole}</script>", encoding="utf-8")
     allowed = ("--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom")
     dom = browser(*allowed, told.as_uri(), home=page.parent)
     title = re.search(r"<title>([^<]*)</title>", dom)
-    assert title and title[1] == f"{PHONE}|"
+    assert title
+    return json.loads(html.unescape(title[1]))
 
 
 @pytest.mark.parametrize(("width", "name"), [(1280, "wide"), (PHONE, "narrow")])

@@ -1,0 +1,80 @@
+"""`tunec report`: the last build as a table, as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.report import STAGE, Outputs
+from stages.rows import read_json, write_json
+from tests.face.test_cli import tunec
+from tests.stages.made_up_build import made_up, params
+from tunec.table import PAGE, REPORT
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a build has ended."""
+    folder = tmp_path_factory.mktemp("reported")
+    (folder / REPORT).parent.mkdir(parents=True)
+    STAGE.run(made_up(folder / "made"), params(), Outputs(folder / PAGE, folder / REPORT))
+    return folder
+
+
+def printed(folder: Path, *arguments: str) -> str:
+    done = tunec(folder, "report", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_json_is_the_report_as_it_stands(reported: Path) -> None:
+    assert json.loads(printed(reported, "--format", "json")) == read_json(reported / REPORT)
+    assert printed(reported, "--json") == printed(reported, "--format", "json")
+
+
+def test_markdown_has_verdict_gates_systems_and_what_goes_wrong(reported: Path) -> None:
+    text = printed(reported, "--format", "md")
+    assert text.startswith("## booking-slots: Ship\n")
+    assert "Next: build/package/ holds these very bytes" in text and "**Fine-tuning is worth it.**" in text
+    for gate in ("beats\\_baselines", "schema\\_validity", "threshold"):
+        assert f"| {gate} | ✓ |" in text
+    assert "| **smollm2-135m-r16-q5\\_k\\_m** | 0.828 (0.817 to 0.839) |" in text
+    assert "| wrong value, time, evening at | 40 | data | Add rows. |" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
+
+
+def test_markdown_escapes_what_a_task_or_a_model_says(reported: Path, tmp_path: Path) -> None:
+    hostile = "a | b `c` <img src=x> [d](http://e) *f* \x1b[31m\u202e"
+
+    def spoilt(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: spoilt(inner) if key in ("clusters", "gates") else inner for key, inner in value.items()}
+        if isinstance(value, list):
+            return [{**item, **({"what": hostile} if "what" in item else {"reason": hostile})} for item in value]
+        return value
+
+    (tmp_path / REPORT).parent.mkdir(parents=True)
+    write_json(tmp_path / REPORT, {**spoilt(read_json(reported / REPORT)), "task_name": hostile})
+    text = printed(tmp_path, "--format", "md")
+    bare = text.replace("\\<", "").replace("\\[", "").replace("\\]", "")
+    assert "<" not in bare and "[" not in bare and "\x1b" not in text and "\u202e" not in text
+    assert {line.count("|") - line.count("\\|") for line in text.splitlines() if "img" in line and line[0] == "|"} == {
+        5,
+        6,
+    }
+
+
+def test_the_table_ends_with_the_verdict_and_the_page(reported: Path) -> None:
+    text = printed(reported)
+    assert text.splitlines()[-1].split() == ["SHIP", str(PAGE)] and "✓ threshold" in text
+
+
+def test_another_format_and_a_folder_without_a_build_are_refused(reported: Path, tmp_path: Path) -> None:
+    done = tunec(reported, "report", "--format", "pdf")
+    assert done.returncode == 1 and "text, md or json" in done.stdout + done.stderr
+    done = tunec(tmp_path, "report", "--format", "md")
+    assert done.returncode == 1 and "T407" in done.stdout + done.stderr
