@@ -12,9 +12,12 @@ from stages import pace
 from stages.base import Key, Params, Read, Stage, Write
 from stages.flips import read_flips
 from stages.page import page
-from stages.rows import read_json, write_json
+from stages.rows import dumps, read_json, write_json
 from stages.trials import FORMATS, Trial, told
 from stages.worth import worth
+
+
+SEED = "training.seed"
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "ends": read["test"].get("ends", {}),
         **({"preference": read["test"]["preference"]} if "preference" in read["test"] else {}),
         "served": read["test_speed"]["chosen"],
-        "seeds": spread(read["dev"]["systems"], list(inputs.curves), params.primary),
+        "seeds": spread(read["dev"]["systems"], params.swept or {}, params.primary),
         "details": _read(inputs.details),
         "clusters": _read(inputs.clusters),
         "checks": _read(inputs.checks),
@@ -153,18 +156,20 @@ def _provenance(inputs: Inputs, choice: Mapping[str, Any], test: Mapping[str, An
     return {"model": model, "test_sha256": test.get("versions", {}).get("test")}
 
 
-def spread(dev: Mapping[str, Any], variants: list[str], primary: str) -> list[dict[str, Any]]:
-    """Of variants that differ in `training.seed` alone, mean and standard deviation of their f16 files on dev."""
-    groups: dict[str, list[float]] = {}
-    for variant in variants:
-        name, found, _ = variant.rpartition("-seed-")
-        figures = dev.get(f"{variant}-f16")
-        if found and figures:
-            groups.setdefault(name, []).append(figures[primary]["value"])
-    several = {name: values for name, values in sorted(groups.items()) if len(values) > 1}
+def spread(dev: Mapping[str, Any], swept: Mapping[str, Mapping[str, Any]], primary: str) -> list[dict[str, Any]]:
+    """Of variants that differ in `training.seed` alone, mean and standard deviation of their f16 files on dev.
+
+    swept: variant -> the values that a sweep chose for it. They go by the name of the first of them.
+    """
+    groups: dict[str, list[str]] = {}
+    for variant, values in swept.items():
+        if SEED in values and f"{variant}-f16" in dev:
+            groups.setdefault(dumps({**values, SEED: None}, sort_keys=True), []).append(variant)
+    several = {min(names): names for names in groups.values() if len(names) > 1}
+    values = {name: [dev[f"{one}-f16"][primary]["value"] for one in names] for name, names in several.items()}
     return [
-        {"variant": name, "seeds": len(values), "mean": mean(values), "spread": stdev(values)}
-        for name, values in several.items()
+        {"variant": name, "seeds": len(of), "mean": mean(of), "spread": stdev(of)}
+        for name, of in sorted(values.items())
     ]
 
 
