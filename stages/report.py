@@ -16,7 +16,6 @@ from stages.rows import dumps, read_json, write_json
 from stages.trials import FORMATS, Trial, told
 from stages.worth import worth
 
-
 SEED = "training.seed"
 
 

@@ -10,7 +10,6 @@ import pytest
 from stages.report import SEED, spread
 from tests.compiling import MINIMAL, compiled
 
-
 TEXT = f"{MINIMAL}sweep: {{training.seed: [0, 1, 2], training.lora.r: [8, 16]}}\n"
 
 
