@@ -264,7 +264,7 @@ def together(given: argparse.Namespace, folder: Path) -> None:
         ids = [engine.encode(prompt) for prompt in asked]
         threads = engine.model.threads
         engine.close()
-        own = without_amx(llama_cpp)(
+        own = llama_cpp.Llama(
             str(weights(folder, name)), n_ctx=1024, n_threads=threads, n_threads_batch=threads, verbose=False
         )
         held = llama_cpp.LlamaGrammar.from_string(contract.grammar() or "", verbose=False)
@@ -277,19 +277,6 @@ def together(given: argparse.Namespace, folder: Path) -> None:
         own.close()
         figure(f"rows_beside_a_loop_{name}", theirs / ours, "times", least={"f16": 2.7}.get(name, 2.0))
         figure(f"rows_a_second_{name}", many / ours, "rows/s")
-
-
-def without_amx(llama_cpp: Any) -> Any:
-    """llama-cpp-python's own class, loading weights as stages.engines does: its kernels for AMX crash."""
-    given = llama_cpp.llama_cpp.llama_model_default_params
-
-    def asked() -> Any:
-        params = given()
-        params.use_extra_bufts = b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
-        return params
-
-    llama_cpp.llama_cpp.llama_model_default_params = asked
-    return llama_cpp.Llama
 
 
 # ---------------------------------------------------------------- what the parts have in common

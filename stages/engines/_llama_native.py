@@ -88,8 +88,6 @@ class Model:
         complaints()
         params = self.lib.llama_model_default_params()
         params.n_gpu_layers = 0
-        # Its kernels for AMX crash on quantized weights (llama-cpp-python 0.3.36): such a CPU goes without repacking.
-        params.use_extra_bufts = b"AMX_INT8 = 1" not in self.lib.llama_print_system_info()
         pointer = self.lib.llama_model_load_from_file(os.fsencode(path), params)
         if not pointer:
             raise fail(
