@@ -85,7 +85,7 @@ def main() -> None:
 
 def labels(given: argparse.Namespace, folder: Path) -> None:
     """Label scoring against `generate` of transformers in batches of 64, on the same prompts and weights."""
-    if not BANKING.is_file():
+    if not _banking_is_here():
         return
     engine, contract, texts = banking(folder)
     asked = prompts(engine, contract, texts[: given.rows or 1000])
@@ -99,7 +99,7 @@ def labels(given: argparse.Namespace, folder: Path) -> None:
 
 def same(given: argparse.Namespace, folder: Path) -> None:
     """The label that is found beside the likeliest when every label is read to its end."""
-    if not BANKING.is_file():
+    if not _banking_is_here():
         return
     engine, contract, texts = banking(folder)
     asked = prompts(engine, contract, texts[:1000])[given.first :][: given.rows or 1000]
@@ -107,6 +107,12 @@ def same(given: argparse.Namespace, folder: Path) -> None:
     alike = [a.text == whole(engine, prompt, contract.labels) for a, prompt in zip(found, asked, strict=True)]
     figure("same_label_as_whole_scoring", 100 * sum(alike) / len(alike), f"% of {len(alike)} rows", least=99.9)
     engine.close()
+
+
+def _banking_is_here() -> bool:
+    if not BANKING.is_file():
+        print(f"left out: there is no {BANKING}", file=sys.stderr)
+    return BANKING.is_file()
 
 
 def banking(folder: Path) -> tuple[LlamaCpp, Contract, list[str]]:
