@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from stages.answers import read_answers
 from stages.base import Key, Params, Read, Stage, Write
 from stages.bill import bill
 from stages.chat import Prompting, user_message
 from stages.contract import Contract
-from stages.rows import Row, read_json, read_jsonl, read_rows, write_json
+from stages.rows import Row, read_json, read_rows, write_json
 from stages.sums import Figure
 
 CHARACTERS = 4.0  # of a token of English, where nothing was measured
@@ -90,7 +91,7 @@ def otherwise(look: Callable[[], Any], nothing: Any = None) -> Any:
 
 
 def _answer_tokens(inputs: Inputs) -> Figure:
-    tokens = [float(answer["tokens"]) for answer in read_jsonl(inputs.answers)]
+    tokens = [float(answer.tokens) for answer in read_answers(inputs.answers)]
     return Figure(sum(tokens) / len(tokens), "measured", f"{len(tokens):,} test answers, by the base model's tokens")
 
 

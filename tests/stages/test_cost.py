@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stages.answers import Answer, write_answers
 from stages.bill import bill
 from stages.cost import STAGE, CostParams, Inputs, Outputs, facts
 from stages.report import priced
@@ -154,7 +155,8 @@ def figures(value: float) -> dict[str, Any]:
 def built(folder: Path) -> Inputs:
     """What a build leaves: two test rows, eight tokens of prompt a train row, four answers a second."""
     write_jsonl(folder / "rows.jsonl", [ROW, {**ROW, "id": "b"}])
-    write_jsonl(folder / "answers.jsonl", [{"id": "a", "tokens": 6}, {"id": "b", "tokens": 8}])
+    said = (Answer(id, "x", "x", tokens, "stop") for id, tokens in (("a", 6), ("b", 8)))
+    write_answers(folder / "answers.jsonl", said, "0" * 12)
     reports = {
         "splits": {"train": 2, "dev": 4, "test": 2},
         "choice": {"variant": "v", "candidate": "q8_0"},

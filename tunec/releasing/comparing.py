@@ -30,11 +30,14 @@ class Side:
     files: Mapping[str, Path | None]
 
     def rows(self, path: str) -> dict[str, Any] | None:
-        """The objects of a JSONL file by their id; None when the cache does not hold it."""
+        """The objects of a JSONL file that have an id, by it; None when the cache does not hold it.
+
+        The line above answers has none: it names their contract.
+        """
         from stages.rows import read_jsonl
 
         file = self.files[path]
-        return {str(row["id"]): row for row in read_jsonl(file)} if file else None
+        return {str(row["id"]): row for row in read_jsonl(file) if "id" in row} if file else None
 
 
 def difference(repo: git.Repository, root: Path, old: Release, new: Release) -> dict[str, Any]:

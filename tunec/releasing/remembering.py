@@ -6,6 +6,7 @@ The next build's score stage reads that file, and its gate `regressions` holds t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ def lines(root: Path, whole: Mapping[str, Any], before: bytes | None) -> bytes |
 
 
 def _right(root: Path, whole: Mapping[str, Any]) -> Iterator[str]:
+    from stages.answers import read_answers
     from stages.rows import Row, read_jsonl
 
     for split, answers in _ASKED.items():
         rows = list(read_jsonl(root / BUILD / "splits" / f"{split}.jsonl"))
-        said = {str(item["id"]): item for item in read_jsonl(root / BUILD / "test" / f"{answers}.jsonl")}
+        given = read_answers(root / BUILD / "test" / f"{answers}.jsonl")
+        said = {answer.id: asdict(answer) for answer in given}
         yield from worth_remembering([Row(**row) for row in rows], judged(whole, rows, said))
