@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from typing import TYPE_CHECKING
 
 from compiler.checks._check import Found, Look, check
@@ -39,9 +40,10 @@ def key_travels_safely(look: Look) -> Iterator[Found]:
     Write https, or ask an endpoint of this machine.
     """
     generate = look.task.generate
-    teachers = [("generate.teacher", generate.teacher)] if generate else []
-    compared = [("evaluation.judge", look.task.evaluation.judge)] if look.task.evaluation.judge else []
-    for path, one in (*teachers, *compared, *_judges(look)):
+    teachers: list[tuple[str, Any]] = [("generate.teacher", generate.teacher)] if generate else []
+    if look.task.evaluation.judge:
+        teachers.append(("evaluation.judge", look.task.evaluation.judge))
+    for path, one in (*teachers, *_judges(look)):
         if one.endpoint and one.key_env and one.endpoint.startswith("http://") and not _HERE.match(one.endpoint):
             at = f"{path}.endpoint"
             yield Found(f"the key in {one.key_env} is sent over http", at, "write https, or leave key_env out")
