@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,22 +185,24 @@ def near_duplicates(folder: Path) -> None:
 
 def against_datasketch() -> None:
     """Signatures and the pairs that they give, by both; ours with every pair compared in full."""
+    import numpy as np
     from datasketch import MinHash, MinHashLSH
 
+    from stages.judging_rows import BATCH
     from stages.likeness import jaccard, shingles, words
     from stages.sketches import clusters, sketch
 
-    texts = [row["text"] for row in rows(4000, seed=3)]
+    texts = [row["text"] for row in rows(20_000, seed=3)]
     tokens = [words(text) for text in texts]
-    sketch(tokens[:10])
+    batches = [tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)]  # as the data stage has them
+    sketch(batches[0])
     began = time.perf_counter()
-    sets = {}
+    sets = cache(lambda number: set(shingles(tokens[number])))
 
     def alike(one: int, other: int) -> bool:
-        left, right = (sets.setdefault(n, set(shingles(tokens[n]))) for n in (one, other))
-        return jaccard(left, right) >= 0.8
+        return jaccard(sets(one), sets(other)) >= 0.8
 
-    clusters(sketch(tokens), alike)
+    clusters(np.concatenate([sketch(batch) for batch in batches]), alike)
     ours = time.perf_counter() - began
     began, index = time.perf_counter(), MinHashLSH(threshold=0.8, num_perm=128)
     for number, text in enumerate(tokens):

@@ -218,7 +218,6 @@ STAGE = Stage(
         "phonenumbers",
         "pyarrow",
         "python-stdnum",
-        "rensa",
         "semhash",
         "model2vec",
     ),

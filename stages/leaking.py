@@ -7,7 +7,6 @@ Source: Brown et al. 2020, appendix C, for the sequences that both have and for 
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stages.likeness import said, words
+from stages.likeness import hashed, said, sequences, words
 from stages.rows import Row, read_rows
 
 _GRAM = 8  # words of a sequence
@@ -93,21 +92,7 @@ def _index(rows: Iterable[Row]) -> tuple[Any, Any, list[str]]:
 
 def _grams(rows: list[Row]) -> tuple[Any, Any]:
     """(hashes of eight words in a row; the place of the row in the batch that each stands in)."""
-    import numpy as np
-
-    texts = [words(row.text if row.text is not None else said(row.input)) for row in rows]
-    lengths = np.array([len(text) for text in texts], np.int64)
-    every = np.array([zlib.crc32(word.encode()) for text in texts for word in text], np.uint64)
-    if len(every) < _GRAM:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    whose = np.repeat(np.arange(len(texts)), lengths)
-    many = len(every) - _GRAM + 1
-    found = np.zeros(many, np.uint64)
-    for shift in range(_GRAM):
-        found = found * np.uint64(0x9E3779B97F4A7C15) + every[shift : shift + many]
-        found ^= found >> np.uint64(31)
-    within = whose[:many] == whose[_GRAM - 1 :]
-    return found[within], whose[:many][within]
+    return sequences(*hashed([words(row.text if row.text is not None else said(row.input)) for row in rows]), _GRAM)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
