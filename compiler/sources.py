@@ -76,10 +76,30 @@ class Dedupe(Section):
         default=0.95,
         gt=0,
         le=1,
-        description="Cosine of two embeddings, for the gate `semantic`, which is off by itself.",
+        description="Cosine of two embeddings from which on they say the same, for the gate `semantic`.",
     )
     embedder: str | None = Field(
-        default=None, min_length=1, description="A folder of the workspace with a model2vec model, for that gate."
+        default=None, min_length=1, description="A folder of the workspace with a model2vec model, for the gates semantic and clusters, "
+        "which are off by themselves."
+    )
+
+
+class Clusters(Section):
+    """What the rows are about, by their embeddings, for the gate `clusters`."""
+
+    share: float = Field(
+        json_schema_extra=unit("share of rows"),
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the rows to train on that may be about one thing.",
+    )
+    far: float = Field(
+        json_schema_extra=unit("cosine"),
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Cosine to the middle of every cluster below which a row is about what no other is.",
     )
 
 
@@ -157,6 +177,7 @@ class Data(Section):
         description="What a gate does: NAME: reject, warn or off; pii and secrets also redact. See docs/data.md.",
     )
     dedupe: Dedupe = unwritten(Dedupe)
+    clusters: Clusters = unwritten(Clusters)
     length: Length = unwritten(Length)
     patterns: dict[str, str] = Field(
         default_factory=dict,

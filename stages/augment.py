@@ -134,6 +134,6 @@ STAGE = Stage(
         "opencc",
         "phonenumbers",
         "python-stdnum",
-        "semhash",
+        "scikit-learn",
     ),
 )

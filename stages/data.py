@@ -25,7 +25,7 @@ from stages.seen import Settings
 from stages.unanswered import part
 
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
-_ORDER = ("duplicates", "consistency", "near", "semantic", "ids", "quotas", "labels", "balance")
+_ORDER = ("duplicates", "consistency", "near", "semantic", "clusters", "ids", "quotas", "labels", "balance")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
     never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
-    out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.report: counts.
+    out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
+    out.report: counts.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
     contract: better here than after the training.
     """
@@ -106,7 +107,7 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
         _sift(corpus, params.settings, tally)
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
-        out.near.write_text("".join(dumps(line) + "\n" for line in _near(corpus, clusters)), encoding="utf-8")
+        out.near.write_text("".join(dumps(line) + "\n" for line in _together(corpus, clusters)), encoding="utf-8")
         if accepted:
             data_report.write(data_report.report(corpus, clusters, tally, params.settings), out.report, out.page)
     spool.unlink()
@@ -186,10 +187,10 @@ def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecti
         corpus.dropped.add(place)
 
 
-def _near(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
-    yield from sorted(
-        ({"rows": sorted(map(corpus.name, members))} for members in clusters), key=lambda one: one["rows"]
-    )
+def _together(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
+    for how, sets in (("alike", clusters), ("lineage", corpus.families()), ("meaning", corpus.meant())):
+        found = sorted(sorted(map(corpus.name, members)) for members in sets)
+        yield from ({"rows": rows, "how": how} for rows in found)
 
 
 def _nothing_left(params: DataParams, tally: Tally) -> Exception:
@@ -218,7 +219,8 @@ STAGE = Stage(
         "phonenumbers",
         "pyarrow",
         "python-stdnum",
-        "semhash",
         "model2vec",
+        "scikit-learn",
+        "threadpoolctl",
     ),
 )

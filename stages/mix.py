@@ -167,5 +167,5 @@ STAGE = Stage(
     params=MixParams,
     outputs=Outputs,
     needs="data.mixed",
-    libraries=("jsonschema", "numpy", "opencc", "phonenumbers", "pyarrow", "python-stdnum", "semhash"),
+    libraries=("jsonschema", "numpy", "opencc", "model2vec", "phonenumbers", "pyarrow", "python-stdnum", "scikit-learn"),
 )

@@ -1,8 +1,8 @@
 """Which texts among millions may be alike: MinHash signatures, folded into bands.
 
 A text is kept as 17 numbers of 32 bits, 68 bytes: 16 bands of five of its 80 MinHash values, and one of its words in
-any order, which finds clauses that changed places. Two texts that share a number are compared in full, so what is called
-alike is alike; two texts of Jaccard 0.8 share one in 998 of 1,000 cases.
+any order, which finds clauses that changed places. Two texts that share a number are compared in full, so what is
+called alike is alike; two texts of Jaccard 0.8 share one in 998 of 1,000 cases.
 
 The values are computed here, for many texts at a time: handing tokens to a library and its signatures back takes five
 times as long as the arithmetic.
@@ -132,6 +132,9 @@ class Joined:
         low, high = sorted((self.find(one), self.find(other)))
         self._above[high] = low
         self._above.setdefault(low, low)
+
+    def __bool__(self) -> bool:
+        return bool(self._above)
 
     def sets(self) -> dict[int, list[int]]:
         """Least member -> all members, sorted; of sets of two and more."""

@@ -521,7 +521,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T601": ("An .xlsx file, and openpyxl is not installed.", "`pip install 'tunec[xlsx]'`, or save the sheet as CSV."),
     "T602": (
-        "The gate `semantic` without semhash, or without a model of embeddings.",
+        "The gates `semantic` and `clusters` without model2vec, or without a model of embeddings.",
         "`pip install 'tunec[semantic]'`, and name the folder of a model2vec model in `data.dedupe.embedder`.",
     ),
     "T603": (
