@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from compiler.mixing import GeneralMix
+from compiler.recipe import AUTO
 from compiler.section import Licence, Section, unit, unwritten
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -79,8 +80,10 @@ class Dedupe(Section):
         description="Cosine of two embeddings from which on they say the same, for the gate `semantic`.",
     )
     embedder: str | None = Field(
-        default=None, min_length=1, description="A folder of the workspace with a model2vec model, for the gates semantic and clusters, "
-        "which are off by themselves."
+        default=None,
+        min_length=1,
+        description="A folder of the workspace with a model2vec model, for the gates semantic and clusters, "
+        "which are off by themselves.",
     )
 
 
@@ -196,18 +199,21 @@ class Data(Section):
 
 
 class Ratios(Section):
-    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
+    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share.
+
+    auto: 0.8, 0.1 and 0.1; of fewer than 1,000 rows 0.7, 0.15 and 0.15; and beside written ones, what they leave.
+    """
 
     train: Share = Field(
-        json_schema_extra=unit("share of rows"), default=0.8, description="Share of the rows to learn from."
+        json_schema_extra=unit("share of rows") | AUTO, default=0.8, description="Share of the rows to learn from."
     )
     dev: Share = Field(
-        json_schema_extra=unit("share of rows"),
+        json_schema_extra=unit("share of rows") | AUTO,
         default=0.1,
         description="Share to choose by; of the train rows where the others are named.",
     )
     test: Share = Field(
-        json_schema_extra=unit("share of rows"),
+        json_schema_extra=unit("share of rows") | AUTO,
         default=0.1,
         description="Share to decide by; write 0 where the data names its test rows.",
     )
