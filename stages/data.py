@@ -4,13 +4,13 @@ to answer rows, plus those that wait for it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from stages import audit, data_report
+from stages import audit, data_report, data_tables
 from stages.base import File, Key, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
@@ -20,12 +20,15 @@ from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source
 from stages.progress import tell, warn
 from stages.readers import read
-from stages.rows import dumps
+from stages.rows import dumps, write_json
 from stages.seen import Settings
 from stages.unanswered import part
 
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
 _ORDER = ("duplicates", "consistency", "near", "semantic", "clusters", "ids", "quotas", "labels", "balance")
+
+
+_EXAMPLES = 3  # rows that are named for a reason
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,14 @@ class Outputs:
     unanswered: Annotated[Path, Write("unanswered.jsonl")]
     near: Annotated[Path, Write("near.jsonl")]
     page: Annotated[Path, Write("report.md")]
+    html: Annotated[Path, Write("report.html")]
+    facts: Annotated[Path, Write("facts.json")]
     report: Annotated[Path, Write("report.json", "metrics")]
 
 
 @dataclass
 class Tally:
-    """What has happened so far, and the files that it is written to. places: gate -> its first findings."""
+    """What has happened so far, and the files that it is written to. first: where each reason is met first."""
 
     rejected: TextIO
     flagged: TextIO
@@ -63,15 +68,24 @@ class Tally:
     personal: Counter[str] = field(default_factory=Counter)
     first: dict[tuple[str, str], Span] = field(default_factory=dict)
     unanswered: int = 0
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.reasons[gate, reason] += 1
         self.first.setdefault((gate, reason), Span(file, line))
+        self._example(file, line, gate, reason, more)
         self.rejected.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
 
     def flag(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.flags[gate, reason] += 1
+        self._example(file, line, gate, reason, more)
         self.flagged.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
+
+    def _example(self, file: str, line: int, gate: str, reason: str, more: Mapping[str, Any]) -> None:
+        """File and line of the first few, with the id of a row that has one."""
+        known = self.examples[gate, reason]
+        if len(known) < _EXAMPLES:
+            known.append(f"{file}:{line}" + (f" ({more['id']})" if "id" in more else ""))
 
 
 def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
@@ -81,7 +95,7 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
     never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
     out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
-    out.report: counts.
+    out.facts: counts of the accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
     contract: better here than after the training.
     """
@@ -109,12 +123,21 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
         clusters = list(corpus.clusters(params.settings.threshold))
         out.near.write_text("".join(dumps(line) + "\n" for line in _together(corpus, clusters)), encoding="utf-8")
         if accepted:
-            data_report.write(data_report.report(corpus, clusters, tally, params.settings), out.report, out.page)
+            _tell(corpus, clusters, tally, params.settings, out)
     spool.unlink()
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
     return {"read": tally.read.total(), "accepted": accepted, "unanswered": tally.unanswered}
+
+
+def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Settings, out: Outputs) -> None:
+    facts = data_report.facts(corpus, clusters, settings)
+    told = data_report.report(corpus, facts, tally, settings)
+    write_json(out.facts, facts)
+    write_json(out.report, told)
+    out.page.write_text(data_tables.markdown(told), encoding="utf-8")
+    out.html.write_text(data_tables.page(told), encoding="utf-8")
 
 
 def _warn(tally: Tally) -> None:

@@ -34,6 +34,7 @@ class Read:
     flagged: list[dict[str, Any]]
     near: bytes
     unanswered: list[dict[str, Any]]
+    facts: dict[str, Any]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -62,8 +63,8 @@ def read(files: Mapping[str, bytes], task: str = LABELS) -> Read:
         rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
         flagged = list(map(json.loads, out.flagged.read_bytes().splitlines()))
         report = json.loads(out.report.read_text(encoding="utf-8"))
-        near, waiting = out.near.read_bytes(), lines(out.unanswered)
-        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting)
+        near, waiting, facts = out.near.read_bytes(), lines(out.unanswered), json.loads(out.facts.read_bytes())
+        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting, facts)
 
 
 def read_jsonl(rows: Iterable[Any], task: str = LABELS) -> Read:

@@ -15,7 +15,7 @@ from tests.stages.made_up_build import made_up, params
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"), pytest.mark.slow]
 PHONE = 390
-SECTIONS = ("worth", "pareto", "cost", "labels", "calibration", "fields", "clusters", "export", "provenance")
+SECTIONS = ("worth", "pareto", "cost", "labels", "calibration", "fields", "clusters", "export", "data", "provenance")
 
 
 def browser(*arguments: str, home: Path) -> str:
