@@ -13,26 +13,8 @@ from stages import data_tables
 from tests.data.building import Read, jsonl, read, read_jsonl
 from tests.data.test_data_gates import data, row
 
-WORDS = [
-    "where",
-    "is",
-    "my",
-    "parcel",
-    "it",
-    "was",
-    "sent",
-    "on",
-    "monday",
-    "and",
-    "nobody",
-    "has",
-    "called",
-    "me",
-    "about",
-    "it",
-    "since",
-    "then",
-]
+SENTENCE = "where is my parcel it was sent on monday and nobody has called me about it since then"
+WORDS = SENTENCE.split()
 ROWS = st.lists(
     st.builds(
         row,
@@ -107,8 +89,7 @@ def test_both_pages_hold_every_table_and_nothing_personal(write: Any) -> None:
 
 
 def test_clusters_of_rows_that_are_alike_are_told_with_their_rows() -> None:
-    alike = " ".join(WORDS)
-    found = read_jsonl([row(alike, split="test"), row(alike + " now", "account", split="train"), row("other")])
+    found = read_jsonl([row(SENTENCE, split="test"), row(SENTENCE + " now", "account", split="train"), row("other")])
     near = found.facts["near"]
     assert (near["clusters"], near["rows"]) == (1, 2)
     assert near["first"][0]["ids"] == [one["id"] for one in sorted(found.rows, key=lambda r: r["split"] != "test")[:2]]
