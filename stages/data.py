@@ -25,7 +25,18 @@ from stages.seen import Settings
 from stages.unanswered import part
 
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
-_ORDER = ("duplicates", "consistency", "near", "semantic", "clusters", "ids", "quotas", "labels", "balance")
+_ORDER = (
+    "duplicates",
+    "consistency",
+    "near",
+    "contrasts",
+    "semantic",
+    "clusters",
+    "ids",
+    "quotas",
+    "labels",
+    "balance",
+)
 
 
 _EXAMPLES = 3  # rows that are named for a reason
