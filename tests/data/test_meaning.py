@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.diagnostics import UserError
-from stages.meaning import pairs
+from stages.meaning import _model, pairs
 from tests.data.building import LABELS, Read, jsonl, read, split
 
 MEANINGS = ("where wo", "parcel package box", "late delayed overdue", "refund money", "password login", "weather rain")
@@ -108,6 +108,15 @@ def test_what_a_gate_needs_is_said(gate: str, file: bytes | None, why: str) -> N
         read(files, given_task)
     (found,) = refused.value.diagnostics
     assert found.code == "T602" and why in found.message and found.help
+
+
+def test_an_embedder_that_is_no_folder_is_never_looked_for_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetched(*given: Any, **more: Any) -> None:
+        raise AssertionError("it was looked for on the Hub")
+
+    monkeypatch.setattr("model2vec.StaticModel.from_pretrained", fetched)
+    with pytest.raises(UserError, match="needs a model of embeddings"):
+        _model("minishlab/potion-base-2M", "semantic")
 
 
 VECTORS = st.lists(st.tuples(*[st.integers(-2, 2)] * 3), min_size=1, max_size=30)
