@@ -157,8 +157,7 @@ def _share(split: str) -> Callable[[Known], Chosen]:
     return choose
 
 
-# Shares by whether rows are few: the seeds' 80/10/10, and 70/15/15 for a small data set, whose dev and test would be too
-# few to tell models apart.
+# Shares by whether rows are few: a tenth of a small data set would be too few rows to tell models apart.
 FEW = 1_000
 _SHARES: Mapping[bool, Mapping[str, float]] = {
     False: {"train": 0.8, "dev": 0.1, "test": 0.1},

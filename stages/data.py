@@ -149,6 +149,7 @@ def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Set
     write_json(out.report, told)
     out.page.write_text(data_tables.markdown(told), encoding="utf-8")
     out.html.write_text(data_tables.page(told), encoding="utf-8")
+    _warn_of_lacking(facts["quotas"])
 
 
 def _warn(tally: Tally) -> None:
@@ -159,6 +160,17 @@ def _warn(tally: Tally) -> None:
         gate = lost.most_common(1)[0][0][0]
         help = f"`tunec data show {gate}` prints them; mend them, or switch the gate off in `data.gates`"
         warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
+
+
+def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
+    lacking = [quota for quota in found if quota["missing"]]
+    if lacking:
+        notes = tuple(
+            f"{q['missing']:,} more with {q['by']} {q['value']}; there are {q['rows']:,}" for q in lacking[:5]
+        )
+        message = f"{len(lacking)} of {len(found)} quotas {'is' if len(lacking) == 1 else 'are'} not met"
+        help = "bring such rows, have a teacher write them (`generate.rows`), or lower `min` in data.quotas"
+        warn(Diagnostic("T880", message, None, notes, help, "warning"))
 
 
 def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T880"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -387,6 +387,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T620": (
         "Rows that are rejected, and not trained on.",
         "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
+    ),
+    "T880": (
+        "Fewer rows of a kind than its quota in `data.quotas` asks for.",
+        "Bring more of them, have a teacher write them (`generate.rows`), or lower `min`.",
     ),
     "T660": (
         "A checkpoint that is damaged, or is not of this run.",
