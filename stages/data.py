@@ -111,12 +111,14 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     contract: better here than after the training.
     """
     params.making.contract.grammar()
-    counts = sort(params, out)
-    audit.note(inputs.files, params.settings.gates, counts)
+    told = sort(params, out)
+    counts = {name: told[name] for name in ("read", "accepted", "rejected", "unanswered")}
+    decided = {gate: {what: one[what] for what in ("rejected", "flagged")} for gate, one in told["gates"].items()}
+    audit.note(inputs.files, actions(params.settings), counts, decided=decided)
 
 
-def sort(params: DataParams, out: Outputs) -> dict[str, int]:
-    """Write everything but the audit log; returns how many rows were read and accepted. Raises T301."""
+def sort(params: DataParams, out: Outputs) -> dict[str, Any]:
+    """Write everything but the audit log; returns what is written into out.report. Raises T301."""
     spool = out.accepted.with_suffix(".spool")
     with (
         spool.open("w+b") as rows,
@@ -133,16 +135,15 @@ def sort(params: DataParams, out: Outputs) -> dict[str, int]:
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
         out.near.write_text("".join(dumps(line) + "\n" for line in _together(corpus, clusters)), encoding="utf-8")
-        if accepted:
-            _tell(corpus, clusters, tally, params.settings, out)
+        told = _tell(corpus, clusters, tally, params.settings, out) if accepted else {}
     spool.unlink()
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
-    return {"read": tally.read.total(), "accepted": accepted, "unanswered": tally.unanswered}
+    return told
 
 
-def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Settings, out: Outputs) -> None:
+def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Settings, out: Outputs) -> dict[str, Any]:
     facts = data_report.facts(corpus, clusters, settings)
     told = data_report.report(corpus, facts, tally, settings)
     write_json(out.facts, facts)
@@ -150,6 +151,7 @@ def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Set
     out.page.write_text(data_tables.markdown(told), encoding="utf-8")
     out.html.write_text(data_tables.page(told), encoding="utf-8")
     _warn_of_lacking(facts["quotas"])
+    return told
 
 
 def _warn(tally: Tally) -> None:

@@ -179,6 +179,7 @@ def test_the_names_that_a_task_may_use_are_those_that_are_looked_for() -> None:
         ("身分證 A123456789", "tw_id"),
         ("身份证 11010519491231002X", "cn_id"),
         ("call 0912-345-678", "phone"),
+        ("desk: 986.291.2294x751", "phone"),
         ("server 192.0.2.44 is down", "ip"),
         ("at 2001:db8:85a3::8a2e:370:7334", "ip"),
         ("http://wiki.corp.internal/x", "private_url"),
@@ -202,6 +203,7 @@ def test_a_kind_is_found(text: str, kind: str) -> None:
         "password reset",
         "pi is 3.14159265358979",
         "12:30:45",
+        "a screen of 1920x1080, or 2560 x 1440",
         "the token ring",
     ],
 )
