@@ -1,4 +1,4 @@
-"""`tunec build data`, killed (SIGKILL) in the middle: no half artifact, no process left, and the next build is right."""
+"""`tunec build data`, killed (SIGKILL) on its way: no half artifact, no process left, and the next build is right."""
 
 from __future__ import annotations
 
