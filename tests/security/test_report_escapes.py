@@ -132,6 +132,7 @@ def datas_own(text: str) -> str:
             "near": {"clusters": 1, "rows": 2, "largest": 2, "first": [{"rows": 2, "ids": [text]}]},
             "read": 2,
             "rejected": 1,
+            "unanswered": 0,
             "files": {text: {"read": 2, "accepted": 1}},
             "gates": {text: gate | {"examples": examples}},
         }
