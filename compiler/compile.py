@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from compiler import licences, mixing, sources
+from compiler import licences, mixing, reviewing, sources
 from compiler.brought import brought
 from compiler.checked import checked
 from compiler.costing import GATE, costing
@@ -157,6 +157,7 @@ def variant(task: Task, workspace: Workspace, point: Point, usual: Node | None =
         del source["license"]  # no row depends on it
         source["files"] = [] if source["hub"] else _files(source["path"], workspace)
     mixing.settled(values["data"], lambda path: _files(path, workspace))
+    reviewing.settled(values, workspace.glob)
     values["data"]["shape"] = shape(task)
     values["license"] = _licences(task)
     values["evaluation"]["remembered"] = remembered

@@ -13,19 +13,16 @@ Url = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9_
 Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
 
 
-class Teacher(Section):
-    """The model that writes rows, behind anything that speaks OpenAI's chat completions."""
+class Endpoint(Section):
+    """A model behind anything that speaks OpenAI's chat completions."""
 
     endpoint: Url = Field(description="Its address, http or https, up to and with /v1.")
     model: str = Field(min_length=1, description="Its name there.")
     key_env: Variable | None = Field(
         default=None, description="The environment variable with its key; the key itself stands in no file."
     )
-    temperature: float = Field(
-        default=0.8, ge=0, le=2, json_schema_extra=unit("temperature"), description="How varied its rows are."
-    )
     max_tokens: int = Field(
-        default=1024, ge=1, le=100_000, json_schema_extra=unit("tokens"), description="Of one row, at most."
+        default=1024, ge=1, le=100_000, json_schema_extra=unit("tokens"), description="Of one answer, at most."
     )
     timeout: float = Field(
         default=60, gt=0, le=3600, json_schema_extra=unit("seconds"), description="How long one answer may take."
@@ -39,6 +36,14 @@ class Teacher(Section):
     )
     requests_per_minute: float | None = Field(
         default=None, gt=0, json_schema_extra=unit("requests a minute"), description="At most; default: no limit."
+    )
+
+
+class Teacher(Endpoint):
+    """The model that writes rows, behind anything that speaks OpenAI's chat completions."""
+
+    temperature: float = Field(
+        default=0.8, ge=0, le=2, json_schema_extra=unit("temperature"), description="How varied its rows are."
     )
     structured: Literal["off", "json_schema", "json_object"] = Field(
         default="off",
@@ -100,13 +105,11 @@ class Prompts(Section):
     )
 
 
-class Judge(Section):
-    """Scores each row from 1 to 5: realism, correctness, format, difficulty, diversity, learnability, safety."""
+class Bounds(Section):
+    """What a row must be worth, scored from 1 to 5: realism, correctness, format, difficulty, diversity, learnability,
+    safety.
+    """
 
-    enabled: bool = Field(default=True, description="false: no row is scored.")
-    endpoint: Url | None = Field(default=None, description="Default: the teacher's, with its key.")
-    model: str | None = Field(default=None, min_length=1, description="Default: the teacher's.")
-    key_env: Variable | None = Field(default=None, description="The variable with the key of `endpoint`.")
     total: int = Field(
         default=26, ge=7, le=35, json_schema_extra=unit("of 35 points"), description="What a row reaches at least."
     )
@@ -117,14 +120,36 @@ class Judge(Section):
     )
 
 
+class Judge(Bounds):
+    """Scores each row from 1 to 5: realism, correctness, format, difficulty, diversity, learnability, safety."""
+
+    enabled: bool = Field(default=True, description="false: no row is scored.")
+    endpoint: Url | None = Field(default=None, description="Default: the teacher's, with its key.")
+    model: str | None = Field(default=None, min_length=1, description="Default: the teacher's.")
+    key_env: Variable | None = Field(default=None, description="The variable with the key of `endpoint`.")
+
+
 class Spending(Section):
-    """The most that a teacher and a judge may take together; answers of earlier builds count too."""
+    """The most that all requests may take together; answers of earlier builds count too."""
 
     requests: int | None = Field(
         default=None, ge=1, json_schema_extra=unit("requests"), description="Requests; default: as many as it takes."
     )
     tokens: int | None = Field(
         default=None, ge=1, json_schema_extra=unit("tokens"), description="Tokens of questions and answers."
+    )
+
+
+class RowJudge(Bounds, Endpoint):
+    """A model that scores the rows which every other gate let through and which may be trained on. What is secret in
+    a row is not sent.
+    """
+
+    budget: Spending = unwritten(Spending)
+    prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A Jinja file that asks for the scores, such as prompts/row_judge.jinja; default: tunec's own.",
     )
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from compiler.mixing import GeneralMix
 from compiler.recipe import AUTO
-from compiler.section import Licence, Section, unit, unwritten
+from compiler.reviewing import Review
+from compiler.section import Later, Licence, Section, unit, unwritten
+
+if TYPE_CHECKING:
+    from compiler.generating import RowJudge
+else:
+    RowJudge = Annotated[Any, Later("compiler.generating", "RowJudge")]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -193,6 +199,10 @@ class Data(Section):
         max_length=200,
         description="What there is to be of each kind; the report says what lacks.",
     )
+    judge: RowJudge | None = Field(
+        default=None, description="A model that scores rows, for the gate `judge`, which is off by itself."
+    )
+    review: Review | None = Field(default=None, description="Rows that wait for a person, by the gate `review`.")
     general_mix: GeneralMix | None = Field(
         default=None, description="Rows of other work beside the task's, so that the model does not forget it."
     )

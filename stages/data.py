@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from stages import audit, data_report, data_tables
-from stages.base import File, Key, Params, Stage, Write
+from stages.base import At, File, Key, Made, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
 from stages.diagnostics import Diagnostic, Span, fail
@@ -20,7 +20,9 @@ from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source
 from stages.progress import tell, warn
 from stages.readers import read
+from stages.reviewing import WAITS, Queue
 from stages.rows import dumps, write_json
+from stages.second_looks import Judging, Reviewing
 from stages.seen import Settings
 from stages.unanswered import part
 
@@ -46,12 +48,16 @@ _EXAMPLES = 3  # rows that are named for a reason
 class Inputs:
     files: Annotated[tuple[Path, ...], File("data.files")]
     embedder: Annotated[Path | None, File("data.dedupe.embedder")] = None
+    judge_prompt: Annotated[Path | None, File("data.judge.prompt")] = None
+    decisions: Annotated[Path | None, File("data.decisions")] = None
 
 
 class DataParams(Params):
     sources: Annotated[tuple[Source, ...], Key("data.sources")]
     making: Making
     settings: Settings
+    judge: Annotated[Judging | None, Key("data.judge", rare=True)] = None
+    review: Annotated[Reviewing | None, Key("data.review", rare=True)] = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Outputs:
     flagged: Annotated[Path, Write("flagged.jsonl")]
     unanswered: Annotated[Path, Write("unanswered.jsonl")]
     near: Annotated[Path, Write("near.jsonl")]
+    review: Annotated[Path, Write("review.jsonl")]
     page: Annotated[Path, Write("report.md")]
     html: Annotated[Path, Write("report.html")]
     facts: Annotated[Path, Write("facts.json")]
@@ -69,10 +76,13 @@ class Outputs:
 
 @dataclass
 class Tally:
-    """What has happened so far, and the files that it is written to. first: where each reason is met first."""
+    """What has happened so far, and the files that it is written to. first: where each reason is met first. queue: what
+    waits for a person. more: what the report tells beside the counts.
+    """
 
     rejected: TextIO
     flagged: TextIO
+    queue: Queue
     read: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -80,6 +90,7 @@ class Tally:
     first: dict[tuple[str, str], Span] = field(default_factory=dict)
     unanswered: int = 0
     examples: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    more: dict[str, Any] = field(default_factory=dict)
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.reasons[gate, reason] += 1
@@ -106,19 +117,23 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
     never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
     out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
-    out.facts: counts of the accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
+    out.review: JSONL of {id, file, line, why, input, output}, of rows that wait for a person. out.facts: counts of the
+    accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
-    contract: better here than after the training.
+    contract: better here than after the training. T894 and T895 when a decision cannot be read or taken, T748 and T720
+    to T722 when a judge cannot be asked.
     """
     params.making.contract.grammar()
-    told = sort(params, out)
+    told = sort(params, out, inputs)
     counts = {name: told[name] for name in ("read", "accepted", "rejected", "unanswered")}
     decided = {gate: {what: one[what] for what in ("rejected", "flagged")} for gate, one in told["gates"].items()}
-    audit.note(inputs.files, actions(params.settings), counts, decided=decided)
+    decisions = (inputs.decisions,) if inputs.decisions else ()
+    audit.note((*inputs.files, *decisions), actions(params.settings), counts, decided=decided)
 
 
-def sort(params: DataParams, out: Outputs) -> dict[str, Any]:
+def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, Any]:
     """Write everything but the audit log; returns what is written into out.report. Raises T301."""
+    queue = Queue.of(params.review, inputs.decisions)
     spool = out.accepted.with_suffix(".spool")
     with (
         spool.open("w+b") as rows,
@@ -126,12 +141,17 @@ def sort(params: DataParams, out: Outputs) -> dict[str, Any]:
         out.flagged.open("w", encoding="utf-8") as flagged,
     ):
         corpus = Corpus(rows, params.making.contract, params.making.shape in ("pairs", "verdicts"))
-        tally = Tally(rejected, flagged)
+        tally = Tally(rejected, flagged, queue)
         _read_all(params, corpus, tally)
+        queue.refuse()
         tally.unanswered, twice = part(corpus, out.unanswered)
         for finding in twice:
             _found(corpus, tally, "duplicates", finding, rejecting=True)
         _sift(corpus, params.settings, tally)
+        if params.judge:
+            _ask(corpus, params.judge, params.settings, tally, inputs.judge_prompt)
+        waiting = _wait(corpus, params.settings, tally)
+        queue.write(corpus, waiting, out.review)
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
         out.near.write_text("".join(dumps(line) + "\n" for line in _together(corpus, clusters)), encoding="utf-8")
@@ -140,12 +160,13 @@ def sort(params: DataParams, out: Outputs) -> dict[str, Any]:
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
+    queue.tell(len(waiting))
     return told
 
 
 def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Settings, out: Outputs) -> dict[str, Any]:
     facts = data_report.facts(corpus, clusters, settings)
-    told = data_report.report(corpus, facts, tally, settings)
+    told = data_report.report(corpus, facts, tally, settings) | tally.more
     write_json(out.facts, facts)
     write_json(out.report, told)
     out.page.write_text(data_tables.markdown(told), encoding="utf-8")
@@ -155,8 +176,8 @@ def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Set
 
 
 def _warn(tally: Tally) -> None:
-    """Say which rows are not trained on, and why; that a row stands twice needs no word."""
-    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] != "duplicates"})
+    """Say which rows are not trained on, and why; that a row stands twice, or that a person said so, needs no word."""
+    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] not in ("duplicates", "review")})
     if lost:
         message = f"{lost.total():,} of {tally.read.total():,} rows {'is' if lost.total() == 1 else 'are'} rejected"
         gate = lost.most_common(1)[0][0][0]
@@ -181,7 +202,7 @@ def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:
 
 def _read_all(params: DataParams, corpus: Corpus, tally: Tally) -> None:
     """Judge every record of every file, in order."""
-    look = Judge(params.sources, params.making, params.settings)
+    look = Judge(params.sources, params.making, params.settings, tally.queue.decisions)
     corpus.track(look.traits)
     found = [(number, file) for number, source in enumerate(params.sources) for file in files_of(source)]
     corpus.files += [str(file) for _, file in found]
@@ -204,6 +225,7 @@ def _take(batch: Batch, corpus: Corpus, tally: Tally) -> None:
         file = corpus.files[outcome.file]
         tally.read[file] += 1
         tally.personal.update(outcome.personal)
+        tally.queue.took(outcome, len(corpus))
         if outcome.row is None:
             tally.reject(file, outcome.line, *(outcome.rejected or ("", "")))
             continue
@@ -224,6 +246,29 @@ def _sift(corpus: Corpus, settings: Settings, tally: Tally) -> None:
             _found(corpus, tally, name, finding, rejecting=doing[name] == "reject")
 
 
+def _ask(corpus: Corpus, asked: Judging, settings: Settings, tally: Tally, prompt: Path | None) -> None:
+    """The gate `judge`, over what all others left."""
+    from stages import row_judge
+
+    verdict = row_judge.judged(corpus, asked, settings.regions, prompt, tally.queue.decided)
+    for finding in verdict.findings:
+        _found(corpus, tally, "judge", finding, rejecting=actions(settings)["judge"] == "reject")
+    tally.more["judge"] = verdict.json()
+    if verdict.left:
+        message = f"{verdict.left:,} rows were not judged, and are used: the budget is used up"
+        warn(Diagnostic("T897", message, None, (), "raise data.judge.budget, or judge them yourself", "warning"))
+
+
+def _wait(corpus: Corpus, settings: Settings, tally: Tally) -> list[int]:
+    """The gate `review`; returns the places of the rows that wait for a person."""
+    waiting = tally.queue.waiting(corpus)
+    for place in waiting:
+        _found(corpus, tally, "review", (place, WAITS, None), rejecting=actions(settings)["review"] == "reject")
+    if tally.queue.asked:
+        tally.more["review"] = tally.queue.json(len(waiting))
+    return waiting
+
+
 def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecting: bool) -> None:
     place, reason, other = finding
     if place in corpus.dropped:
@@ -233,6 +278,8 @@ def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecti
     tell(corpus.files[corpus.sources[place]], corpus.lines[place], gate, reason, **more)
     if rejecting:
         corpus.dropped.add(place)
+    else:
+        tally.queue.flagged(place, gate, reason)
 
 
 def _together(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
@@ -249,8 +296,30 @@ def _nothing_left(params: DataParams, tally: Tally) -> Exception:
     places = {why: f"{tally.first[why].file}:{tally.first[why].line}" for why, _ in common}
     notes = tuple(f"{many} of them: {why[1]} (first at {places[why]})" for why, many in common)
     span, help = tally.first[common[0][0]], "mend the rows, or the contract in output_format"
+    if common[0][0][1] == WAITS:
+        help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
     message = f"none of {tally.reasons.total()} rows is left"
     return fail("T301", message, notes=notes, help=help, file=span.file, line=span.line)
+
+
+_LIBRARIES = (
+    "jsonschema",
+    "numpy",
+    "opencc",
+    "phonenumbers",
+    "pyarrow",
+    "python-stdnum",
+    "model2vec",
+    "scikit-learn",
+    "threadpoolctl",
+)
+
+
+def _made(at: At, params: Mapping[str, Any]) -> Made:
+    """Without a judge, nothing of what asks one."""
+    if params.get("judge"):
+        return Made("data", (*_LIBRARIES, "jinja2", "openai"))
+    return Made("data", _LIBRARIES, never=("stages.row_judge",))
 
 
 STAGE = Stage(
@@ -260,15 +329,6 @@ STAGE = Stage(
     inputs=Inputs,
     params=DataParams,
     outputs=Outputs,
-    libraries=(
-        "jsonschema",
-        "numpy",
-        "opencc",
-        "phonenumbers",
-        "pyarrow",
-        "python-stdnum",
-        "model2vec",
-        "scikit-learn",
-        "threadpoolctl",
-    ),
+    libraries=_LIBRARIES,
+    made=_made,
 )

@@ -36,14 +36,27 @@ def adapters() -> Mapping[str, Facts]:
 @cache
 def data_gates() -> Mapping[str, tuple[str, ...]]:
     """What every stages/data_gates/ member can do, by name."""
-    files = sorted((Path(__file__).parent / "data_gates").glob("*.py"))
-    made = (_assigned(ast.parse(file.read_text(encoding="utf-8"))).get("DATA_GATE") for file in files)
-    return dict(sorted(_actions(call) for call in made if isinstance(call, ast.Call)))
+    return {name: actions for name, _, actions in _data_gates()}
 
 
-def _actions(call: ast.Call) -> tuple[str, tuple[str, ...]]:
+@cache
+def standing_actions() -> Mapping[str, str]:
+    """What every stages/data_gates/ member does where a task says nothing, by name."""
+    return {name: action for name, action, _ in _data_gates()}
+
+
+def _data_gates() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(name, what it does by itself, what it can do)."""
+    for file in sorted((Path(__file__).parent / "data_gates").glob("*.py")):
+        call = _assigned(ast.parse(file.read_text(encoding="utf-8"))).get("DATA_GATE")
+        if isinstance(call, ast.Call):
+            name, action = (str(ast.literal_eval(call.args[place])) for place in (0, 2))
+            yield name, action, _actions(call)
+
+
+def _actions(call: ast.Call) -> tuple[str, ...]:
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "actions"}
-    return ast.literal_eval(call.args[0]), given.get("actions", ("reject", "warn", "off"))
+    return tuple(given.get("actions", ("reject", "warn", "off")))
 
 
 def _facts(folder: str, constant: str) -> Iterator[Facts]:

@@ -11,12 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from stages.catalog import DataGate, members
 from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
+from stages.decisions import CORRECT, REJECT, Decision, corrected
 from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
 from stages.making import Making, Rejected, Source, named, to_row
@@ -31,6 +34,7 @@ BATCH = 512
 _POOLED = 32_000_000  # bytes of sources, from which on processes of its own are worth their start
 _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
+REFUSED = "a reviewer refuses it"
 TRAITS = ("label", "language", "license", "tag", "words", "personal")
 _SCRIPTS: tuple[tuple[str, str], ...] = (
     ("Japanese", r"[\u3040-\u30ff]"),
@@ -43,7 +47,9 @@ _OTHERS = re.compile("|".join(f"({signs})" for _, signs in _SCRIPTS))
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a record. rejected: (gate, reason); otherwise `row` is set. flags: (gate, reason), of warnings."""
+    """What became of a record. rejected: (gate, reason); otherwise `row` is set. flags: (gate, reason), of warnings.
+    decided: the id under which a person has decided on it, empty where nobody has.
+    """
 
     file: int
     line: int
@@ -51,6 +57,7 @@ class Outcome:
     rejected: tuple[str, str] | None = None
     flags: tuple[tuple[str, str], ...] = ()
     personal: tuple[str, ...] = ()
+    decided: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,16 @@ Given = tuple[int, int, Record]  # source, file, record
 
 
 class Judge:
-    """Looks at records with the gates that the task asks for."""
+    """Looks at records with the gates that the task asks for. decisions: what persons said of rows, by id."""
 
-    def __init__(self, sources: Sequence[Source], making: Making, settings: Settings) -> None:
-        self._sources, self._making, self._settings = sources, making, settings
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        making: Making,
+        settings: Settings,
+        decisions: Mapping[str, Decision] = MappingProxyType({}),
+    ) -> None:
+        self._sources, self._making, self._settings, self._decisions = sources, making, settings, decisions
         self._wanted = tuple(sorted(placeholders(making.input_template)))
         self._actions = actions(settings)
         gates = members("stages.data_gates", "DATA_GATE", DataGate)
@@ -97,19 +110,40 @@ class Judge:
             row = to_row(fields, self._sources[source], self._making, self._wanted)
         except Rejected as why:
             return Outcome(file, record.line, None, (why.gate, str(why)))
-        seen = Seen(row, fields, self._making.contract, self._settings.regions)
-        personal = tuple(sorted(seen.personal))
-        if not self._redacted.isdisjoint(personal):
-            seen = replace(seen, row=self._without(row))
+        seen, personal = self._kept(row, fields)
+        decided = self._decisions.get(seen.row.id)
+        if decided:
+            try:
+                seen, personal = self._decided(decided, seen, personal)
+            except Rejected as why:
+                return Outcome(file, record.line, None, ("review", str(why)), (), personal, decided.id)
+        said = decided.id if decided else ""
         flags: list[tuple[str, str]] = []
         for gate, look in self._looks:
             for reason in look(seen, self._settings):
                 action = self._action(gate, reason)
                 if action == "reject":
-                    return Outcome(file, record.line, None, (gate, reason), (), personal)
+                    return Outcome(file, record.line, None, (gate, reason), (), personal, said)
                 flags += [(gate, reason)] if action == "warn" else []
         words.append(seen.words)
-        return Outcome(file, record.line, judged(seen, self._traits(seen)), None, tuple(flags), personal)
+        return Outcome(file, record.line, judged(seen, self._traits(seen)), None, tuple(flags), personal, said)
+
+    def _kept(self, row: Row, fields: dict[str, Any]) -> tuple[Seen, tuple[str, ...]]:
+        """The row as it is kept, and the kinds of what is personal in it."""
+        seen = Seen(row, fields, self._making.contract, self._settings.regions)
+        personal = tuple(sorted(seen.personal))
+        if not self._redacted.isdisjoint(personal):
+            seen = replace(seen, row=self._without(row))
+        return seen, personal
+
+    def _decided(self, decided: Decision, seen: Seen, personal: tuple[str, ...]) -> tuple[Seen, tuple[str, ...]]:
+        """What a person made of a row. A corrected one is looked at as if its source had said so."""
+        if decided.kind == REJECT:
+            raise Rejected(REFUSED)
+        if decided.kind != CORRECT:
+            return seen, personal
+        row = corrected(seen.row, decided.output, self._making.contract)
+        return self._kept(row, dict(seen.fields))
 
     def _action(self, gate: str, reason: str) -> str:
         """What is done; of personal data and secrets, by their kind where the task says so."""
@@ -120,10 +154,15 @@ class Judge:
         for gate, kinds in _KINDS.items():
             yield from (kind for kind in kinds if self._settings.pii_types.get(kind, self._actions[gate]) == action)
 
-    def redacted(self, row: Row) -> Row:
-        """The row as it is kept: without what is to be redacted, where there is any."""
-        found = Seen(row, {}, self._making.contract, self._settings.regions).personal
-        return row if self._redacted.isdisjoint(found) else self._without(row)
+    def ids(self, row: Row) -> list[str]:
+        """Every id that a row has on its way: as it is read, as it is kept, and as a person corrected it."""
+        kept = self._kept(row, {})[0].row
+        found, decided = [row.id, kept.id], self._decisions.get(kept.id)
+        if decided and decided.kind == CORRECT:
+            with suppress(Rejected):
+                right = corrected(kept, decided.output, self._making.contract)
+                found += [right.id, self._kept(right, {})[0].row.id]
+        return found
 
     def _without(self, row: Row) -> Row:
         """The row with placeholders for what is to be redacted; its id is that of what is left."""

@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T880"}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -472,7 +472,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Read what it said in build/transcripts/; mend the prompt, or choose another teacher or judge.",
     ),
     "T748": (
-        "A prompt of `generate.prompts` that cannot be used.",
+        "A prompt of `generate.prompts` or `data.judge` that cannot be used.",
         "Write plain Jinja with the words that the help lists.",
     ),
     "T750": (
@@ -549,6 +549,34 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T617": (
         "A source that holds rows to be forgotten, and that tunec cannot write anew.",
         "Take out the rows that the help names by hand, and say it again.",
+    ),
+    "T894": (
+        "A line of the decisions file (`data.review.file`) that says no decision.",
+        'Write `{"id": ROW, "decision": "accept", "by": NAME}`, with reject or correct, and with correct an `output`; '
+        "`tunec data review` writes such lines.",
+    ),
+    "T895": (
+        "A correction that cannot take the answer's place: it breaks the contract, or the row has no right answer.",
+        "Mend the line, or add one below it: of several decisions for a row, the last counts.",
+    ),
+    "T896": (
+        "Decisions about rows that no source holds any more.",
+        "Where rows were taken out or changed there is nothing to do: a decision is for what a row said, not for where "
+        "it stood.",
+    ),
+    "T897": (
+        "Rows that the judge of `data.judge` was not asked about, because its budget is used up.",
+        "They are used as they are. Raise `data.judge.budget`; what was asked once is not asked again.",
+    ),
+    "T898": (
+        "Rows wait for a person to decide on them.",
+        "Run `tunec data review`, then build again. Until then they are used, or held back with "
+        "`gates: {review: reject}`.",
+    ),
+    "T899": (
+        "`tunec data review` in a task that asks for no review, or whose file of decisions cannot be written.",
+        "Write `review: {flags: [pii], share: 0.02}` in `data`, and run `tunec build data`; see that "
+        "`data.review.file` is a file that you may write.",
     ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

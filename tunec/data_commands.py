@@ -10,7 +10,7 @@ import typer
 
 app = typer.Typer(
     name="data",
-    help="Look at the rows of a build, judge a file, compare two versions, forget a person.",
+    help="Look at the rows of a build, judge a file, compare two versions, decide on rows that wait, forget a person.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -67,6 +67,26 @@ def diff(
 
     found = difference(ROOT, before, now)
     _print(found, as_json, found.text())
+
+
+@app.command()
+def review(
+    list_: Annotated[bool, typer.Option("--list", help="Print what waits, decide nothing.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decides.", show_default="git's user.name")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go through the rows that wait for a person, and accept, reject or correct each; every answer is added to the
+    file of data.review at once. Without a terminal, what waits is printed.
+    """
+    from tunec import reviewing
+
+    found = reviewing.look(ROOT)
+    if as_json:
+        print(json.dumps(reviewing.as_json(found), indent=2, ensure_ascii=False))
+    elif list_ or not found.rows or not reviewing.in_a_terminal():
+        print(reviewing.listed(found))
+    else:
+        print(reviewing.walk(found, (by or "").strip() or reviewing.name(ROOT)))
 
 
 @app.command()

@@ -84,7 +84,7 @@ def _judged(params: data.DataParams, folder: Path) -> Examined:
     names = {name: folder / write.path for name, write in data.STAGE.writes().items()}
     out = data.Outputs(**names)
     try:
-        data.sort(params, out)
+        data.sort(params, out, data.Inputs(()))
     except UserError as error:
         if not (error.diagnostics[0].code == "T301" and out.rejected.is_file() and out.rejected.stat().st_size):
             raise
@@ -120,7 +120,9 @@ def _where(params: data.DataParams, ids: set[str]) -> dict[str, tuple[str, int]]
 
 
 def _of_task(root: Path, files: Sequence[Path]) -> data.DataParams:
-    """The task's own parameters, each file as the source that matches it, or as a plain one."""
+    """The task's own parameters, each file as the source that matches it, or as a plain one. Nobody is asked of a row:
+    neither a judge nor a reviewer.
+    """
     from tunec.compiling import compile_workspace
 
     found = dict(compile_workspace(root, []).plan["data"].params)
@@ -128,7 +130,7 @@ def _of_task(root: Path, files: Sequence[Path]) -> data.DataParams:
     plain: dict[str, Any] = {"format": "auto", "map": {}, "tags": [], "role": None}
     named = [(file, file.as_posix()) for file in files]
     sources = [{**known.get(name, plain), "path": name, "files": [str(file)]} for file, name in named]
-    return data.DataParams(**{**found, "sources": sources})
+    return data.DataParams(**{**found, "sources": sources, "judge": None, "review": None})
 
 
 def _guessed(files: Sequence[Path]) -> data.DataParams:

@@ -27,6 +27,7 @@ _OTHERS = {
     "task_type": "the compiler, which lays conf/task_type/NAME.yaml below the task",
     "data.sources.path": "the compiler, which makes the files that it matches inputs of `data`",
     "data.general_mix.path": "the compiler, which makes the files that it matches inputs of `mix`",
+    "data.review.file": "the compiler, which makes it an input of `data` once it is there; `tunec data review`",
     "splits.ratios.train": "the check that the shares sum to 1",
     "baselines": "the compiler, which makes a stage of each",
     "training.base_model": "the compiler, which lays conf/base_model/NAME.yaml below the task and names stages by it",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.plan import Instance
-from stages import audit, journal
+from stages import audit, decisions, journal
 from stages.data import DataParams
 from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
@@ -40,19 +40,23 @@ def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
     from tunec.compiling import compile_workspace
 
     plan = compile_workspace(root, []).plan
-    found = Forgotten(name)
-    _find(root, DataParams(**plan["data"].params), name, value, found)
+    found, file = Forgotten(name), str(plan["data"].inputs.get("decisions", ""))
+    decided = root / file if file else None
+    _find(root, DataParams(**plan["data"].params), decided, name, value, found)
     if not found.rows:
         raise fail("T616", f"no row of the sources has that value in `{name}`", help="look at the column's name")
+    if decided and (many := decisions.about(decided, found.ids)):
+        found.decisions[file] = many
     _derived(root, plan.instances, found)
     if not dry_run:
         _remove(root, found)
     return found
 
 
-def _find(root: Path, params: DataParams, name: str, value: str, found: Forgotten) -> None:
-    """The rows that have the value, then those that were made from them, and so on."""
+def _find(root: Path, params: DataParams, decided: Path | None, name: str, value: str, found: Forgotten) -> None:
+    """The rows that have the value, then those that were made from them, and so on. decided: what persons decided."""
     wanted = tuple(sorted(placeholders(params.making.input_template)))
+    look = Judge((), params.making, params.settings, decisions.read_decisions(decided) if decided else {})
     gone: set[str] = set()
     while True:
         before = found.rows
@@ -62,7 +66,7 @@ def _find(root: Path, params: DataParams, name: str, value: str, found: Forgotte
                     mine = said(raw.get(name)) == value or said(columns.get(name)) == value
                     if mine or said(raw.get(PARENT)) in gone:
                         found.lines.setdefault(file, set()).add(line)
-                        ids = _ids(columns, source, params, wanted)
+                        ids = _ids(columns, source, look, params, wanted)
                         gone |= {one for one in (*ids, said(raw.get("id"))) if one}
                         found.ids |= set(ids)
         if found.rows == before:
@@ -78,13 +82,15 @@ def _records(path: Path, source: Source) -> Iterator[tuple[int, dict[str, Any], 
                 yield record.line, record.fields, record.fields
 
 
-def _ids(columns: dict[str, Any], source: Source, params: DataParams, wanted: tuple[str, ...]) -> list[str]:
-    """The row's id, and the one that it has once personal data are taken out of it."""
+def _ids(
+    columns: dict[str, Any], source: Source, look: Judge, params: DataParams, wanted: tuple[str, ...]
+) -> list[str]:
+    """The row's id, and those that it has once personal data are taken out of it and a person has corrected it."""
     try:
         row = to_row(columns, source, params.making, wanted)
     except Rejected:
         return []
-    return [row.id, Judge((source,), params.making, params.settings).redacted(row).id]
+    return look.ids(row)
 
 
 # ---------------------------------------------------------------- what was made of them
@@ -108,7 +114,7 @@ def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> N
     found.answers = {path: many for path in sorted(transcripts) if (many := journal.about(path, found.ids))}
     found.objects = sorted(path for path in _objects(cache) if _goes(path, cache, kept, mine, found))
     if repo:
-        found.tracked = sorted(git.known(repo, sorted(found.lines)))
+        found.tracked = sorted(git.known(repo, sorted([*found.lines, *found.decisions])))
 
 
 def _goes(path: Path, cache: Path, kept: set[str], mine: set[str], found: Forgotten) -> bool:
@@ -195,6 +201,8 @@ def _remove(root: Path, found: Forgotten) -> None:
         shutil.rmtree(root / output, ignore_errors=True)
     for path in found.answers:
         journal.forget_rows(path, found.ids)
+    for file in found.decisions:
+        decisions.forget(root / file, found.ids)
     for path in found.objects:
         path.unlink(missing_ok=True)
     if not found.shared:

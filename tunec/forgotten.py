@@ -12,7 +12,7 @@ class Forgotten:
     """What goes, and what a person still has to do.
 
     lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
-    answers: what a teacher said of the rows, in build/transcripts/, by file.
+    answers: what a teacher said of the rows, in build/transcripts/, by file. decisions: what persons said, by file.
     """
 
     column: str
@@ -21,6 +21,7 @@ class Forgotten:
     outputs: list[str] = field(default_factory=list)
     objects: list[Path] = field(default_factory=list)
     answers: dict[Path, int] = field(default_factory=dict)
+    decisions: dict[str, int] = field(default_factory=dict)
     releases: list[str] = field(default_factory=list)
     tracked: list[str] = field(default_factory=list)
     shared: bool = False
@@ -37,6 +38,7 @@ class Forgotten:
             "outputs": self.outputs,
             "objects": len(self.objects),
             "answers": sum(self.answers.values()),
+            "decisions": sum(self.decisions.values()),
             "releases": self.releases,
             "tracked_by_git": self.tracked,
         }
@@ -46,7 +48,8 @@ class Forgotten:
         lines = [f"{verb} {len(numbers):,} rows of {file}" for file, numbers in sorted(self.lines.items())]
         lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
         if self.answers:
-            lines += [f"{verb} {sum(self.answers.values())} answers of a teacher about them"]
+            lines += [f"{verb} {sum(self.answers.values())} answers of a teacher or judge about them"]
+        lines += [f"{verb} {many} decisions about them from {file}" for file, many in sorted(self.decisions.items())]
         lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
         lines += [f"{name} is in git's history: rewrite that, or keep data out of git" for name in self.tracked]
         lines += (

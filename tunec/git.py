@@ -170,6 +170,14 @@ def identity(repo: Repository) -> str:
     return found
 
 
+def user(folder: Path) -> str | None:
+    """What git was told that the user is called; None where it was not, or is not there."""
+    try:
+        return _line(folder, "config", "user.name") or None
+    except FileNotFoundError:
+        return None
+
+
 def commit(repo: Repository, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit of `parent` with these workspace files as given. No branch moves, no file on disk changes."""
     index = {"GIT_INDEX_FILE": str(repo.folder / f"{OWN_INDEX}{os.getpid()}")}

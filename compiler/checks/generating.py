@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
@@ -12,19 +13,22 @@ from compiler.schema import lowered
 from stages.facts import methods
 from stages.kinds import SCORES
 
+if TYPE_CHECKING:
+    from compiler.generating import Judge, RowJudge
+
 _HERE = re.compile(r"http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 
 
 @check("T745")
 def score_is_known(look: Look) -> Iterator[Found]:
-    """A score of `generate.judge.least` that the rubric does not have.
+    """A score of `generate.judge.least`, or of `data.judge.least`, that the rubric does not have.
 
     There are seven: realism, correctness, format, difficulty, diversity, learnability and safety.
     """
-    for name in look.task.generate.judge.least if look.task.generate else ():
+    for path, name in ((path, name) for path, one in _judges(look) for name in one.least):
         if name not in SCORES:
             help = did_you_mean(name, list(SCORES)) or "remove it"
-            at = f"generate.judge.least.{name}"
+            at = f"{path}.least.{name}"
             yield Found(f"the judge gives no score `{name}`", at, help, f"scores: {', '.join(SCORES)}", key=True)
 
 
@@ -35,10 +39,10 @@ def key_travels_safely(look: Look) -> Iterator[Found]:
     Write https, or ask an endpoint of this machine.
     """
     generate = look.task.generate
-    for name in ("teacher", "judge") if generate else ():
-        one = getattr(generate, name)
+    teachers = [("generate.teacher", generate.teacher)] if generate else []
+    for path, one in (*teachers, *_judges(look)):
         if one.endpoint and one.key_env and one.endpoint.startswith("http://") and not _HERE.match(one.endpoint):
-            at = f"generate.{name}.endpoint"
+            at = f"{path}.endpoint"
             yield Found(f"the key in {one.key_env} is sent over http", at, "write https, or leave key_env out")
 
 
@@ -138,14 +142,30 @@ def answers_differ(look: Look) -> Iterator[Found]:
 
 @check("T749")
 def prompt_is_there(look: Look) -> Iterator[Found]:
-    """A prompt of `generate.prompts` that is not there.
+    """A prompt of `generate.prompts` or `data.judge` that is not there.
 
     Put the Jinja file there, or remove the line: then tunec's own prompt is used.
     """
-    prompts = look.task.generate.prompts if look.task.generate else None
-    named = {"rows": prompts.rows, "answers": prompts.answers, "judge": prompts.judge} if prompts else {}
-    for name, path in named.items():
+    for at, path in _prompts(look):
         if path and not unsafe(path, look.workspace) and ("*" in path or not look.workspace.glob(path)):
             near = did_you_mean(path, look.workspace.glob("prompts/*"))
             help = near or "put the file there, or remove the line: then tunec's own prompt is used"
-            yield Found(f"the prompt `{path}` is not there", f"generate.prompts.{name}", help)
+            yield Found(f"the prompt `{path}` is not there", at, help)
+
+
+def _prompts(look: Look) -> Iterator[tuple[str, str | None]]:
+    """Key -> the file that it names, of every prompt that a workspace may bring."""
+    data, generate = look.task.data, look.task.generate
+    if data.judge:
+        yield "data.judge.prompt", data.judge.prompt
+    if generate:
+        yield "generate.prompts.rows", generate.prompts.rows
+        yield "generate.prompts.answers", generate.prompts.answers
+        yield "generate.prompts.judge", generate.prompts.judge
+
+
+def _judges(look: Look) -> list[tuple[str, Judge | RowJudge]]:
+    """Key -> each judge that the task has."""
+    of_data, generate = look.task.data.judge, look.task.generate
+    found: list[tuple[str, Judge | RowJudge]] = [("data.judge", of_data)] if of_data else []
+    return [*found, ("generate.judge", generate.judge)] if generate else found

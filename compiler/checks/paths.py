@@ -47,9 +47,13 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
     if look.task.data.general_mix:
         paths.append((look.task.data.general_mix.path, "data.general_mix.path"))
     prompts = look.task.generate.prompts if look.task.generate else None
-    for name in ("rows", "judge"):
+    for name in ("rows", "answers", "judge"):
         if prompts and (prompt := getattr(prompts, name)):
             paths.append((prompt, f"generate.prompts.{name}"))
+    if look.task.data.judge and look.task.data.judge.prompt:
+        paths.append((look.task.data.judge.prompt, "data.judge.prompt"))
+    if look.task.data.review:
+        paths.append((look.task.data.review.file, "data.review.file"))
     if look.task.base_model.path:
         paths.append((look.task.base_model.path, "base_model.path"))
     if look.task.training.signals.general:

@@ -19,12 +19,17 @@ from tests.releasing.small import Small, copy
 from tunec import building
 
 MODEL, OTHER_MODEL = "models/one.gguf", "models/two.gguf"
-FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", "prompts/a.jinja", MODEL, OTHER_MODEL)
+FILES = (ROWS, "data/raw/more.jsonl", "data/general.jsonl", "data/decided.jsonl", "prompts/a.jinja", MODEL, OTHER_MODEL)
 COMMITS = ("0" * 40, "1" * 40)
 TAUGHT = {
     "generate": {"teacher": {"endpoint": "http://127.0.0.1:8/v1", "model": "big"}, "rows": [{"tag": "a", "count": 1}]}
 }
 PAIRED: dict[str, Any] = TAUGHT | {"generate.pairs": {}, "training.method": "dpo"}
+JUDGED = {
+    "data.gates": {"judge": "reject"},
+    "data.judge": {"endpoint": "http://127.0.0.1:8/v1", "model": "big", "least": {"safety": 4}},
+}
+REVIEWED = {"data.review": {"flags": ["pii"]}}
 MIXED = {"data.general_mix": {"path": "data/general.jsonl"}}
 CHAT = {"base_model.chat": {"family": "chatml", "system_role": True, "thinking": "none"}}
 TEXT = {
@@ -101,6 +106,21 @@ OTHER: dict[str, Any] = {
     "data.quotas.min": 5.0,
     "data.quotas.max": 9.0,
     "data.sources.weight": 2.0,
+    "data.judge.endpoint": (JUDGED, "http://127.0.0.1:9/v1"),
+    "data.judge.model": (JUDGED, "other"),
+    "data.judge.key_env": (JUDGED, "JUDGE_KEY"),
+    "data.judge.max_tokens": (JUDGED, 9),
+    "data.judge.timeout": (JUDGED, 9.0),
+    "data.judge.retries": (JUDGED, 9),
+    "data.judge.requests_per_minute": (JUDGED, 9.0),
+    "data.judge.total": (JUDGED, 30),
+    "data.judge.least": (JUDGED, {"safety": 5}),
+    "data.judge.budget.requests": (JUDGED, 9),
+    "data.judge.budget.tokens": (JUDGED, 9),
+    "data.judge.prompt": (JUDGED, "prompts/a.jinja"),
+    "data.review.file": (REVIEWED, "data/decided.jsonl"),
+    "data.review.flags": (REVIEWED, ["characters"]),
+    "data.review.share": (REVIEWED, 0.5),
     "data.general_mix.path": (MIXED, "data/raw/more.jsonl"),
     "data.general_mix.share": (MIXED, 0.5),
     "generate.teacher.endpoint": (TAUGHT, "http://127.0.0.1:9/v1"),

@@ -14,6 +14,7 @@ from typing import Any
 from stages import data, splits
 from tests.compiling import compiled, params
 
+DECISIONS = "data/review.jsonl"
 LABELS = """\
 task_name: intents
 task_type: classification
@@ -35,6 +36,7 @@ class Read:
     near: bytes
     unanswered: list[dict[str, Any]]
     facts: dict[str, Any]
+    review: list[dict[str, Any]]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -51,24 +53,29 @@ def _params(task: str, files: tuple[str, ...], stage: str) -> dict[str, Any]:
     return params(compiled(task, *files), stage)
 
 
-def read(files: Mapping[str, bytes], task: str = LABELS) -> Read:
-    """Run the data stage in a folder with these files (path -> content). Raises what it raises."""
+def read(files: Mapping[str, bytes], task: str = LABELS, decisions: bytes | None = None) -> Read:
+    """Run the data stage in a folder with these files (path -> content), and what a person decided. Raises what it
+    raises.
+    """
     found = _params(task, tuple(files), "data")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name, content in files.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(content)
         out = data.Outputs(**{name: Path(write.path) for name, write in data.STAGE.writes().items()})
-        data.run(data.Inputs(tuple(map(Path, files))), data.DataParams(**found), out)
+        decided = Path(DECISIONS) if decisions is not None else None
+        if decided:
+            decided.write_bytes(decisions or b"")
+        data.run(data.Inputs(tuple(map(Path, files)), decisions=decided), data.DataParams(**found), out)
         rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
         flagged = list(map(json.loads, out.flagged.read_bytes().splitlines()))
         report = json.loads(out.report.read_text(encoding="utf-8"))
         near, waiting, facts = out.near.read_bytes(), lines(out.unanswered), json.loads(out.facts.read_bytes())
-        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting, facts)
+        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting, facts, lines(out.review))
 
 
-def read_jsonl(rows: Iterable[Any], task: str = LABELS) -> Read:
-    return read({"data/raw/rows.jsonl": jsonl(rows)}, task)
+def read_jsonl(rows: Iterable[Any], task: str = LABELS, decisions: Iterable[Any] | None = None) -> Read:
+    return read({"data/raw/rows.jsonl": jsonl(rows)}, task, None if decisions is None else jsonl(decisions))
 
 
 def jsonl(rows: Iterable[Any]) -> bytes:
