@@ -140,12 +140,36 @@ def _warmup(section: str) -> Callable[[Known], Chosen]:
     return choose
 
 
+def _share(split: str) -> Callable[[Known], Chosen]:
+    """What the written shares leave, in the proportion of the usual ones."""
+
+    def choose(known: Known) -> Chosen:
+        few = known.rows < FEW
+        usual = _SHARES[few]
+        written = {name: known.value(f"splits.ratios.{name}", (int, float), None) for name in usual}
+        left = 1 - sum(filter(None, written.values()))
+        open_ = sum(usual[name] for name, share in written.items() if share is None)
+        why = f"{known.rows_said}, {'fewer than' if few else 'not fewer than'} {FEW:,}"
+        if any(share is not None for share in written.values()):
+            why = f"of the {left:g} that the others leave"
+        return Chosen(round(max(0.0, left) * usual[split] / open_, 6), why)
+
+    return choose
+
+
+# Shares by whether rows are few: a tenth of a small data set would be too few rows to tell models apart.
+FEW = 1_000
+_SHARES: Mapping[bool, Mapping[str, float]] = {
+    False: {"train": 0.8, "dev": 0.1, "test": 0.1},
+    True: {"train": 0.7, "dev": 0.15, "test": 0.15},
+}
 _CHOICES: Mapping[str, Callable[[Known], Chosen]] = {
     "training.epochs": _epochs("training"),
     "training.learning_rate": _rate("training"),
     "training.warmup_ratio": _warmup("training"),
     "training.lora.r": _rank,
     "training.lora.alpha": _alpha,
+    **{f"splits.ratios.{split}": _share(split) for split in ("train", "dev", "test")},
     "training.after.epochs": _epochs("training.after"),
     "training.after.learning_rate": _rate("training.after"),
     "training.after.warmup_ratio": _warmup("training.after"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from compiler.mixing import GeneralMix
+from compiler.recipe import AUTO
 from compiler.reviewing import Review
 from compiler.section import Later, Licence, Section, unit, unwritten
 
@@ -82,10 +83,32 @@ class Dedupe(Section):
         default=0.95,
         gt=0,
         le=1,
-        description="Cosine of two embeddings, for the gate `semantic`, which is off by itself.",
+        description="Cosine of two embeddings from which on they say the same, for the gate `semantic`.",
     )
     embedder: str | None = Field(
-        default=None, min_length=1, description="A folder of the workspace with a model2vec model, for that gate."
+        default=None,
+        min_length=1,
+        description="A folder of the workspace with a model2vec model, for the gates semantic and clusters, "
+        "which are off by themselves.",
+    )
+
+
+class Clusters(Section):
+    """What the rows are about, by their embeddings, for the gate `clusters`."""
+
+    share: float = Field(
+        json_schema_extra=unit("share of rows"),
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the rows to train on that may be about one thing.",
+    )
+    far: float = Field(
+        json_schema_extra=unit("cosine"),
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Cosine to the middle of every cluster below which a row is about what no other is.",
     )
 
 
@@ -163,6 +186,7 @@ class Data(Section):
         description="What a gate does: NAME: reject, warn or off; pii and secrets also redact. See docs/data.md.",
     )
     dedupe: Dedupe = unwritten(Dedupe)
+    clusters: Clusters = unwritten(Clusters)
     length: Length = unwritten(Length)
     patterns: dict[str, str] = Field(
         default_factory=dict,
@@ -185,18 +209,21 @@ class Data(Section):
 
 
 class Ratios(Section):
-    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share."""
+    """Shares of the rows that name no split; they sum to 1. A split that the data names takes no share.
+
+    auto: 0.8, 0.1 and 0.1; of fewer than 1,000 rows 0.7, 0.15 and 0.15; and beside written ones, what they leave.
+    """
 
     train: Share = Field(
-        json_schema_extra=unit("share of rows"), default=0.8, description="Share of the rows to learn from."
+        json_schema_extra=unit("share of rows") | AUTO, default=0.8, description="Share of the rows to learn from."
     )
     dev: Share = Field(
-        json_schema_extra=unit("share of rows"),
+        json_schema_extra=unit("share of rows") | AUTO,
         default=0.1,
         description="Share to choose by; of the train rows where the others are named.",
     )
     test: Share = Field(
-        json_schema_extra=unit("share of rows"),
+        json_schema_extra=unit("share of rows") | AUTO,
         default=0.1,
         description="Share to decide by; write 0 where the data names its test rows.",
     )

@@ -2,7 +2,8 @@
 
     build/audit/data.jsonl, a line a run of the `data` stage, never written anew:
     {"at": "2026-11-21T22:31:03Z", "who": "ana", "files": {"data/raw/rows.jsonl": "sha256…"},
-     "gates": {"pii": "redact"}, "counts": {"read": 812, "accepted": 790}, "before": "sha256 of the line before"}
+     "gates": {"pii": "redact", …}, "counts": {"read": 812, "accepted": 790, "rejected": 22},
+     "decided": {"near": {"rejected": 22, "flagged": 0}}, "before": "sha256 of the line before"}
 
 Each line names the one before it by its hash, so that a line that is changed or taken out shows. It lies outside of
 what DVC hashes, and nothing is built from it.

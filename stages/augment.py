@@ -134,7 +134,6 @@ STAGE = Stage(
         "opencc",
         "phonenumbers",
         "python-stdnum",
-        "rensa",
-        "semhash",
+        "scikit-learn",
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from stages.sketches import Joined, clusters
 # A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
 KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None, UNANSWERED)
 TRAINABLE = KEEP_FIRST.index("train")  # ranks from here on may be trained on: they alone are dropped for another row
+PARENT = "parent"  # the column that names the row which a row was made from
 Finding = tuple[int, str, int | None]  # place, why, the place of the row that it is held against
 
 
@@ -36,6 +37,7 @@ class Judged:
     key: int
     answer: int
     own: int
+    parent: int
     traits: tuple[str, ...]
 
 
@@ -45,18 +47,22 @@ def judged(seen: Seen, traits: tuple[str, ...]) -> Judged:
     line = dumps(as_dict(row), sort_keys=True).encode() + b"\n"  # two rows that differ in key order are one
     worse = dumps(row.rejected, sort_keys=True) if row.rejected is not None else ""
     answer = likeness.digest(f"{row.text is None}{dumps(row.output, sort_keys=True)}{worse}")
-    own = seen.fields.get("id")
-    told = likeness.digest(str(own)) if isinstance(own, str | int) else 0
+    told, parent = (_told(seen.fields.get(name)) for name in ("id", PARENT))
     key = likeness.key(seen.words, seen.text)
-    return Judged(line, int(row.id, 16), KEEP_FIRST.index(row.split), key, answer, told, traits)
+    return Judged(line, int(row.id, 16), KEEP_FIRST.index(row.split), key, answer, told, parent, traits)
+
+
+def _told(name: Any) -> int:
+    return likeness.digest(str(name)) if isinstance(name, str | int) else 0
 
 
 @dataclass
 class Corpus:
     """Rows by place, in the order that they were read in. Arrays are as long as there are rows.
 
-    ids: 48 bits. keys: of the input, written alike. answers: of the answer. own: of the column `id`, 0 for none.
-    dropped: places that a gate took out. traits: name -> a code for each row, whose text `names` has.
+    ids: 48 bits. keys: of the input, written alike. answers: of the answer. own, parents: of the columns `id` and
+    `parent`, 0 for none. dropped: places that a gate took out. meaning: pairs of places that say the same in other
+    words. traits: name -> a code for each row, whose text `names` has.
     verdicts: whether rows hold several answers to one input on purpose.
     """
 
@@ -69,12 +75,14 @@ class Corpus:
     keys: Any = field(default_factory=lambda: array("Q"))
     answers: Any = field(default_factory=lambda: array("Q"))
     own: Any = field(default_factory=lambda: array("Q"))
+    parents: Any = field(default_factory=lambda: array("Q"))
     offsets: Any = field(default_factory=lambda: array("Q"))
     sources: Any = field(default_factory=lambda: array("H"))
     lines: Any = field(default_factory=lambda: array("L"))
     traits: dict[str, Any] = field(default_factory=dict)
     names: dict[str, dict[str, int]] = field(default_factory=dict)
     dropped: set[int] = field(default_factory=set)
+    meaning: list[tuple[int, int]] = field(default_factory=list)
     _bands: list[Any] = field(default_factory=list)
     _written: int = 0
     _joined: Joined | None = None
@@ -90,6 +98,7 @@ class Corpus:
         self.keys.append(row.key)
         self.answers.append(row.answer)
         self.own.append(row.own)
+        self.parents.append(row.parent)
         self.sources.append(file)
         self.lines.append(line)
         for name, value in zip(self.traits, row.traits, strict=True):
@@ -181,6 +190,33 @@ class Corpus:
             left = [place for place in members if place not in self.dropped]
             if len(left) > 1:
                 yield self.by_rank(left)
+
+    def families(self) -> Iterator[list[int]]:
+        """Places of kept rows that were made from one another, by their columns `parent` and `id` or by the ids that
+        rows have here; two and more, each family by rank and id.
+        """
+        wanted = set(self.parents) - {0}
+        heads: dict[int, int] = {}
+        pairs = []
+        for place in range(len(self)) if wanted else ():
+            names = {self.own[place], likeness.digest(self.name(place))} & wanted | {self.parents[place]} - {0}
+            pairs += [(heads.setdefault(name, place), place) for name in names]
+        yield from self._sets(pairs)
+
+    def meant(self) -> Iterator[list[int]]:
+        """Places of kept rows that say the same in other words, as the gate `semantic` found them."""
+        yield from self._sets(self.meaning)
+
+    def _sets(self, pairs: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+        """What pairs of places come to, as `clusters` gives it. A duplicate stands for the row that was kept of it."""
+        joined = Joined()
+        for one, other in pairs:
+            joined.join(one, other)
+        kept = {self.ids[place]: place for place in self.kept().tolist()} if joined else {}
+        for members in joined.sets().values():
+            left = {kept[self.ids[place]] for place in members if self.ids[place] in kept}
+            if len(left) > 1:
+                yield self.by_rank(list(left))
 
     def write(self, path: Path) -> int:
         """The rows that are kept, sorted by id, so that neither order nor repetition of source rows changes a byte."""

@@ -4,13 +4,13 @@ to answer rows, plus those that wait for it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from stages import audit, data_report
+from stages import audit, data_report, data_tables
 from stages.base import At, File, Key, Made, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
@@ -21,13 +21,27 @@ from stages.making import Making, Source
 from stages.progress import tell, warn
 from stages.readers import read
 from stages.reviewing import WAITS, Queue
-from stages.rows import dumps
+from stages.rows import dumps, write_json
 from stages.second_looks import Judging, Reviewing
 from stages.seen import Settings
 from stages.unanswered import part
 
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
-_ORDER = ("duplicates", "consistency", "near", "semantic", "ids", "quotas", "labels", "balance")
+_ORDER = (
+    "duplicates",
+    "consistency",
+    "near",
+    "contrasts",
+    "semantic",
+    "clusters",
+    "ids",
+    "quotas",
+    "labels",
+    "balance",
+)
+
+
+_EXAMPLES = 3  # rows that are named for a reason
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,14 @@ class Outputs:
     near: Annotated[Path, Write("near.jsonl")]
     review: Annotated[Path, Write("review.jsonl")]
     page: Annotated[Path, Write("report.md")]
+    html: Annotated[Path, Write("report.html")]
+    facts: Annotated[Path, Write("facts.json")]
     report: Annotated[Path, Write("report.json", "metrics")]
 
 
 @dataclass
 class Tally:
-    """What has happened so far, and the files that it is written to. places: gate -> its first findings. queue: what
+    """What has happened so far, and the files that it is written to. first: where each reason is met first. queue: what
     waits for a person. more: what the report tells beside the counts.
     """
 
@@ -73,16 +89,25 @@ class Tally:
     personal: Counter[str] = field(default_factory=Counter)
     first: dict[tuple[str, str], Span] = field(default_factory=dict)
     unanswered: int = 0
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     more: dict[str, Any] = field(default_factory=dict)
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.reasons[gate, reason] += 1
         self.first.setdefault((gate, reason), Span(file, line))
+        self._example(file, line, gate, reason, more)
         self.rejected.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
 
     def flag(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.flags[gate, reason] += 1
+        self._example(file, line, gate, reason, more)
         self.flagged.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
+
+    def _example(self, file: str, line: int, gate: str, reason: str, more: Mapping[str, Any]) -> None:
+        """File and line of the first few, with the id of a row that has one."""
+        known = self.examples[gate, reason]
+        if len(known) < _EXAMPLES:
+            known.append(f"{file}:{line}" + (f" ({more['id']})" if "id" in more else ""))
 
 
 def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
@@ -91,20 +116,23 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
     never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
-    out.near: JSONL of {"rows": ids}, of accepted rows that are alike. out.review: JSONL of {id, file, line, why, input,
-    output}, of rows that wait for a person. out.report: counts.
+    out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
+    out.review: JSONL of {id, file, line, why, input, output}, of rows that wait for a person. out.facts: counts of the
+    accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
     Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
     contract: better here than after the training. T894 and T895 when a decision cannot be read or taken, T748 and T720
     to T722 when a judge cannot be asked.
     """
     params.making.contract.grammar()
-    counts = sort(params, out, inputs)
+    told = sort(params, out, inputs)
+    counts = {name: told[name] for name in ("read", "accepted", "rejected", "unanswered")}
+    decided = {gate: {what: one[what] for what in ("rejected", "flagged")} for gate, one in told["gates"].items()}
     decisions = (inputs.decisions,) if inputs.decisions else ()
-    audit.note((*inputs.files, *decisions), params.settings.gates, counts)
+    audit.note((*inputs.files, *decisions), actions(params.settings), counts, decided=decided)
 
 
-def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, int]:
-    """Write everything but the audit log; returns how many rows were read and accepted. Raises T301."""
+def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, Any]:
+    """Write everything but the audit log; returns what is written into out.report. Raises T301."""
     queue = Queue.of(params.review, inputs.decisions)
     spool = out.accepted.with_suffix(".spool")
     with (
@@ -126,16 +154,25 @@ def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, int]:
         queue.write(corpus, waiting, out.review)
         accepted = corpus.write(out.accepted)
         clusters = list(corpus.clusters(params.settings.threshold))
-        out.near.write_text("".join(dumps(line) + "\n" for line in _near(corpus, clusters)), encoding="utf-8")
-        if accepted:
-            told = data_report.report(corpus, clusters, tally, params.settings) | tally.more
-            data_report.write(told, out.report, out.page)
+        out.near.write_text("".join(dumps(line) + "\n" for line in _together(corpus, clusters)), encoding="utf-8")
+        told = _tell(corpus, clusters, tally, params.settings, out) if accepted else {}
     spool.unlink()
     if not accepted:
         raise _nothing_left(params, tally)
     _warn(tally)
     queue.tell(len(waiting))
-    return {"read": tally.read.total(), "accepted": accepted, "unanswered": tally.unanswered}
+    return told
+
+
+def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Settings, out: Outputs) -> dict[str, Any]:
+    facts = data_report.facts(corpus, clusters, settings)
+    told = data_report.report(corpus, facts, tally, settings) | tally.more
+    write_json(out.facts, facts)
+    write_json(out.report, told)
+    out.page.write_text(data_tables.markdown(told), encoding="utf-8")
+    out.html.write_text(data_tables.page(told), encoding="utf-8")
+    _warn_of_lacking(facts["quotas"])
+    return told
 
 
 def _warn(tally: Tally) -> None:
@@ -146,6 +183,17 @@ def _warn(tally: Tally) -> None:
         gate = lost.most_common(1)[0][0][0]
         help = f"`tunec data show {gate}` prints them; mend them, or switch the gate off in `data.gates`"
         warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
+
+
+def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
+    lacking = [quota for quota in found if quota["missing"]]
+    if lacking:
+        notes = tuple(
+            f"{q['missing']:,} more with {q['by']} {q['value']}; there are {q['rows']:,}" for q in lacking[:5]
+        )
+        message = f"{len(lacking)} of {len(found)} quotas {'is' if len(lacking) == 1 else 'are'} not met"
+        help = "bring such rows, have a teacher write them (`generate.rows`), or lower `min` in data.quotas"
+        warn(Diagnostic("T880", message, None, notes, help, "warning"))
 
 
 def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:
@@ -234,10 +282,10 @@ def _found(corpus: Corpus, tally: Tally, gate: str, finding: Finding, *, rejecti
         tally.queue.flagged(place, gate, reason)
 
 
-def _near(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
-    yield from sorted(
-        ({"rows": sorted(map(corpus.name, members))} for members in clusters), key=lambda one: one["rows"]
-    )
+def _together(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, Any]]:
+    for how, sets in (("alike", clusters), ("lineage", corpus.families()), ("meaning", corpus.meant())):
+        found = sorted(sorted(map(corpus.name, members)) for members in sets)
+        yield from ({"rows": rows, "how": how} for rows in found)
 
 
 def _nothing_left(params: DataParams, tally: Tally) -> Exception:
@@ -261,9 +309,9 @@ _LIBRARIES = (
     "phonenumbers",
     "pyarrow",
     "python-stdnum",
-    "rensa",
-    "semhash",
     "model2vec",
+    "scikit-learn",
+    "threadpoolctl",
 )
 
 

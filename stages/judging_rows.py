@@ -35,7 +35,7 @@ _POOLED = 32_000_000  # bytes of sources, from which on processes of its own are
 _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
 REFUSED = "a reviewer refuses it"
-TRAITS = ("label", "language", "license", "tag", "words")
+TRAITS = ("label", "language", "license", "tag", "words", "personal")
 _SCRIPTS: tuple[tuple[str, str], ...] = (
     ("Japanese", r"[\u3040-\u30ff]"),
     ("Han", r"[\u3400-\u9fff]"),
@@ -182,6 +182,7 @@ class Judge:
             "license": "" if license is None else license or "none",
             "tag": "\x1f".join(seen.row.tags),
             "words": str(min(len(seen.words), 1000)),
+            "personal": "\x1f".join(sorted(seen.personal)),
         }
         return tuple(found[name] if name in found else said(seen.fields.get(name)) for name in self.traits)
 

@@ -89,7 +89,7 @@ class Latecomers:
         place = self._place | dict.fromkeys(numbers, "train")
         alike = [[corpus.name(member) for member in cluster] for cluster in corpus.clusters(settings.threshold)]
         corpus.write(self._scratch)
-        for leak in leaks(self._scratch, place, alike, contained):
+        for leak in leaks(self._scratch, place, {"alike": alike}, contained):
             if leak.id in numbers:
                 yield Dropped(numbers[leak.id], "leak", f"it says what a row of {leak.split} says")
 

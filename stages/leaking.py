@@ -1,22 +1,22 @@
 """Train rows that say what a row of another split says: an answer learned by heart would look like one understood.
 
 Found are rows that are alike (the same but for case, blanks, punctuation, width and script; near-duplicates; the same
-words in another order), as the data stage joined them, and rows that hold another split's row inside them.
+words in another order), that were made from one another, or that say the same in other words, as the data stage joined
+them; and rows that hold another split's row inside them.
 Source: Brown et al. 2020, appendix C, for the sequences that both have and for leaving out what stands everywhere.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stages.likeness import said, words
-from stages.rows import Row, read_rows
+from stages.likeness import hashed, said, sequences, words
+from stages.rows import Row, read_jsonl, read_rows
 
 _GRAM = 8  # words of a sequence
 _FEWEST = 5  # sequences that a row must have to be looked for inside others: twelve words
@@ -26,7 +26,7 @@ _BATCH = 2048
 
 @dataclass(frozen=True)
 class Leak:
-    """id: of the train row. of: of the row that it tells, in `split`. how: alike or contains."""
+    """id: of the train row. of: of the row that it tells, in `split`. how: alike, lineage, meaning or contains."""
 
     id: str
     of: str
@@ -34,18 +34,29 @@ class Leak:
     how: str
 
 
-def leaks(rows: Path, place: dict[str, str], alike: list[list[str]], contained: float) -> Iterator[Leak]:
-    """Every train row that leaks, once, sorted by id. place: row id -> split."""
+def leaks(
+    rows: Path, place: dict[str, str], together: Mapping[str, list[list[str]]], contained: float
+) -> Iterator[Leak]:
+    """Every train row that leaks, once, sorted by id. place: row id -> split. together: how -> sets of ids."""
     found = {leak.id: leak for leak in _contained(rows, place, contained)}
-    found |= {leak.id: leak for leak in _alike(alike, place)}
+    for how in sorted(together, reverse=True):  # alike, where there are several reasons
+        found |= {leak.id: leak for leak in _joined(together[how], how, place)}
     yield from (found[id] for id in sorted(found))
 
 
-def _alike(alike: list[list[str]], place: dict[str, str]) -> Iterator[Leak]:
-    for ids in alike:
+def together(near: Path) -> dict[str, list[list[str]]]:
+    """The data stage's list of rows that belong together: how -> ids of each set."""
+    found: dict[str, list[list[str]]] = {}
+    for line in read_jsonl(near):
+        found.setdefault(line["how"], []).append(line["rows"])
+    return found
+
+
+def _joined(sets: list[list[str]], how: str, place: dict[str, str]) -> Iterator[Leak]:
+    for ids in sets:
         other = next((id for id in ids if place.get(id, "train") != "train"), None)
         if other is not None:
-            yield from (Leak(id, other, place[other], "alike") for id in ids if place.get(id) == "train")
+            yield from (Leak(id, other, place[other], how) for id in ids if place.get(id) == "train")
 
 
 def _contained(rows: Path, place: dict[str, str], share: float) -> Iterator[Leak]:
@@ -93,21 +104,7 @@ def _index(rows: Iterable[Row]) -> tuple[Any, Any, list[str]]:
 
 def _grams(rows: list[Row]) -> tuple[Any, Any]:
     """(hashes of eight words in a row; the place of the row in the batch that each stands in)."""
-    import numpy as np
-
-    texts = [words(row.text if row.text is not None else said(row.input)) for row in rows]
-    lengths = np.array([len(text) for text in texts], np.int64)
-    every = np.array([zlib.crc32(word.encode()) for text in texts for word in text], np.uint64)
-    if len(every) < _GRAM:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    whose = np.repeat(np.arange(len(texts)), lengths)
-    many = len(every) - _GRAM + 1
-    found = np.zeros(many, np.uint64)
-    for shift in range(_GRAM):
-        found = found * np.uint64(0x9E3779B97F4A7C15) + every[shift : shift + many]
-        found ^= found >> np.uint64(31)
-    within = whose[:many] == whose[_GRAM - 1 :]
-    return found[within], whose[:many][within]
+    return sequences(*hashed([words(row.text if row.text is not None else said(row.input)) for row in rows]), _GRAM)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

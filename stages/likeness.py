@@ -11,7 +11,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 LENGTH = 3  # words of a shingle
@@ -21,6 +22,7 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _UNSEEN = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
+_FACTOR = 0x9E3779B97F4A7C15
 _PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 
 
@@ -37,6 +39,49 @@ def shingles(found: Sequence[str]) -> list[str]:
     if len(found) < LENGTH:
         return [" ".join(found)]
     return list(map(" ".join, zip(found, found[1:], found[2:], strict=False)))
+
+
+def hashed(texts: Sequence[Sequence[str]]) -> tuple[Any, Any]:
+    """(hashes of all words, one text after another; how many words each text has). Both arrays, uint64 and int64.
+
+    A word's hash is the polynomial of its bytes, modulo 2**64.
+    """
+    import numpy as np
+
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    signs = np.frombuffer(" ".join(chain.from_iterable(texts)).encode("utf-8", "surrogatepass"), np.uint8)
+    if not len(signs):
+        return np.zeros(0, np.uint64), lengths
+    powers, inverse = _powers(len(signs).bit_length())
+    starts = np.concatenate([[0], np.flatnonzero(signs == ord(" ")) + 1])
+    values = signs * powers[: len(signs)]
+    values[starts[1:] - 1] = 0  # the blank between two words is of neither
+    return np.add.reduceat(values, starts) * inverse[starts], lengths
+
+
+@lru_cache(maxsize=1)
+def _powers(bits: int) -> tuple[Any, Any]:
+    """2**bits powers of a factor, and of its inverse."""
+    import numpy as np
+
+    every = (np.full(1 << bits, factor, np.uint64) for factor in (_FACTOR, pow(_FACTOR, -1, 1 << 64)))
+    return tuple(np.cumprod(factors) for factors in every)  # type: ignore[return-value]
+
+
+def sequences(words: Any, lengths: Any, many: int) -> tuple[Any, Any]:
+    """(hashes of all runs of so many words inside a text; the number of the text that each stands in)."""
+    import numpy as np
+
+    count = len(words) - many + 1
+    if count < 1:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    whose = np.repeat(np.arange(len(lengths)), lengths)
+    found = np.zeros(count, np.uint64)
+    for shift in range(many):
+        found = found * np.uint64(_FACTOR) + words[shift : shift + count]
+        found ^= found >> np.uint64(31)
+    within = whose[:count] == whose[many - 1 :]
+    return found[within] * np.uint64(_FACTOR), whose[:count][within]
 
 
 def jaccard(one: set[str], other: set[str]) -> float:

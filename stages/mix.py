@@ -167,5 +167,14 @@ STAGE = Stage(
     params=MixParams,
     outputs=Outputs,
     needs="data.mixed",
-    libraries=("jsonschema", "numpy", "opencc", "phonenumbers", "pyarrow", "python-stdnum", "rensa", "semhash"),
+    libraries=(
+        "jsonschema",
+        "numpy",
+        "opencc",
+        "model2vec",
+        "phonenumbers",
+        "pyarrow",
+        "python-stdnum",
+        "scikit-learn",
+    ),
 )

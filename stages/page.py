@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.breakeven import breakeven, money
+from stages.data_tables import cell, of_rows
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
 from stages.headline import headline, metric_name
@@ -43,6 +44,7 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             metrics=columns(report["systems"], report["primary"]),
             steps=steps,
             sections=SECTIONS,
+            tables=list(of_rows(report["data"])),
             confusion=_confusion(report["details"] or {}),
             plots=drawn,
             words=in_words(report, read[report["variant"]]),
@@ -180,6 +182,7 @@ def _environment() -> Any:
         "signed": signed,
         "bound": "{:g}".format,
         "flow": dumps,
+        "cell": cell,
         "capitalised": lambda text: text[:1].upper() + text[1:],
     }
     return env

@@ -200,7 +200,7 @@ _PERSONAL: list[tuple[str, str, _Holds]] = [
         r"|\bhttps?://[^\s\"'<>]*[?&](?:token|access_token|sig|signature|auth|key|api_key)=[^\s\"'<>]+",
         _always,
     ),
-    ("phone", r"(?<![\w.\-/#])(?:\+|\(\+?)?\d[\d ().\-]{5,18}\d(?![\w/])(?!\.\d)", _phone),
+    ("phone", r"(?<![\w.\-/#])(?:\+|\(\+?)?\d[\d ().\-]{5,18}\d(?: ?(?:x|ext\.?) ?\d{1,6})?(?![\w/])(?!\.\d)", _phone),
 ]
 _VENDORS: list[tuple[str, str, _Holds]] = [
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any
@@ -12,18 +13,19 @@ from stages import pace
 from stages.base import Key, Params, Read, Stage, Write
 from stages.flips import read_flips
 from stages.page import page
-from stages.rows import dumps, read_json, write_json
+from stages.rows import dumps, read_json, read_jsonl, write_json
 from stages.trials import FORMATS, Trial, told
 from stages.worth import worth
 
 SEED = "training.seed"
+LEAKS = 50  # that are listed
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Dicts from label to path: `VARIANT` for curves, `VARIANT-CANDIDATE` for speeds, `BASELINE[-MODEL]` for baselines.
 
-    The report of `data` is not among them: a duplicate row in a source draws nothing anew.
+    Of `data` it reads what is told of accepted rows alone: a duplicate row in a source draws nothing anew.
     """
 
     dev: Annotated[Path, Read("select.scores")]
@@ -33,6 +35,8 @@ class Inputs:
     flips: Annotated[Path, Read("score.flips")]
     verdict: Annotated[Path, Read("gate.verdict")]
     splits: Annotated[Path, Read("splits.report")]
+    data: Annotated[Path, Read("data.facts")]
+    leaks: Annotated[Path, Read("splits.leaks")]
     curves: Annotated[dict[str, Path], Read("train.curve")]
     speeds: Annotated[dict[str, Path], Read("predict.speed")]
     baseline_speeds: Annotated[dict[str, Path], Read("baseline.speed")]
@@ -76,7 +80,7 @@ def run(inputs: Inputs, params: ReportParams, out: Outputs) -> None:
 
 def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
     """The task's own words, verdict and gates, sizes of the splits, and the systems as `systems` lists them."""
-    names = ("dev", "choice", "reason", "test", "verdict", "splits", "test_speed")
+    names = ("dev", "choice", "reason", "test", "verdict", "splits", "data", "test_speed")
     read = {name: read_json(getattr(inputs, name)) for name in names}
     speeds = {label: read_json(path) for label, path in {**inputs.speeds, **inputs.baseline_speeds}.items()}
     choice = read["choice"] | read["reason"]
@@ -99,6 +103,8 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "splits": read["splits"],
         "ends": read["test"].get("ends", {}),
         **({"preference": read["test"]["preference"]} if "preference" in read["test"] else {}),
+        "data": read["data"],
+        "leaks": list(islice(read_jsonl(inputs.leaks), LEAKS)),
         "served": read["test_speed"]["chosen"],
         "seeds": spread(read["dev"]["systems"], params.swept or {}, params.primary),
         "details": _read(inputs.details),

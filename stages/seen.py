@@ -23,6 +23,8 @@ class Settings(Params):
     threshold: Annotated[float, Key("data.dedupe.threshold")] = 0.8
     semantic: Annotated[float, Key("data.dedupe.semantic")] = 0.95
     embedder: Annotated[str | None, Key("data.dedupe.embedder")] = None
+    cluster_share: Annotated[float, Key("data.clusters.share")] = 0.5
+    cluster_far: Annotated[float, Key("data.clusters.far")] = 0.2
     max_tokens: Annotated[int, Key("data.length.max_tokens")] = 32_768
     min_words: Annotated[int, Key("data.length.min_words")] = 0
     patterns: Annotated[dict[str, str], Key("data.patterns")] = Field(default_factory=dict)

@@ -14,8 +14,8 @@ from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write
 from stages.diagnostics import fail
-from stages.leaking import leaks
-from stages.rows import Row, read_jsonl, read_rows, row_id, write_json, write_jsonl
+from stages.leaking import leaks, together
+from stages.rows import Row, read_rows, row_id, write_json, write_jsonl
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined
 
@@ -61,16 +61,18 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
 
     The shares are of the rows that name no split; of the train rows where all rows name one, and dev or test is not
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
-    drawn label by label, rows with a group by group, rows with a time the latest first. Rows that are alike are drawn
-    as one. A train row that says what a row of another split says is taken out, and listed in out.leaks: JSONL of
-    {id, of, split, how}. out.*: JSONL; golden, adversarial and holdout hold what the data names so, and may be empty.
+    drawn label by label, rows with a group by group, rows with a time the latest first. Rows that are alike, or were
+    made from one another, are drawn as one. A train row that says what a row of another split says is taken out, and
+    listed in out.leaks: JSONL of {id, of, split, how}. out.*: JSONL; golden, adversarial and holdout hold what the data
+    names so, and may be empty.
     Raises T303 when train, dev or test is.
     """
-    alike = [line["rows"] for line in read_jsonl(inputs.near)]
+    related = together(inputs.near)
+    alike = _sets(ids for sets in related.values() for ids in sets)
     places = _by_group if params.group_by else _by_time if params.order_by else _places
     place = dict(places(read_rows(inputs.rows), params, alike))
     leaking = _leaking(inputs.rows, place)
-    found = list(leaks(inputs.rows, place, alike, params.contained)) if params.leakage != "off" else []
+    found = list(leaks(inputs.rows, place, related, params.contained)) if params.leakage != "off" else []
     for leak in found if params.leakage == "reject" else ():
         del place[leak.id]
     write_jsonl(out.leaks, map(asdict, found))
@@ -84,6 +86,18 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     leaked = {"leaks": len(found), "leak_action": params.leakage, "leaks_by": dict(Counter(leak.how for leak in found))}
     shares = {"share_dev": params.dev, "share_test": params.test, "seed": params.seed}
     write_json(out.report, {**counts, **left_out, **leaked, **shares})
+
+
+def _sets(lines: Iterable[list[str]]) -> list[list[str]]:
+    """Ids that belong together for one reason or several, each id in one set; sorted."""
+    numbers: dict[str, int] = {}
+    joined = Joined()
+    for ids in lines:
+        first, *others = (numbers.setdefault(id, len(numbers)) for id in ids)
+        for other in others:
+            joined.join(first, other)
+    names = list(numbers)
+    return sorted(sorted(names[number] for number in members) for members in joined.sets().values())
 
 
 def _write(rows: Path, place: dict[str, str], out: Outputs) -> dict[str, int]:

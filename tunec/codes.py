@@ -35,7 +35,7 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756", "T775", "T825", "T862", "T896", "T897", "T898"}
+_WARNINGS = set("T501 T502 T620 T660 T743 T750 T751 T756 T775 T825 T862 T880 T896 T897 T898".split())
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -409,6 +409,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "It is no UTF-8 text, no Jinja, or shows system prompt, message and answer not once each in their order. "
         "Mend it, or write `plain`.",
     ),
+    "T880": (
+        "Fewer rows of a kind than its quota in `data.quotas` asks for.",
+        "Bring more of them, have a teacher write them (`generate.rows`), or lower `min`.",
+    ),
     "T660": (
         "A checkpoint that is damaged, or is not of this run.",
         "Nothing is to be done: training goes on from an older one, or anew, and its result is the same. If it comes "
@@ -554,7 +558,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T601": ("An .xlsx file, and openpyxl is not installed.", "`pip install 'tunec[xlsx]'`, or save the sheet as CSV."),
     "T602": (
-        "The gate `semantic` without semhash, or without a model of embeddings.",
+        "The gates `semantic` and `clusters` without model2vec, or without a model of embeddings.",
         "`pip install 'tunec[semantic]'`, and name the folder of a model2vec model in `data.dedupe.embedder`.",
     ),
     "T603": (

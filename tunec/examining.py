@@ -15,7 +15,7 @@ from stages.catalog import Shape
 from stages.contract import Contract
 from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
-from stages.leaking import leaks
+from stages.leaking import leaks, together
 from stages.making import Making, Rejected, Source, named
 from stages.readers import read
 from stages.rows import read_json, read_jsonl
@@ -97,8 +97,7 @@ def _judged(params: data.DataParams, folder: Path) -> Examined:
 def _leaks(params: data.DataParams, out: data.Outputs) -> Iterator[dict[str, Any]]:
     """Between the splits that the rows themselves name; a row that names none is one to train on."""
     place = {row["id"]: row["split"] or "train" for row in read_jsonl(out.accepted)}
-    alike = [line["rows"] for line in read_jsonl(out.near)]
-    found = {leak.id: leak for leak in leaks(out.accepted, place, alike, CONTAINED)}
+    found = {leak.id: leak for leak in leaks(out.accepted, place, together(out.near), CONTAINED)}
     where = _where(params, {id for leak in found.values() for id in (leak.id, leak.of)}) if found else {}
     for leak in sorted(found.values(), key=lambda leak: where[leak.id]):
         file, line = where[leak.id]

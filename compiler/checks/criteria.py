@@ -248,10 +248,11 @@ def tags_are_used(look: Look) -> Iterator[Found]:
     """
     tagged = [index for index, source in enumerate(look.task.data.sources) if source.tags]
     sliced = "tags" in look.task.evaluation.slices
-    if tagged and not sliced:
+    counted = any(quota.by == "tag" for quota in look.task.data.quotas)
+    if tagged and not sliced and not counted:
         at = f"data.sources.{tagged[0]}.tags"
         yield Found("nothing is reported by these tags", at, "write `evaluation: {slices: [tags]}`", key=True)
-    if sliced and not tagged:
+    if sliced and not tagged and not look.task.data.tags:
         help = "give a source `tags: [WORD]`, or remove it"
         yield Found("no source has tags", f"evaluation.slices.{look.task.evaluation.slices.index('tags')}", help)
 

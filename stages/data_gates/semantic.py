@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from stages.catalog import DataGate
-from stages.corpus import Corpus, Finding
-from stages.diagnostics import fail
-from stages.seen import Seen, Settings
+from stages.corpus import TRAINABLE, Corpus, Finding
+from stages.meaning import pairs, vectors
+from stages.seen import Settings
 
 
 def sift(corpus: Corpus, settings: Settings) -> Iterator[Finding]:
     """Of rows to train on with the same answer and a cosine above data.dedupe.semantic, the first by id stays.
 
-    Raises T602 without semhash or without a model2vec model in data.dedupe.embedder.
+    Rows of all splits are compared, so that `splits` knows which of them say the same. Raises T602 without a model.
     """
-    by_answer: dict[int, list[int]] = {}
-    for place in corpus.by_rank(corpus.trainable().tolist()):
-        by_answer.setdefault(corpus.answers[place], []).append(place)
-    model = _model(settings)
-    for places in by_answer.values():
-        if len(places) > 1:
-            yield from _twins(corpus, places, model, settings.semantic)
+    places = corpus.by_rank(corpus.kept().tolist())
+    before: dict[int, list[int]] = defaultdict(list)
+    corpus.meaning.clear()
+    for one, other in pairs(vectors(corpus, places, settings.embedder, "semantic"), settings.semantic):
+        corpus.meaning.append((places[one], places[other]))
+        before[places[other]].append(places[one])
+    dropped: set[int] = set()
+    for place, others in before.items():
+        twin = next((one for one in others if one not in dropped and _replaces(corpus, one, place)), None)
+        if twin is not None:
+            dropped.add(place)
+            yield place, "the same in other words", twin
 
 
-def _twins(corpus: Corpus, places: list[int], model: Any, threshold: float) -> Iterator[Finding]:
-    from semhash import SemHash
-
-    records = [{"text": Seen(corpus.row(place), {}, corpus.contract).text, "place": place} for place in places]
-    found = SemHash.from_records(records, columns=["text"], model=model).self_deduplicate(threshold=threshold)
-    for dropped in found.filtered:
-        twin = next((record["place"] for record, _ in dropped.duplicates), None)
-        yield dropped.record["place"], "the same in other words", twin
-
-
-def _model(settings: Settings) -> Any:
-    try:
-        import semhash  # noqa: F401 - asked for before the model is loaded
-        from model2vec import StaticModel
-    except ImportError:
-        raise fail("T602", "the gate `semantic` needs semhash", help="pip install 'tunec[semantic]'") from None
-    if not settings.embedder:
-        help = "put a model2vec model into the workspace and name its folder in data.dedupe.embedder"
-        raise fail("T602", "the gate `semantic` needs a model of embeddings", help=help)
-    try:
-        return StaticModel.from_pretrained(settings.embedder)
-    except (OSError, ValueError) as error:
-        help = "data.dedupe.embedder names a folder with config.json, model.safetensors and tokenizer.json"
-        raise fail("T602", f"{settings.embedder} is no model of embeddings: {error}"[:300], help=help) from None
+def _replaces(corpus: Corpus, one: int, other: int) -> bool:
+    return bool(
+        corpus.answers[one] == corpus.answers[other] and min(corpus.ranks[one], corpus.ranks[other]) >= TRAINABLE
+    )
 
 
 DATA_GATE = DataGate("semantic", "no two rows to train on say the same in other words", "off", sift=sift)

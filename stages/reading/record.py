@@ -38,7 +38,7 @@ def json_record(line: int, text: bytes, encoding: str = "UTF-8", size: int | Non
     try:
         value = strict_json(decoded)
     except json.JSONDecodeError as error:
-        return Record(line, None, f"not JSON: {error.msg} at column {error.colno}")
+        return Record(line, None, f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}")
     except (ValueError, RecursionError) as error:
         return Record(line, None, f"not JSON: {_said(error)}")
     return Record(line, value) if isinstance(value, dict) else Record(line, None, "not a JSON object")

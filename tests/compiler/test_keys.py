@@ -99,6 +99,8 @@ OTHER: dict[str, Any] = {
     "data.dedupe.threshold": 0.9,
     "data.dedupe.semantic": 0.9,
     "data.dedupe.embedder": "models/words",
+    "data.clusters.share": 0.4,
+    "data.clusters.far": 0.1,
     "data.length.max_tokens": 100,
     "data.length.min_words": 2,
     "data.patterns": {"text": "a"},
@@ -377,8 +379,11 @@ def test_who_is_told_of_training_steps_is_no_part_of_what_is_built(tmp_path: Pat
 
 
 def test_the_share_of_train_is_what_the_others_leave() -> None:
-    text = yaml.safe_dump(with_value(TEXT, "splits.ratios.train", 0.5))
-    assert "T133" in {diagnostic.code for diagnostic in refused(text, *FILES)}
+    text = with_value(TEXT, "splits.ratios.train", 0.5)
+    shares = compiled(yaml.safe_dump(text), *FILES).task.splits.ratios
+    assert (shares.dev, shares.test) == (0.25, 0.25)
+    whole = yaml.safe_dump(TEXT | {"splits": {"ratios": {"train": 0.5, "dev": 0.1, "test": 0.1}}})
+    assert "T133" in {diagnostic.code for diagnostic in refused(whole, *FILES)}
 
 
 def test_every_key_says_what_it_means() -> None:

@@ -67,6 +67,29 @@ def test_a_short_run_climbs_for_longer() -> None:
     assert training(8_000, text(warmup_ratio="auto")).warmup_ratio == 0.03
 
 
+@pytest.mark.parametrize(
+    ("rows", "written", "shares"),
+    [
+        (999, "", (0.7, 0.15, 0.15)),
+        (1_000, "", (0.8, 0.1, 0.1)),
+        (None, "", (0.8, 0.1, 0.1)),
+        (50, "train: auto, dev: auto, test: auto", (0.7, 0.15, 0.15)),
+        (50, "train: 0.8, dev: 0.1, test: 0.1", (0.8, 0.1, 0.1)),
+        (50, "test: 0", (0.823529, 0.176471, 0)),
+        (5_000, "dev: 0.2, test: 0.2", (0.6, 0.2, 0.2)),
+        (5_000, "train: 0.9", (0.9, 0.05, 0.05)),
+    ],
+)
+def test_shares_of_the_splits_follow_from_the_rows_and_what_is_written_stands(
+    rows: int | None, written: str, shares: tuple[float, float, float]
+) -> None:
+    peeks = {} if rows is None else {ROWS: Peek(frozenset({"text", "people", "time"}), rows)}
+    given = compiled(
+        text() + (f"splits: {{ratios: {{{written}}}}}\n" if written else ""), peeks=peeks
+    ).task.splits.ratios
+    assert (given.train, given.dev, given.test) == shares and sum(shares) == pytest.approx(1)
+
+
 def test_rows_of_another_split_are_not_trained_on() -> None:
     sources = "data:\n  sources:\n    - {path: data/raw/rows.jsonl}\n    - {path: data/t.jsonl, role: test}\n"
     columns = frozenset({"text", "people", "time"})

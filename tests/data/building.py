@@ -35,6 +35,7 @@ class Read:
     flagged: list[dict[str, Any]]
     near: bytes
     unanswered: list[dict[str, Any]]
+    facts: dict[str, Any]
     review: list[dict[str, Any]]
 
     @property
@@ -69,8 +70,8 @@ def read(files: Mapping[str, bytes], task: str = LABELS, decisions: bytes | None
         rejected = list(map(json.loads, out.rejected.read_bytes().splitlines()))
         flagged = list(map(json.loads, out.flagged.read_bytes().splitlines()))
         report = json.loads(out.report.read_text(encoding="utf-8"))
-        near, waiting = out.near.read_bytes(), lines(out.unanswered)
-        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting, lines(out.review))
+        near, waiting, facts = out.near.read_bytes(), lines(out.unanswered), json.loads(out.facts.read_bytes())
+        return Read(out.accepted.read_bytes(), rejected, report, flagged, near, waiting, facts, lines(out.review))
 
 
 def read_jsonl(rows: Iterable[Any], task: str = LABELS, decisions: Iterable[Any] | None = None) -> Read:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from compiler.parse import ParseError
 from stages.diagnostics import Diagnostic, UserError
 from tests.compiling import refused
 from tests.data.building import LABELS, Read, read
-from tunec.examining import examine
+from tunec import data_commands
+from tunec.examining import Examined, examine
 
 BAD = Path(__file__).parent / "bad"
 MANIFEST: list[dict[str, Any]] = json.loads((BAD / "manifest.json").read_text(encoding="utf-8"))
@@ -154,18 +156,30 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("item", [i for i in MANIFEST if i["file"] not in TASKS], ids=lambda i: i["file"])
-def test_checking_a_file_without_a_task_says_what_the_manifest_expects(item: dict[str, Any], tmp_path: Path) -> None:
+def test_checking_a_file_without_a_task_says_what_the_manifest_expects(
+    item: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `tunec data check FILE`, in a folder without a task."""
     name = item["file"]
     if name in WHOLE:
         with pytest.raises(UserError) as refused:
             examine(tmp_path, [BAD / name])
-        assert refused.value.diagnostics[0].code in ("T301", "T302") and refused.value.diagnostics[0].help
+        (one,) = refused.value.diagnostics
+        assert one.code in ("T301", "T302") and one.help and one.span and one.span.line >= 1
         return
-    found = examine(tmp_path, [BAD / name])
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(data_commands.app, ["check", str(BAD / name), "--json"])
+    found = Examined(**json.loads(said.stdout))
+    assert said.exit_code == (0 if found.clean else 1)
     expected = FLAGGED.get(name, (set(item.get("bad_lines", ())), set()))
     assert ({one["line"] for one in found.rejected}, {one["line"] for one in found.flagged}) == expected
     assert found.report["read"] == found.report["accepted"] + found.report["rejected"]
     assert all(str(BAD / name) == one["file"] for one in (*found.rejected, *found.flagged))
+
+
+def test_licences_of_rows_stand_in_the_report(tmp_path: Path) -> None:
+    found = examine(tmp_path, [BAD / "44_license_field_conflict.jsonl"])
+    assert found.report["licenses"] == {"cc-by-nc-4.0": 1, "mit": 1, "none": 1}
 
 
 def test_the_leaked_pair_has_one_exact_copy_and_three_after_normalisation(tmp_path: Path) -> None:

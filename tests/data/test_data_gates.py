@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from stages import kinds, personal
 from stages.catalog import DataGate, members
-from stages.diagnostics import UserError
 from stages.facts import data_gates, standing_actions
 from stages.likeness import words
 from tests.data.building import LABELS, read, read_jsonl, split
@@ -45,7 +44,7 @@ def answer(text: str, output: str) -> dict[str, str]:
 # Gate -> (task, rows, lines that it is about).
 CASES: dict[str, tuple[str, list[dict[str, Any]], set[int]]] = {
     "instructions": (TEXT, [answer("a", "As an AI language model, I cannot."), answer("b", "Yes, here we are.")], {1}),
-    "triviality": (LABELS, [row("???"), row("ok"), row("😀"), row("你")], {1}),
+    "triviality": (LABELS, [row("???"), row("ok"), row("😀"), row("你"), row("buy now " * 5)], {1, 5}),
     "copying": (TEXT, [answer("say it again", "Say it again!"), answer("b", "c")], {1}),
     "length": (data(length={"max_tokens": 50}), [row("x" * 300), row("short")], {1}),
     "characters": (LABELS, [row("a\x00b"), row("a\ufffdb"), row("cafÃ©"), row("café\ttab")], {1, 2, 3}),
@@ -60,6 +59,11 @@ CASES: dict[str, tuple[str, list[dict[str, Any]], set[int]]] = {
     "duplicates": (LABELS, [row("a"), row("b"), row("a")], {3}),
     "near": (LABELS, [row(LONG), row(LONG.upper() + "!"), row("another")], {1, 2}),
     "consistency": (LABELS, [row("Wo?", "refund"), row(" wo ", "account"), row("b")], {1, 2}),
+    "contrasts": (
+        LABELS,
+        [row(LONG), row(LONG + " now", "account"), row(LONG + " then", "account", split="test"), row("another")],
+        {1, 2},
+    ),
     "ids": (LABELS, [row("a", id=1), row("b", id=1), row("c", id=2)], {2}),
     "labels": (LABELS, [row("a"), row("b", "account", split="test"), row("c", split="test")], {2}),
     "balance": (LABELS, [row("a"), row("b")], {1}),
@@ -104,23 +108,17 @@ def test_a_gate_does_what_it_is_told_with_the_rows_that_it_is_about(gate: str, a
     found = read_jsonl(rows, with_gate(task, gate, action))
     rejected = {item["line"] for item in found.rejected if item["gate"] == gate}
     flagged = {item["line"] for item in found.flagged if item["gate"] == gate}
-    many = 1 if gate in ("quotas", "near") else len(about)
+    many = 1 if gate in ("quotas", "near", "contrasts") else len(about)
     assert (len(rejected), len(flagged)) == (many * (action == "reject"), many * (action == "warn"))
     assert rejected | flagged <= about
     assert found.report["read"] == len(rows) == len(found.rows) + len(found.rejected)
 
 
-def test_every_gate_but_those_that_need_a_model_has_a_case() -> None:
+def test_every_gate_has_a_case_and_those_that_need_a_model_have_tests_of_their_own() -> None:
     gates = members("stages.data_gates", "DATA_GATE", DataGate)
-    assert gates.keys() == CASES.keys() | {"semantic", "judge"}
+    assert gates.keys() == CASES.keys() | {"semantic", "clusters", "judge"}
     assert {name: gate.actions for name, gate in gates.items()} == data_gates(), "what the compiler reads of them"
     assert {name: gate.action for name, gate in gates.items()} == standing_actions()
-
-
-def test_the_semantic_gate_says_what_it_needs() -> None:
-    with pytest.raises(UserError) as refused:
-        read_jsonl([row("a"), row("b")], with_gate(LABELS, "semantic", "reject"))
-    assert [found.code for found in refused.value.diagnostics] == ["T602"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -142,6 +140,12 @@ def test_whatever_the_gates_find_rows_read_are_rows_accepted_and_rejected(
     found = read_jsonl([*rows, row("one that stays")])
     assert found.report["read"] == len(rows) + 1 == len(found.rows) + len(found.rejected)
     assert {item["line"] for item in found.rejected} == {item["line"] for item in found.rejected if item["gate"]}
+
+
+def test_a_near_miss_is_meant_to_be_like_another_row() -> None:
+    rows = [row(LONG), row(LONG + " now", "account", kinds="near-miss")]
+    assert not [one for one in read_jsonl(rows, data(tags="kinds")).flagged if one["gate"] == "contrasts"]
+    assert [one for one in read_jsonl(rows).flagged if one["gate"] == "contrasts"]
 
 
 def test_rows_of_other_splits_are_never_dropped_for_being_like_a_row() -> None:
@@ -177,6 +181,7 @@ def test_the_names_that_a_task_may_use_are_those_that_are_looked_for() -> None:
         ("身分證 A123456789", "tw_id"),
         ("身份证 11010519491231002X", "cn_id"),
         ("call 0912-345-678", "phone"),
+        ("desk: 986.291.2294x751", "phone"),
         ("server 192.0.2.44 is down", "ip"),
         ("at 2001:db8:85a3::8a2e:370:7334", "ip"),
         ("http://wiki.corp.internal/x", "private_url"),
@@ -200,6 +205,7 @@ def test_a_kind_is_found(text: str, kind: str) -> None:
         "password reset",
         "pi is 3.14159265358979",
         "12:30:45",
+        "a screen of 1920x1080, or 2560 x 1440",
         "the token ring",
     ],
 )

@@ -90,6 +90,17 @@ def test_rejected_rows_are_told_with_their_reasons_and_repeated_ones_are_not(mon
     assert found.notes[0].startswith("2 by ")
 
 
+def test_quotas_that_are_not_met_are_told_with_how_many_rows_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    quota = "data: {quotas: [{by: label, value: refund, min: %d}, {by: label, value: account, min: 3}]}\n"
+    read_jsonl([GOOD], LABELS + quota % 1)
+    read_jsonl([GOOD], LABELS + (quota % 1).replace("min: 3", "min: 0"))
+    (found,) = heard
+    assert (found.code, found.severity, found.message) == ("T880", "warning", "1 of 2 quotas is not met")
+    assert found.notes == ("3 more with label account; there are 0",) and found.help
+
+
 def test_neither_the_order_of_keys_in_a_row_changes_a_byte() -> None:
     one = {"text": {"b": 1, "a": [{"d": 1, "c": 2}]}, "output": {"time": "7", "people": "2"}, "place": "x"}
     two = {"place": "x", "output": {"people": "2", "time": "7"}, "text": {"a": [{"c": 2, "d": 1}], "b": 1}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -159,3 +160,58 @@ def test_golden_and_adversarial_rows_are_in_no_other_split() -> None:
     assert {row["input"]["text"] for row in parts["golden"]} == {"row 0", "row 1", "row 2"}
     assert {row["tags"][0] for row in parts["golden"]} == {"hard"}
     assert sum(map(len, parts.values())) == 40 and not ids(parts["golden"]) & ids(parts["train"])
+
+
+# ---------------------------------------------------------------- rows that were made from one another
+
+
+def made(count: int, children: int, **more: Any) -> list[dict[str, Any]]:
+    """Rows with an id, and rows that were made from them: children, and children of those."""
+    rows = [{"id": f"r{n}", "text": f"seed {n} {n * n}", "label": LABEL_NAMES[n % 3], **more} for n in range(count)]
+    for n in range(count):
+        for child in range(children):
+            parent = f"r{n}" if child < 2 else f"r{n}c{child - 2}"
+            text = f"said anew {n * 31 + child} of {n} as {child}"
+            rows.append({"id": f"r{n}c{child}", "parent": parent, "text": text, "label": LABEL_NAMES[child % 3]})
+    return rows
+
+
+@SETTINGS
+@given(st.integers(20, 40), st.integers(1, 4), st.integers(0, 5))
+def test_a_synthetic_row_stands_where_the_row_stands_that_it_was_made_from(count: int, many: int, seed: int) -> None:
+    task = with_splits(dev=0.2, test=0.2, seed=seed)
+    rows = made(count, many)
+    found = read_jsonl(rows, task)
+    parts = split(found.accepted, task, found.near)
+    side = {row["input"]["text"]: name for name, part in parts.items() for row in part}
+    family = {row["text"]: row["id"].partition("c")[0] for row in rows}
+    assert len(side) == len(rows) and "leaks" not in parts
+    assert len({(family[text], name) for text, name in side.items()}) == count
+
+
+def test_what_was_made_from_a_test_row_is_a_leak() -> None:
+    task = with_splits(dev=0.2, test=0.2)
+    rows = made(20, 1)
+    rows[3]["split"] = "test"
+    rows[4]["split"], rows[24]["text"] = "golden", "of another thing altogether"
+    found = read_jsonl(rows, task)
+    parts = split(found.accepted, task, found.near)
+    leaked = {row["id"]: row["input"]["text"] for row in found.rows}
+    assert {(leaked[leak["id"]], leaked[leak["of"]], leak["how"]) for leak in parts["leaks"]} == {
+        (rows[20 + n]["text"], rows[n]["text"], "lineage") for n in (3, 4)
+    }
+
+
+def test_a_parent_may_be_named_by_the_id_that_the_build_gave_it_and_a_duplicate_of_it_counts() -> None:
+    rows = made(20, 0)
+    (of,) = [row["id"] for row in read_jsonl(rows).rows if row["input"]["text"] == rows[0]["text"]]
+    child = {"text": "written by a teacher", "label": "refund", "parent": of}
+    again = {**rows[5], "id": "copy"}
+    other = {"text": "written by another one", "label": "refund", "parent": "copy"}
+    lines = [json.loads(line) for line in read_jsonl([*rows, child, again, other]).near.splitlines()]
+    assert sorted(len(line["rows"]) for line in lines) == [2, 2] and {line["how"] for line in lines} == {"lineage"}
+
+
+def test_rows_that_share_an_id_are_no_family_where_nothing_was_made_from_them() -> None:
+    rows = [{"id": "x", "text": f"row {n} {n * 7}", "label": "refund"} for n in range(5)]
+    assert read_jsonl(rows).near == b""

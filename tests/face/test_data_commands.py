@@ -84,6 +84,10 @@ def test_the_audit_log_shows_when_a_line_was_changed(tmp_path: Path) -> None:
     built(root, GOOD[:4])
     log = root / audit.LOG
     assert len(log.read_text(encoding="utf-8").splitlines()) == 2 and not list(audit.broken(log))
+    told = json.loads(log.read_text(encoding="utf-8").splitlines()[0])
+    assert told["gates"]["near"] == "reject" and told["gates"]["semantic"] == "off"
+    assert told["counts"] == {"read": 7, "accepted": 6, "rejected": 1, "unanswered": 0}
+    assert told["decided"] == {"json": {"rejected": 1, "flagged": 0}}
     log.write_text(log.read_text(encoding="utf-8").replace('"accepted": 6', '"accepted": 5'), encoding="utf-8")
     assert list(audit.broken(log)) == [2]
 

@@ -333,7 +333,6 @@ LIBRARIES: list[Case] = [
     ("transformers", upgrade("transformers"), {"model-tiny", TRAIN, EXPORT, TUNED, "test", PROMPTED}),
     ("llama.cpp", upgrade("llama-cpp-python"), {QUANTIZE, F16, Q8, "test", PROMPTED}),
     ("numpy", upgrade("numpy"), {"data", "splits", "select", "score"}),
-    ("rensa", upgrade("rensa"), {"data"}),
     ("opencc", upgrade("opencc"), {"data", "splits"}),
     ("jsonschema", upgrade("jsonschema"), {"data", "select", "score"}),
     ("matplotlib", upgrade("matplotlib"), {"report"}),

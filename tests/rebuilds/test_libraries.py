@@ -58,7 +58,6 @@ UNUSED = {
     "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf"),
     "transformers": ("looks at a model in memory", "package predict-gguf quantize"),
     "scipy": ("tests two systems, which is asked of `score` alone", "gate report baseline-rule"),
-    "rensa": ("sketches rows, which `data` has done", "splits"),
     "charset-normalizer": ("names the encoding of a file that is refused", "data"),
     "openpyxl": ("gives cells as they stand in the file", "data"),
     "mlflow": ("is told of steps, and tells nothing", "train-sft-lora"),

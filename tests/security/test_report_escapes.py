@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from stages import data_tables
 from stages.report import STAGE, Outputs
 from stages.rows import read_json, write_json, write_jsonl
-from tests.stages.made_up_build import flip, made_up, params
+from tests.stages.made_up_build import data_facts, flip, made_up, params
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -85,6 +86,12 @@ def page(folder: Path, text: str) -> str:
     cost = read_json(inputs.cost)
     cost["paid"] = {part: {**paid, "title": text, "of": text} for part, paid in cost["paid"].items()}
     write_json(inputs.cost, cost)
+    facts = read_json(inputs.data)
+    facts |= {name: {text: 1} for name in ("labels", "languages", "tags", "licenses", "held")}
+    facts["quotas"] = [{"by": text, "value": text, "min": 1, "max": None, "rows": 0, "missing": 1}]
+    facts["near"]["first"] = [{"rows": 2, "ids": [text, text]}]
+    write_json(inputs.data, facts)
+    write_jsonl(inputs.leaks, [{"id": text, "of": text, "split": text, "how": text}])
     out = Outputs(folder / "report.html", folder / "report.json")
     given = params(goal=text, non_goals=text, version=text, task_name=text)
     STAGE.run(replace(inputs, baseline_speeds={}), given, out)
@@ -111,6 +118,33 @@ def test_hostile_text_adds_no_tag_attribute_or_comment(plain: Seen, tmp_path: Pa
 @pytest.mark.parametrize("text", [HOSTILE[1], HOSTILE[3]])
 def test_each_alone_adds_no_tag_either(plain: Seen, tmp_path: Path, text: str) -> None:
     assert Seen(page(tmp_path, text)).tags == plain.tags
+
+
+def datas_own(text: str) -> str:
+    """The page of a data stage in which `text` stands wherever a row, a file's name or the task can bring it."""
+    gate = {"action": "reject", "rejected": 1, "flagged": 0}
+    examples = [{"reason": text, "rows": 1, "examples": [f"{text}:1 ({text})"]}]
+    return data_tables.page(
+        {
+            **data_facts(),
+            **{name: {text: 1} for name in ("labels", "languages", "tags", "licenses", "held", "personal")},
+            "quotas": [{"by": text, "value": text, "min": 1, "max": None, "rows": 0, "missing": 1}],
+            "near": {"clusters": 1, "rows": 2, "largest": 2, "first": [{"rows": 2, "ids": [text]}]},
+            "read": 2,
+            "rejected": 1,
+            "unanswered": 0,
+            "files": {text: {"read": 2, "accepted": 1}},
+            "gates": {text: gate | {"examples": examples}},
+        }
+    )
+
+
+def test_the_datas_own_page_shows_hostile_text_and_obeys_none_of_it() -> None:
+    seen, harmless = Seen(datas_own(" ".join(HOSTILE))), Seen(datas_own("harmless"))
+    assert seen.tags == harmless.tags and seen.attributes == harmless.attributes and not seen.comments
+    assert all(text in seen.text for text in HOSTILE)
+    html = datas_own("a" + "".join(INVISIBLE) + "z" + "\ud800")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html)
 
 
 def test_hostile_text_is_still_there_to_be_read(tmp_path: Path) -> None:

@@ -35,6 +35,27 @@ def params(**changes: Any) -> ReportParams:
     return ReportParams(**{**given, **changes})
 
 
+def data_facts() -> dict[str, Any]:
+    """What the data stage tells of accepted rows."""
+    return {
+        "accepted": 11_929,
+        "official_splits": {"None": 11_929},
+        "labels": {f"label_{n}": 4000 - 90 * n for n in range(30)},
+        "languages": {"Latin": 11_000, "Han": 929},
+        "licenses": {"cc-by-4.0": 11_929},
+        "tags": {"canonical": 9000, "near-miss": 40},
+        "held": {"email": 12},
+        "words": {"median": 9, "p95": 24, "longest": 1000},
+        "quotas": [{"by": "tag", "value": "near-miss", "min": 0.05, "max": None, "rows": 40, "missing": 557}],
+        "near": {
+            "clusters": 1,
+            "rows": 3,
+            "largest": 3,
+            "first": [{"rows": 3, "ids": [f"{n:012x}" for n in range(3)]}],
+        },
+    }
+
+
 def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", steps: int = 300, lost: int = 7) -> Inputs:
     """Write all that the report reads; `lost` rows are lost by the last step, three are gained by it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,16 +84,24 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
         "details": details(),
         "clusters": [cluster("wrong value", "time", 40), cluster("missing field", "people", 12)],
         "checks": {"template": True, "stop": True, "rows": 3731, "tokens": 0, "named": []},
-        "splits": {"train": 7379, "dev": 819, "test": 3731, "share_dev": 0.1, "share_test": 0.1, "seed": 0},
+        "splits": {"train": 7379, "dev": 819, "test": 3731, "share_dev": 0.1, "share_test": 0.1, "seed": 0}
+        | {"leaks": 3, "leak_action": "reject"},
+        "data": data_facts(),
         "test_speed": {name: speed(rate) for name, rate in {"tuned": 9.4, "f16": 11.2, "chosen": 6.1}.items()},
     }
     for name, content in contents.items():
         write_json(folder / f"{name}.json", content)
     write_jsonl(folder / "flips.jsonl", flips(chosen, lost))
+    how = ("alike", "contains", "lineage")
+    write_jsonl(
+        folder / "leaks.jsonl",
+        ({"id": f"{n:012x}", "of": f"{n + 7:012x}", "split": "test", "how": h} for n, h in enumerate(how)),
+    )
     (folder / "curve.csv").write_text(curve(steps), encoding="utf-8")
     return Inputs(
         **{name: folder / f"{name}.json" for name in contents},
         flips=folder / "flips.jsonl",
+        leaks=folder / "leaks.jsonl",
         curves={VARIANT: folder / "curve.csv"},
         speeds=_speeds(folder, {name: 8 + 40 * (1 - DEV[name]) for name in DEV if name not in BASELINES}),
         shrunk=_written(folder, "shrunk", {f"{VARIANT}-q4_k_m": SHRUNK}),

@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"), pytest.mark.slow]
 PHONE = 390
 SECTIONS = ("gates", "test", "intervals", "dev", "curve", "worth", "pareto", "cost", "labels", "calibration", "fields")
-SECTIONS += ("clusters", "export", "provenance", "flips", "rows")
+SECTIONS += ("clusters", "export", "data", "provenance", "flips", "rows")
 
 
 def browser(*arguments: str, home: Path) -> str:
