@@ -35,7 +35,23 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = set("T501 T502 T620 T660 T743 T750 T751 T756 T775 T825 T862 T880 T896 T897 T898".split())
+_WARNINGS = {
+    "T501",
+    "T502",
+    "T620",
+    "T660",
+    "T743",
+    "T750",
+    "T751",
+    "T756",
+    "T775",
+    "T825",
+    "T862",
+    "T880",
+    "T896",
+    "T897",
+    "T898",
+}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",

@@ -63,6 +63,7 @@ def test_every_parameter_of_a_stage_comes_from_a_key() -> None:
         "output_format.order",
         "output_format.label",
         "base_model.name",
+        "base_model.template_file",
         "data.decisions",
         "data.files",
         "data.general_mix.files",
