@@ -232,6 +232,21 @@ class Versioning(Section):
     )
 
 
+class ExpertReview(Section):
+    """Somebody who knows the field has looked at it, before it is let out: asked for in medicine, law, finance,
+    employment and safety.
+    """
+
+    by: str = Field(min_length=1, max_length=200, description="Who reviewed it; stands in the model card.")
+    on: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The day of the review, such as 2026-01-31.")
+    scope: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="What was looked at and what for, in a sentence or two; stands in the model card.",
+    )
+
+
 class Task(Section):
     """One narrow job for a small language model."""
 
@@ -246,6 +261,7 @@ class Task(Section):
     )
     goal: str | None = Field(default=None, description="What the model is for; opens the model card.")
     non_goals: str | None = Field(default=None, description="What it is not for; stands in the model card.")
+    expert_review: ExpertReview | None = Field(default=None)
     system_prompt: str | None = Field(default=None, description="What the model is told before every input.")
     input_template: str = Field(
         min_length=1, description="The user's message, with {field} placeholders or simple Jinja."

@@ -19,6 +19,14 @@ class Licensed(Params):
     license: str
 
 
+class Reviewed(Params):
+    """Who knows the field, and has looked at the task."""
+
+    by: str
+    on: str
+    scope: str | None = None
+
+
 class About(Params):
     """What the user says of the task; stands in the model card. Where variants differ: variant -> what it says."""
 
@@ -33,6 +41,7 @@ class About(Params):
     adapter: Annotated[str | dict[str, str], Key("training.adapter", varies=True)]
     license: Annotated[str | None, Key("license.release", rare=True)] = None
     data_licenses: Annotated[tuple[Licensed, ...] | None, Key("license.data", rare=True)] = None
+    expert_review: Annotated[Reviewed | None, Key("expert_review", rare=True)] = None
 
     def of(self, variant: str) -> About:
         """What is said of this variant, where others of a sweep have others."""
@@ -63,6 +72,7 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
     )
     yield from ("## Evaluation", "", *_table(reports["scores"], primary), "")
     yield from ("## Safety", "", *_safety(reports), "")
+    yield from ("## Safety", "", *_safety(reports["scores"]), *_reviewed(about.expert_review), "")
     yield from ("## Limitations", "", *_limits(reports), "")
     yield from ("## Deployment", "", *_deployment(reports), "")
     yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
@@ -165,6 +175,12 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield "- No adversarial rows were brought, so nothing is known of hostile inputs."
     yield "- Personal data: the report of the build's data stage says what was found in the rows."
+
+
+def _reviewed(review: Reviewed | None) -> Iterator[str]:
+    if review:
+        scope = f": {' '.join(review.scope.split())}" if review.scope else ""
+        yield f"- Reviewed by an expert: {' '.join(review.by.split())}, {review.on}{scope}"
 
 
 def _limits(reports: Mapping[str, Any]) -> Iterator[str]:

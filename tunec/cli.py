@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tunec import __version__, data_commands
+from tunec.advising import commands as advising
+from tunec.coaching import commands as coaching
 from tunec.releasing import commands as releases
 from tunec.serving import commands as serving
 from tunec.sweeping import commands as sweeps
@@ -26,6 +28,8 @@ app = typer.Typer(
 )
 app.command()(serving.serve)
 app.command()(serving.ask)
+app.command()(coaching.coach)
+app.command()(advising.advise)
 import_ = typer.Typer(help="Begin a task from the training file of another project.", no_args_is_help=True)
 app.add_typer(import_, name="import")
 app.add_typer(releases.app)
@@ -63,7 +67,9 @@ def root(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    template: Annotated[str, typer.Option(help="extraction or classification.")] = "extraction",
+    template: Annotated[
+        str, typer.Option(help="A task type: extraction, classification, rewriting, qa …")
+    ] = "extraction",
 ) -> None:
     """Begin a task: a folder with task.yaml, sample rows, git and DVC, ready to build."""
     from tunec.initializing import initialize

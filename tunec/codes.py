@@ -35,23 +35,8 @@ def codes() -> dict[str, Code]:
     return dict(sorted(found.items()))
 
 
-_WARNINGS = {
-    "T501",
-    "T502",
-    "T620",
-    "T660",
-    "T743",
-    "T750",
-    "T751",
-    "T756",
-    "T775",
-    "T825",
-    "T862",
-    "T880",
-    "T896",
-    "T897",
-    "T898",
-}
+_WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
+_WARNINGS |= {"T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -666,6 +651,44 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T872": (
         "The file of rows without an answer is not there, or no row of it has the task's fields.",
         "Name another with `--from`, or rename its columns as `input_template` has them.",
+    ),
+    "T840": (
+        "A file of answers for `tunec coach` that cannot be read, or is none.",
+        "Write YAML with a line for each answer, `question: answer`; docs/coach.md lists the questions.",
+    ),
+    "T841": ("An answer to a question that nobody asks.", "Correct its name; docs/coach.md lists the questions."),
+    "T842": (
+        "An answer of another kind than its question asks for, such as a text for a number.",
+        "Write it as the message says, or leave it out: then it is assumed, and marked.",
+    ),
+    "T843": ("`tunec coach` would overwrite a task.", "Name another file with `--out`; it lies in this folder."),
+    "T844": (
+        "Nothing to go by: data that is not there, unreadable or outside; or neither rows, answers nor a terminal.",
+        "Copy data files into this folder, such as to data/raw/, and name them; or write answers into a file.",
+    ),
+    "T845": (
+        "Two answers that contradict each other. The message says which one stands.",
+        "Answer one of them otherwise, or edit task.yaml.",
+    ),
+    "T846": (
+        "An answer that the rows contradict, or rows that contradict one another, such as two answers for one input. "
+        "The message says what is done.",
+        "Mend the rows, or the answer.",
+    ),
+    "T849": ("`--llm` without a text to read, or a text without a model.", "Name both: `--llm URL --story FILE`."),
+    "T850": (
+        "The model that was to read answers gave none that can be read.",
+        "Try another model, or write the answers into a file yourself.",
+    ),
+    "T851": ("`tunec advise --measure` without rows.", "Bring rows, or leave out `--measure`."),
+    "T856": (
+        "Advice that task.yaml would not compile with.",
+        "Write its values by hand; `tunec advise --json` lists them.",
+    ),
+    "T857": ("`tunec advise --apply` names a way that was not advised.", "Take the number of one that is printed."),
+    "T858": (
+        "A release of medicine, law, finance, employment or safety that no expert has reviewed.",
+        "Let one read rows, contract and wrong answers; write `expert_review: {by: …, on: …}`, and build again.",
     ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

@@ -17,6 +17,7 @@ from compiler.checks import (
     data,
     evaluating,
     execution,
+    experts,
     generating,
     licences,
     mixing,
@@ -56,6 +57,7 @@ _MODULES: tuple[ModuleType, ...] = (
     sweeping,
     versioning,
     licences,
+    experts,
     costs,
 )
 

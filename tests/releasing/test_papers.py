@@ -330,3 +330,27 @@ def test_without_model_signing_nothing_is_signed_and_verifying_says_what_it_left
     assert "warning[T564]: the signature was not checked" in done.out and "tunec[signing]" in done.out
     assert "error[T564]" in small.tunec("verify", "v1", "--key", public, code=1).err
     assert "error[T564]" in small.tunec("release", "--sign", str(key), code=1).err
+
+
+# ---------------------------------------------------------------- experts
+
+
+def test_a_field_that_hurts_people_is_not_released_unreviewed(small: Small) -> None:
+    small.edit("task_type: extraction", "task_type: extraction\ndomain: clinical notes")
+    small.build()
+    before = small.state()
+    for arguments in ([], ["--force", "we need it"], ["--dry-run"]):
+        done = small.tunec("release", *arguments, code=1)
+        assert done.err.startswith("error[T858]: `clinical notes` is medicine") and " = help: " in done.err
+    assert small.state() == before
+    small.edit("domain: clinical notes", "domain: clinical notes\nexpert_review: {by: Dr. Ada, on: 2026-01-31}")
+    small.build()
+    assert "tiny-slots-v1" in small.release().out
+
+
+def test_a_review_stands_in_the_card() -> None:
+    from stages.card import Reviewed, _reviewed
+
+    said = list(_reviewed(Reviewed(by="Dr. Ada\n# Hostile", on="2026-01-31", scope="All test\nrows.")))
+    assert said == ["- Reviewed by an expert: Dr. Ada # Hostile, 2026-01-31: All test rows."]
+    assert not list(_reviewed(None))

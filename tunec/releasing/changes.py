@@ -24,6 +24,7 @@ _ABOUT = (
     "language",
     "goal",
     "non_goals",
+    "expert_review",
     "baselines",
     "evaluation",
     "success_criteria",

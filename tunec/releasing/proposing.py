@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled, versions
+from compiler.domains import high_stakes
 from compiler.task import Task
 from compiler.versions import Number
 from stages.diagnostics import fail
@@ -62,7 +63,7 @@ def propose(
 ) -> Proposal:
     """number: the version that a person wants instead of ours. force: why a verdict other than ship is released.
 
-    key: the private key to sign with. Raises T441 to T450, T456, T458, T467, T468 and T562 to T564, each before
+    key: the private key to sign with. Raises T441 to T450, T456, T458, T467, T468, T562 to T564 and T858, each before
     anything is written.
     """
     forced = _reason(force)
@@ -78,6 +79,7 @@ def propose(
     _fresh(root, compiled)
     gathered = manifest.gather(root, dvc_lock.of_the_graph(root), dvc_store.cache(root), compiled)
     licensing.require_none_broken(gathered, "this release")
+    _reviewed(task)
     found = _changes(repo, on_shelf, gathered)
     if on_shelf.last and not found and number is None:
         help = "change something, or name a version: `tunec release --as 2.1`"
@@ -149,6 +151,14 @@ def _verdict(root: Path, forced: str | None) -> str:
         help = 'mend the model (`tunec report` shows where), or take it upon you: `tunec release --force "REASON"`'
         raise fail("T442", f"the verdict is {found['verdict'].replace('_', ' ')}", notes=notes, help=help)
     return str(found["verdict"])
+
+
+def _reviewed(task: Task) -> None:
+    """Raises T858 in a field where a wrong answer hurts people and nobody who knows it has looked. No force helps."""
+    field = high_stakes(task.domain)
+    if field and task.expert_review is None:
+        help = "let an expert review it, then write `expert_review: {by: NAME, on: 2026-01-31}` and build again"
+        raise fail("T858", f"`{tame(str(task.domain))}` is {field}, and no expert has reviewed this task", help=help)
 
 
 def _clean(repo: git.Repository) -> None:

@@ -1,0 +1,266 @@
+"""`tunec advise`: the verdict, what would turn it, ways to train, what is written, what is measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler import compile_task
+from stages.history import FOLDER
+from tests.face.test_cost import tunec
+from tunec.advising import hardware, models
+from tunec.advising.verdict import judge, rules, table
+from tunec.workspace import Disk
+
+TASK = """\
+# a task of mine
+task_name: letters
+task_type: classification
+language: en
+input_template: "{text}"
+output_format: {type: label, schema: {enum: [a, b]}}
+data: {sources: [{path: rows.jsonl}]}
+training:
+  base_model: smollm2-135m # the one that is here
+  lora: {r: 4, alpha: 8} # tried long ago
+success_criteria: {threshold: 0.7}
+"""
+KNOWN: dict[str, Any] = {
+    "rows": 2_000,
+    "strict_form": True,
+    "stable": 1.0,
+    "volume": 500_000,
+    "changes": "never",
+    "pain": ["cost"],
+    "knowledge": False,
+    "teacher": False,
+    "pairs": False,
+    "data_may_leave": True,
+    "linear_reaches": None,
+    "prompt_reaches": None,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """300 rows of two labels that a word tells apart most of the time."""
+    monkeypatch.chdir(tmp_path)
+    draw = random.Random(0)
+    said = {"a": ["card", "lost", "street", "bus"], "b": ["rate", "money", "yen", "change"]}
+    rows = []
+    for n in range(300):
+        label = "ab"[n % 2]
+        words = draw.choices(said[label], k=2) + draw.choices([*said["a"], *said["b"], "the", "my"], k=3)
+        rows.append(json.dumps({"text": f"{' '.join(words)} {n}", "label": label}))
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(TASK, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "approach"),
+    [
+        ({}, "fine_tuning"),
+        ({"rows": 30, "volume": 100}, "prompting"),
+        ({"rows": 80, "pain": ["none"], "volume": None}, "few_shot"),
+        ({"changes": "weekly"}, "prompting"),
+        ({"knowledge": True}, "rag"),
+        ({"pairs": True}, "preference"),
+        ({"rows": 120, "teacher": True, "volume": None, "pain": None}, "distillation"),
+        ({"linear_reaches": True, "volume": None, "pain": None}, "linear"),
+    ],
+)
+def test_the_tables_lead_to_each_approach(otherwise: dict[str, Any], approach: str) -> None:
+    assert judge({**KNOWN, **otherwise}).approach == approach
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "rows": st.integers(0, 10**6),
+            "strict_form": st.booleans(),
+            "stable": st.none() | st.floats(0, 1),
+            "volume": st.none() | st.floats(0, 10**9),
+            "changes": st.sampled_from([None, "never", "yearly", "monthly", "weekly"]),
+            "pain": st.none() | st.lists(st.sampled_from(["format", "style", "knowledge", "cost", "latency", "none"])),
+            "knowledge": st.sampled_from([None, True, False]),
+            "teacher": st.booleans(),
+            "pairs": st.booleans(),
+            "data_may_leave": st.sampled_from([None, True, False]),
+            "linear_reaches": st.sampled_from([None, True, False]),
+            "prompt_reaches": st.sampled_from([None, True, False]),
+        }
+    )
+)
+def test_a_verdict_holds_what_it_says(values: dict[str, Any]) -> None:
+    """What is stopped is never advised, few rows are never fine-tuned on, and every turn that is named is one."""
+    found = judge(values)
+    assert not any(rule.stops and rule.approach == found.approach for rule in found.reasons)
+    assert values["rows"] >= 50 or found.approach != "fine_tuning"
+    assert found.points[found.approach] == max(found.points.values())
+    for name, value, approach in found.turns:
+        assert approach != found.approach and judge({**values, name: value}).approach == approach
+
+
+def test_a_rule_says_nothing_that_is_not_read() -> None:
+    keys = {"id", "for", "when", "points", "stops", "from", "says"}
+    assert all(set(rule) <= keys for rule in table()["rules"])
+
+
+def test_every_rule_names_a_source_an_approach_and_a_signal_that_there_is(folder: Path) -> None:
+    signals = json.loads(tunec(folder, "advise", "--json")[0])["signals"]
+    for rule in rules():
+        assert rule.source in table()["sources"] and rule.approach in table()["approaches"]
+        assert set(rule.when) <= set(signals), rule.id
+
+
+def test_advice_names_its_reasons_and_what_nobody_said(folder: Path) -> None:
+    out, _ = tunec(folder, "advise")
+    assert "fine-tune a small model" in out and "[nlp-skills]" in out
+    assert "nobody said how often it comes up: cost.requests_per_month (assumed)" in out
+    assert "300 rows to train on (data)" in out and "knowledge true -> retrieve, then prompt" in out
+    assert not (folder / "build").exists()
+
+
+def test_answers_of_the_coach_count(folder: Path) -> None:
+    (folder / "answers.yaml").write_text("changes: weekly\nvolume: 12\n", encoding="utf-8")
+    told = json.loads(tunec(folder, "advise", "--answers", "answers.yaml", "--json")[0])
+    assert told["verdict"] == "prompting" and told["signals"]["changes"]["source"] == "answers"
+    (folder / "answers.yaml").write_text("chnges: weekly\n", encoding="utf-8")
+    assert "T841" in tunec(folder, "advise", "--answers", "answers.yaml", code=1)[1]
+
+
+def test_few_rows_are_not_fine_tuned_on(folder: Path) -> None:
+    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()[:30]
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert json.loads(tunec(folder, "advise", "--json")[0])["verdict"] in ("prompting", "few_shot")
+
+
+def test_a_way_is_written_into_the_task_and_comments_stay(folder: Path) -> None:
+    told = json.loads(tunec(folder, "advise", "--apply", "1", "--json")[0])
+    text = (folder / "task.yaml").read_text(encoding="utf-8")
+    task = compile_task(text, Disk(folder)).task
+    patch = told["candidates"][0]["patch"]
+    assert task.training.base_model == patch["training.base_model"] and task.training.lora.r == patch["training.lora.r"]
+    assert "# a task of mine" in text and "# tried long ago" in text and "# the one that is here" in text
+    before = text
+    tunec(folder, "advise", "--apply", "1")
+    assert (folder / "task.yaml").read_text(encoding="utf-8") == before
+
+
+def test_a_way_that_is_none_is_refused(folder: Path) -> None:
+    assert "T857" in tunec(folder, "advise", "--apply", "9", code=1)[1]
+    assert (folder / "task.yaml").read_text(encoding="utf-8") == TASK
+
+
+def test_the_ways_are_a_sweep_that_compiles(folder: Path) -> None:
+    told = json.loads(tunec(folder, "advise", "--sweep", "--json")[0])
+    found = compile_task(TASK, Disk(folder), overrides=["sweep=advised"])
+    swept = {variant.values["training"]["base_model"] for variant in found.variants}
+    assert swept == {one["base_model"] for one in told["candidates"]} and len(found.variants) > len(swept)
+
+
+def test_a_measured_curve_grows_and_states_what_it_is_sure_of(folder: Path) -> None:
+    curve = json.loads(tunec(folder, "advise", "--measure", "--json")[0])["curve"]
+    values = [point["value"] for point in curve["points"]]
+    assert values[-1] > values[0] and curve["majority"] < values[-1]
+    assert curve["all"]["rows"] == 300 and curve["twice"]["rows"] == 600
+    for part in ("all", "twice"):
+        assert curve[part]["low"] < curve[part]["value"] < curve[part]["high"]
+    assert curve["twice"]["high"] - curve["twice"]["low"] >= curve["all"]["high"] - curve["all"]["low"]
+
+
+def test_a_linear_model_that_is_good_enough_is_the_advice(folder: Path) -> None:
+    told = json.loads(tunec(folder, "advise", "--measure", "success_criteria.threshold=0.3", "--json")[0])
+    assert told["verdict"] == "linear" and told["signals"]["linear_reaches"]["value"] is True
+
+
+def test_what_cannot_be_measured_is_said_and_no_number_is_made_up(folder: Path) -> None:
+    rows = "".join(json.dumps({"text": f"ask {n}", "output": f"say {n * 7}"}) + "\n" for n in range(60))
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
+    task = TASK.replace("classification", "generation").replace("{type: label, schema: {enum: [a, b]}}", "{type: text}")
+    (folder / "task.yaml").write_text(task, encoding="utf-8")
+    told = json.loads(tunec(folder, "advise", "--measure", "--json")[0])
+    assert isinstance(told["curve"], str) and "no linear model" in told["curve"]
+    assert told["resources"]["trainings"][0]["seconds"] is None
+
+
+def test_no_rows_are_no_curve(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text("", encoding="utf-8")
+    assert "T851" in tunec(folder, "advise", "--measure", code=1)[1]
+    assert json.loads(tunec(folder, "advise", "--json")[0])["signals"]["rows"]["value"] == 0
+
+
+def test_rows_of_the_test_split_are_never_measured_by(folder: Path) -> None:
+    """With labels turned round in the test rows, the curve is the same."""
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    curves = []
+    for turned in (False, True):
+        marked = []
+        for n, row in enumerate(rows):
+            test = n % 3 == 0
+            label = {"a": "b", "b": "a"}[row["label"]] if test and turned else row["label"]
+            marked.append(json.dumps({**row, "label": label, "split": "test" if test else "train"}))
+        (folder / "rows.jsonl").write_text("\n".join(marked) + "\n", encoding="utf-8")
+        curves.append(json.loads(tunec(folder, "advise", "--measure", "--json")[0])["curve"])
+    assert curves[0] == curves[1] and curves[0]["all"]["rows"] == 200
+
+
+def test_time_and_memory_are_those_of_past_runs(folder: Path) -> None:
+    past = folder / FOLDER / "train-smollm2-135m-r4.json"
+    past.parent.mkdir(parents=True)
+    runs = [{"ended": "2026-01-01T00:00:00Z", "seconds": s, "memory": 2_000_000_000} for s in (90, 100, 120)]
+    past.write_text(json.dumps({"runs": runs, "rows": {}, "code": {}}), encoding="utf-8")
+    taken = json.loads(tunec(folder, "advise", "--json")[0])["resources"]["trainings"][0]
+    assert (taken["seconds"], taken["memory"]) == (100, 2_000_000_000) and "3 past runs" in taken["how"]
+
+
+# ---------------------------------------------------------------- base models
+
+
+def needs(**given: Any) -> models.Needs:
+    usual = {
+        "task_type": "classification",
+        "language": "en",
+        "tokens": 400,
+        "free": False,
+        "machine": hardware.remote(24),
+    }
+    return models.Needs(**{**usual, **given})
+
+
+def test_chinese_leads_to_a_model_known_for_it(tmp_path: Path) -> None:
+    found = models.candidates(tmp_path, needs(language="zh-TW", task_type="qa"))
+    assert found[0].preset.startswith("qwen") and "strong_language" in dict(found[0].why)
+
+
+def test_what_does_not_fit_the_memory_comes_last_or_in_four_bits(tmp_path: Path) -> None:
+    small = models.candidates(tmp_path, needs(task_type="qa", machine=hardware.remote(8)))[0]
+    assert small.adapter == "qlora" and small.memory <= 8e9
+    none = models.candidates(tmp_path, needs(machine=hardware.Machine(False, 10**8)))[0]
+    assert "memory" in dict(none.drawbacks)
+
+
+def test_a_long_row_rules_out_a_short_context(tmp_path: Path) -> None:
+    found = models.candidates(tmp_path, needs(tokens=20_000, machine=hardware.Machine(True, 10**15)))
+    assert all((one.context or math.inf) >= 20_000 for one in found)
+
+
+def test_every_preset_has_a_family(tmp_path: Path) -> None:
+    for name, _ in models._presets(tmp_path):
+        assert models._family(name), name
+
+
+@given(st.integers(10**8, 10**10), st.integers(64, 4096), st.sampled_from(["lora", "qlora", "full"]))
+def test_more_weights_and_longer_rows_never_take_less(size: int, tokens: int, adapter: str) -> None:
+    machine = hardware.Machine(True, 10**18)
+    base = hardware.training_memory(size, tokens, adapter, machine)
+    assert hardware.training_memory(size, 2 * tokens, adapter, machine) >= base
+    assert hardware.training_memory(10 * size, tokens, adapter, machine) >= base

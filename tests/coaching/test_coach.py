@@ -1,0 +1,280 @@
+"""`tunec coach`: bad input, what is safe, the terminal, a model that reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prompt_toolkit import PromptSession
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from compiler import compile_task
+from compiler.parse import parse
+from stages.diagnostics import UserError
+from tests.face.test_cost import tunec
+from tunec import coaching
+from tunec.coaching import answers as answering
+from tunec.coaching import reading_freely
+from tunec.coaching.answers import Unclear, understood
+from tunec.coaching.asking import ask
+from tunec.coaching.coach import SESSION, Asked, coach, conclude
+from tunec.coaching.questions import BY_ID, QUESTIONS
+from tunec.coaching.words import LANGUAGES, words
+from tunec.workspace import Disk
+
+ROWS = "".join(f'{{"text": "the number {n}", "label": "{"ab"[n % 2]}"}}\n' for n in range(30))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(ROWS, encoding="utf-8")
+    return tmp_path
+
+
+def refused(*files: str, answers: str | None = None, **how: Any) -> str:
+    if answers is not None:
+        Path("answers.yaml").write_text(answers, encoding="utf-8")
+        how["answers"] = Path("answers.yaml")
+    with pytest.raises(UserError) as found:
+        coach(Path(), [Path(file) for file in files], Asked(**how), Path("task.yaml"))
+    assert not Path("task.yaml").exists()
+    assert all(one.help for one in found.value.diagnostics)
+    return found.value.diagnostics[0].code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("- a\n- b\n", "T840"),
+        ("problm: x\n", "T841"),
+        ("volume: many\n", "T842"),
+        ("gpu: maybe\n", "T842"),
+        ("gpu_host: -oProxyCommand=x\n", "T842"),
+        ("threshold: 400\n", "T842"),
+        ("lang: fr\n", "T842"),
+        ("problem: [a, b]\n", "T842"),
+        ("problem: &a x\ntoday: *a\n", "T005"),
+        ("problem: !!python/name:os.system\n", "T006"),
+    ],
+)
+def test_answers_that_are_none_are_refused_with_their_line(text: str, code: str, folder: Path) -> None:
+    assert refused("rows.jsonl", answers=text) == code
+
+
+def test_data_that_is_none_is_refused(folder: Path) -> None:
+    (folder / "notes.docx").write_text("x", encoding="utf-8")
+    (folder / "broken.jsonl").write_text("{no\n", encoding="utf-8")
+    (folder / "empty.jsonl").write_text("", encoding="utf-8")
+    for name in ("missing.jsonl", "notes.docx", "broken.jsonl", "empty.jsonl", "/etc/passwd"):
+        assert refused(name, answers="") == "T844"
+    assert refused() == "T844"
+
+
+def test_a_link_out_of_the_folder_is_no_data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "rows.jsonl"
+    outside.write_text(ROWS, encoding="utf-8")
+    (folder / "link.jsonl").symlink_to(outside)
+    assert refused("link.jsonl", answers="") == "T844"
+
+
+def test_nothing_is_overwritten_not_even_through_a_link(folder: Path) -> None:
+    (folder / "task.yaml").symlink_to(folder / "elsewhere.yaml")
+    with pytest.raises(UserError) as found:
+        coach(Path(), [Path("rows.jsonl")], Asked(), Path("task.yaml"))
+    assert found.value.diagnostics[0].code == "T843" and not (folder / "elsewhere.yaml").exists()
+    assert "T843" in tunec(folder, "coach", "rows.jsonl", "--out", "../task.yaml", code=1)[1]
+
+
+def test_a_model_without_a_text_or_a_text_without_a_model_is_refused(folder: Path) -> None:
+    assert refused("rows.jsonl", llm="http://127.0.0.1:1/v1") == "T849"
+    assert refused("rows.jsonl", story=Path("rows.jsonl")) == "T849"
+
+
+def test_rows_alone_are_enough_and_every_assumption_is_marked(folder: Path) -> None:
+    out, _ = tunec(folder, "coach", "rows.jsonl", "--json")
+    told = json.loads(out)
+    text = Path("task.yaml").read_text(encoding="utf-8")
+    assumed = [key for key, choice in told["choices"].items() if choice["ground"] == "assumed"]
+    assert "success_criteria.threshold" in assumed and text.count("assumed:") == len(assumed)
+    assert told["choices"]["output_format.schema"]["value"] == {"enum": ["a", "b"]}
+
+
+def test_rows_without_answers_are_not_trained_on(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text('{"text": "one of them"}\n' * 5, encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(), Path("task.yaml"))
+    assert found.case.value("data.sources") == [{"path": "data/labelled/rows.jsonl"}]
+    assert "data/labelled/rows.jsonl" in found.told()
+
+
+def test_a_column_that_no_placeholder_can_name_is_renamed(folder: Path) -> None:
+    rows = [{"客戶訊息": f"第{n}則訊息", "label": "ab"[n % 2]} for n in range(30)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(), Path("task.yaml"))
+    assert found.case.value("data.sources")[0]["map"] == {"text": "客戶訊息"}
+    assert found.case.words.language == "zh-TW"
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=60)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("problem", "domain", "instructions", "name", "non_goals"), TEXTS)
+    )
+)
+def test_whatever_is_said_stands_in_the_task_as_a_value(said: dict[str, str], folder: Path) -> None:
+    """Quotes, braces, colons, comments, line breaks: none of them is YAML, none a placeholder."""
+    answers = {}
+    for name, text in said.items():
+        with contextlib.suppress(Unclear):
+            if (answer := understood(BY_ID[name], text)) is not None:
+                answers[name] = answer
+    Path("task.yaml").unlink(missing_ok=True)
+    found = conclude(Path(), None, answers, words("en"), Path("task.yaml"))
+    tree = parse(found.text, "task.yaml")
+    for name, key in (("problem", "goal"), ("domain", "domain"), ("instructions", "system_prompt")):
+        if name in answers:
+            node = tree.get(key)
+            assert node is not None and node.plain() == answers[name]
+    assert set(tree.value) <= {choice.partition(".")[0] for choice in found.case.choices}
+
+
+def test_both_languages_say_the_same_things_with_the_same_values() -> None:
+    import re
+
+    def walk(texts: dict[str, Any], path: str = "") -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for key, text in texts.items():
+            at = f"{path}{key}"
+            found |= walk(text, f"{at}.") if isinstance(text, dict) else {at: set(re.findall(r"\{(\w+)\}", text))}
+        return found
+
+    english, chinese = (walk(dict(words(name).texts)) for name in LANGUAGES)
+    assert english == chinese
+    asked = {f"questions.{question.id}.{part}" for question in QUESTIONS for part in ("ask", "help")}
+    assert asked <= english.keys()
+    assert {f"choices.{q.id}.{name}" for q in QUESTIONS for name in q.choices} <= english.keys()
+
+
+def test_no_simplified_character_stands_in_the_traditional_words() -> None:
+    from tunec.observing.languages import _ONLY_SIMPLIFIED
+
+    text = (Path(coaching.__file__).parent / "words" / "zh-TW.yaml").read_text(encoding="utf-8")
+    assert not {sign for sign in text if sign in _ONLY_SIMPLIFIED}
+
+
+# ---------------------------------------------------------------- in a terminal
+
+
+def asked(typed: str, kept: Path, given: dict[str, Any] | None = None) -> dict[str, Any]:
+    with create_pipe_input() as pipe:
+        pipe.send_text(typed)
+        session: Any = PromptSession(input=pipe, output=DummyOutput())
+        return ask(words("en"), kept, None, given or {}, session)
+
+
+def test_what_is_typed_is_kept_and_the_rest_is_left_open(tmp_path: Path) -> None:
+    kept = tmp_path / SESSION
+    answers = asked("Sort mails\r?\rBy hand\rcost, latency\r\x04", kept)
+    assert answers == {"problem": "Sort mails", "today": "By hand", "pain": ["cost", "latency"]}
+    assert answering.read(kept) == {"lang": "en", **answers}
+
+
+def test_an_interview_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    kept = tmp_path / SESSION
+    asked("Sort mails\r\x04", kept)
+    answers = asked("By hand\r\x04", kept)
+    assert answers == {"problem": "Sort mails", "today": "By hand"}
+
+
+def test_ctrl_c_keeps_what_was_answered(tmp_path: Path) -> None:
+    kept = tmp_path / SESSION
+    with pytest.raises(KeyboardInterrupt):
+        asked("Sort mails\r\x03", kept)
+    assert answering.read(kept)["problem"] == "Sort mails"
+
+
+def test_what_the_rows_show_is_not_asked(folder: Path) -> None:
+    from tunec.coaching.asking import _open
+    from tunec.observing import observe
+
+    seen = observe(folder, ["rows.jsonl"])
+    still = {question.id for question in QUESTIONS if _open(question, seen, {})}
+    assert not still & {"task_type", "inputs", "output", "labels", "fields", "language", "rows", "example_input"}
+    assert "gpu_host" not in still and "problem" in still
+    assert _open(BY_ID["gpu_host"], seen, {"gpu": "remote"})
+
+
+# ---------------------------------------------------------------- a model that reads
+
+
+class Model:
+    """Stands for an endpoint: what it was asked, and what it says."""
+
+    def __init__(self, says: str) -> None:
+        self.says, self.body = says, {}
+
+    def asked(self, client: Any, body: dict[str, Any]) -> dict[str, Any]:
+        self.body = body
+        return {"text": self.says}
+
+    def client(self) -> Any:
+        return contextlib.closing(self)  # only `close` is asked of it
+
+    def close(self) -> None:
+        pass
+
+
+def read_by(says: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Model]:
+    model = Model(says)
+    model.client = lambda: model  # type: ignore[method-assign]
+    monkeypatch.setattr(reading_freely, "Endpoint", lambda *given, **named: model)
+    return reading_freely.read_freely("http://127.0.0.1:1/v1", "m", "my story", words("en")), model
+
+
+def test_what_a_model_reads_is_held_to_the_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = {"problem": "sort mails", "gpu": "a big one", "gpu_host": "-oProxyCommand=x", "volume": 5, "evil": "x"}
+    answers, model = read_by(f"```json\n{json.dumps(says)}\n```", monkeypatch)
+    assert answers == {"problem": "sort mails", "volume": 5}
+    schema = model.body["response_format"]["json_schema"]["schema"]
+    assert schema["additionalProperties"] is False and schema["properties"]["gpu"] == {
+        "enum": ["none", "local", "remote"]
+    }
+    assert "my story" in model.body["messages"][1]["content"]
+
+
+@pytest.mark.parametrize("says", ["I would say yes.", "[1]", '{"problem": 1', "[" * 100_000])
+def test_a_model_that_gives_no_form_is_refused(says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError) as found:
+        read_by(says, monkeypatch)
+    assert found.value.diagnostics[0].code == "T850"
+
+
+def test_what_a_model_read_is_listed_as_its_reading_and_a_person_outdoes_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_freely, "read_freely", lambda *given: {"problem": "theirs", "domain": "travel"})
+    Path("answers.yaml").write_text("problem: mine\n", encoding="utf-8")
+    Path("story.txt").write_text("a story", encoding="utf-8")
+    how = Asked(answers=Path("answers.yaml"), story=Path("story.txt"), llm="http://127.0.0.1:1/v1")
+    found = coach(Path(), [Path("rows.jsonl")], how, Path("task.yaml"))
+    assert found.case.value("goal") == "mine" and found.case.read == {"domain"}
+    told = yaml.safe_load(Path("task_summary.yaml").read_text(encoding="utf-8"))["task_summary"]["assumptions"]
+    assert any(line.startswith("domain: by a model") for line in told)
+
+
+def test_a_field_that_hurts_people_asks_for_an_expert(folder: Path) -> None:
+    Path("answers.yaml").write_text("domain: 醫療\n", encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(Path("answers.yaml")), Path("task.yaml"))
+    assert "expert_review" in found.told()
+    compiled = compile_task(found.text, Disk(Path()))
+    assert "T854" in {one.code for one in compiled.warnings}

@@ -1,0 +1,179 @@
+"""`tunec advise`: signals -> verdict, ways to train, what they take; with --measure, what the rows lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from compiler import Compiled
+from stages.diagnostics import UserError, fail
+from tunec.advising.measuring import Measured, measured, signal
+from tunec.advising.recommending import Way, ways
+from tunec.advising.resources import Resources, resources
+from tunec.advising.signals import Signal, signals
+from tunec.advising.verdict import Verdict, judge, sources, table
+from tunec.coaching import answers as answering
+from tunec.coaching.coach import SESSION
+from tunec.compiling import compile_workspace
+from tunec.observing import Observed, observe
+
+
+@dataclass(frozen=True)
+class Advice:
+    """curve: what was measured, why not, or None where it was not asked for."""
+
+    compiled: Compiled
+    seen: Observed | None
+    signals: dict[str, Signal]
+    verdict: Verdict
+    ways: list[Way]
+    curve: Measured | str | None
+    resources: Resources
+
+    def json(self) -> dict[str, Any]:
+        verdict = self.verdict
+        curve = self.curve.json() if isinstance(self.curve, Measured) else self.curve
+        return {
+            "verdict": verdict.approach,
+            "points": dict(verdict.points),
+            "reasons": [{"rule": r.id, "for": r.approach, "says": r.says, "from": r.source} for r in verdict.reasons],
+            "beside": list(verdict.beside),
+            "would_change": [{"signal": s, "value": v, "verdict": a} for s, v, a in verdict.turns],
+            "unknown": list(verdict.unknown),
+            "signals": {name: one.json() for name, one in self.signals.items()},
+            "candidates": [way.json() for way in self.ways],
+            "curve": curve,
+            "resources": self.resources.json(),
+            "sources": dict(sources()),
+        }
+
+    def text(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure: bool) -> Advice:
+    """given: a file of answers; without one, those that the coach kept. Raises what compiling and reading rows raise,
+    T840 to T842 for answers, T851 for a task without rows to measure.
+    """
+    compiled = compile_workspace(root, list(overrides))
+    seen = _observed(root, compiled)
+    answers = _answers(root, given)
+    found = signals(root, compiled, seen, answers)
+    if measure and seen is None:
+        raise fail("T851", "there are no rows to measure", help="bring rows, or leave out `--measure`")
+    curve = measured(root, compiled, seen) if measure else None
+    if isinstance(curve, Measured):
+        reached = signal(curve)["linear_reaches"]
+        told = f"a linear model of all rows: {curve.metric} {_interval(curve.all)}; needed {curve.threshold:g}"
+        found["linear_reaches"] = Signal("linear_reaches", reached, "data", told)
+    verdict = judge({name: one.value for name, one in found.items()})
+    advised = ways(root, compiled, seen, answers)
+    return Advice(compiled, seen, found, verdict, advised, curve, resources(root, compiled, calibrate=measure))
+
+
+def _observed(root: Path, compiled: Compiled) -> Observed | None:
+    """The rows of all sources that are trained on; None where there are none."""
+    sources = [source for source in compiled.task.data.sources if not source.hub and source.role in (None, "train")]
+    files = [file for source in sources for file in _files(root, source.path)]
+    if not files:
+        return None
+    seen = observe(root, list(dict.fromkeys(files)))
+    if not seen.looked:
+        return None
+    column = compiled.task.data.output
+    return (
+        seen if column in (None, seen.columns.answer) else replace(seen, columns=replace(seen.columns, answer=column))
+    )
+
+
+def _files(root: Path, pattern: str) -> list[str]:
+    from stages.shapes import readable
+    from tunec.workspace import Disk
+
+    return [file for file in Disk(root).glob(pattern) if readable(file)]
+
+
+def _answers(root: Path, given: Path | None) -> dict[str, Any]:
+    kept = root / SESSION
+    if given is None and not kept.is_file():
+        return {}
+    try:
+        found = answering.read(given or kept)
+    except UserError:
+        if given:
+            raise
+        return {}
+    return {name: value for name, value in found.items() if name != answering.LANG}
+
+
+# ---------------------------------------------------------------- in words
+
+
+def _lines(advice: Advice) -> Iterator[str]:
+    verdict, names = advice.verdict, table()["approaches"]
+    yield f"{advice.compiled.task.task_name}: {names[verdict.approach]}"
+    for rule in verdict.reasons:
+        if rule.approach == verdict.approach:
+            yield f"  + {rule.says} [{rule.source}]"
+    against = [rule for rule in verdict.reasons if rule.approach != verdict.approach]
+    for rule in against:
+        sign = "out:" if rule.stops else "for:"
+        yield f"  {sign} {names[rule.approach]}: {rule.says} [{rule.source}]"
+    yield from (f"  beside it: {names[name]}" for name in verdict.beside)
+    yield from ("", "What would change it")
+    shown: dict[tuple[str, str], list[Any]] = {}
+    for name, value, approach in verdict.turns:
+        shown.setdefault((name, approach), []).append(value)
+    for (name, approach), values in shown.items():
+        yield f"  {name} {' or '.join(_value(value) for value in values)} -> {names[approach]}"
+    if not verdict.turns:
+        yield "  none of the signals alone"
+    yield from ("", "Signals")
+    width = max(map(len, advice.signals))
+    for one in advice.signals.values():
+        yield f"  {one.name:<{width}}  {one.told} ({one.source})"
+    if advice.curve is not None:
+        yield from ("", "Measured", *_curve(advice.curve))
+    yield from ("", "Ways to train it")
+    for number, way in enumerate(advice.ways, start=1):
+        yield from _way(number, way)
+    yield from ("", "What a build takes", *advice.resources.lines())
+    yield from ("", "Sources", *(f"  [{name}] {what}" for name, what in sources()))
+
+
+def _value(value: Any) -> str:
+    return "+".join(value) if isinstance(value, list) else f"{value:,}" if type(value) is int else str(value).lower()
+
+
+def _interval(one: Any) -> str:
+    return f"{one.value:.3f} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def _curve(curve: Measured | str) -> Iterator[str]:
+    if isinstance(curve, str):
+        yield f"  nothing: {curve}"
+        return
+    yield f"  the commonest answer: {curve.metric} {curve.majority:.3f}"
+    for point in curve.curve.points:
+        yield f"  a linear model of {point.rows:,} rows: {point.value:.3f}"
+    yield f"  all {curve.all.rows:,} rows: {_interval(curve.all)}, 80% sure"
+    yield f"  twice as many, {curve.twice.rows:,}: {_interval(curve.twice)}"
+    likely, best, worst = curve.needed
+    if likely is None:
+        yield f"  {curve.threshold:g} is out of reach of more such rows for this model"
+    else:
+        yield f"  {curve.threshold:g} is reached with {likely:,} rows [{_rows(best)}, {_rows(worst)}]"
+
+
+def _rows(many: int | None) -> str:
+    return "never" if many is None else f"{many:,}"
+
+
+def _way(number: int, way: Way) -> Iterator[str]:
+    yield f"  {number}. {way.model.preset}"
+    for key, value in way.patch.items():
+        said = f"{value:g}" if isinstance(value, float) else _value(value)
+        yield f"     {key}: {said} # {way.reasons[key]}"
+    yield from (f"     but: {drawback}" for drawback in way.drawbacks)

@@ -1,0 +1,164 @@
+"""Two or three ways to train it, each a patch of task.yaml: base model, method, adapter, rank, epochs, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compiler import Compiled, compile_task
+from compiler.parse import Node, ParseError, parse
+from compiler.settle import Known, choices
+from stages.diagnostics import UserError, fail
+from tunec import rewriting
+from tunec.advising import hardware, models
+from tunec.advising.verdict import table
+from tunec.coaching import answers as answering
+from tunec.compiling import write_if_changed
+from tunec.observing import Observed
+from tunec.workspace import TASK, Disk, read_task
+
+SWEEP = Path("conf", "sweep", "advised.yaml")
+_USUAL_TOKENS = 512
+_USUALLY_AUTO = ("training.epochs", "training.learning_rate")  # what the presets leave to compiler/settle.py
+_USUAL: tuple[tuple[str, Any], ...] = (
+    ("training.method", "sft"),
+    ("training.adapter", "lora"),
+    ("training.lora.r", 16),
+    ("training.lora.alpha", 32),
+    ("versioning.strategy", "semantic"),
+)  # as conf/defaults.yaml and the schema have it
+
+
+@dataclass(frozen=True)
+class Way:
+    """A candidate. patch: dotted key -> value, as task.yaml would say it. reasons: one for each key."""
+
+    model: models.Candidate
+    patch: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    drawbacks: tuple[str, ...]
+
+    def json(self) -> dict[str, Any]:
+        told = {"base_model": self.model.preset, "memory": self.model.memory, "drawbacks": list(self.drawbacks)}
+        return {**told, "patch": dict(self.patch), "reasons": dict(self.reasons)}
+
+
+def ways(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> list[Way]:
+    """Best first. Each was compiled: it has no error, or it is left out."""
+    machine = _machine(compiled, answers)
+    task = compiled.task
+    tokens = min(task.training.max_length, seen.tokens[0] if seen else _USUAL_TOKENS)
+    needs = models.Needs(task.task_type, task.language, tokens, task.output_format.type == "text", machine)
+    text = read_task(root / TASK)
+    found = (_way(compiled, one, seen) for one in models.candidates(root, needs))
+    return [way for way in found if _compiles(root, rewriting.with_values(text, way.patch))]
+
+
+def _machine(compiled: Compiled, answers: answering.Answers) -> hardware.Machine:
+    if compiled.task.execution.type != "local" or answers.get("gpu") in ("local", "remote"):
+        return hardware.remote(answers.get("gpu_memory"))
+    return hardware.here()
+
+
+def _way(compiled: Compiled, model: models.Candidate, seen: Observed | None) -> Way:
+    from tunec.coaching.words import words
+
+    task, say = compiled.task, words("en").say
+    rows = seen.to_train if seen else 0
+    method = {"pairs": "orpo", "verdicts": "kto"}.get(seen.columns.shape if seen else "", "sft")
+    why_model = "; ".join(say(f"models.{word}", **values) for word, values in model.why)
+    patch: dict[str, Any] = {
+        "training.base_model": model.preset,
+        "training.method": method,
+        "training.adapter": model.adapter,
+    }
+    reasons = {
+        "training.base_model": f"{why_model or 'nearest to what is needed'} [{models.table()['sizes']['from']}]",
+        "training.method": {"sft": "rows with right answers"}.get(
+            method, "rows say which answer is better [nlp-skills]"
+        ),
+        "training.adapter": "in four bits it fits" if model.adapter == "qlora" else "an adapter first [fine-tuning]",
+    }
+    for key, chosen in _settled(compiled, model).items():
+        patch[key] = int(chosen[0]) if float(chosen[0]).is_integer() else chosen[0]
+        reasons[key] = f"{chosen[1]} [compiler/settle.py]"
+    target = task.versioning.deploy_target
+    patch["versioning.strategy"] = table()["versions"]["targets"][target]
+    reasons["versioning.strategy"] = f"suits {target} [nlp-skills]"
+    drawbacks = tuple(say(f"models.{word}", **values) for word, values in model.drawbacks)
+    if rows and rows < 100:
+        drawbacks = (*drawbacks, f"{rows} rows are few for any training [nlp-skills: below 100]")
+    return Way(model, patch, reasons, drawbacks)
+
+
+def _settled(compiled: Compiled, model: models.Candidate) -> dict[str, tuple[float, str]]:
+    """Rank, epochs and rate for this model and these rows, as `auto` comes to them."""
+    keys = ("training.lora.r", "training.lora.alpha", "training.epochs", "training.learning_rate")
+    tree = compiled.tree
+    values = {
+        **dict.fromkeys(keys, "auto"),
+        "base_model.parameters": model.parameters,
+        "training.adapter": model.adapter,
+    }
+    for key, value in values.items():
+        tree = _with(tree, key.split("."), value)
+    found = choices(Known(tree, Disk(Path())))
+    return {key: (found[key].value, found[key].why) for key in keys}
+
+
+def _with(tree: Node, path: list[str], value: Any) -> Node:
+    name, *rest = path
+    inner = dict(tree.value) if isinstance(tree.value, dict) else {}
+    old = inner.get(name) or Node({}, tree.span, tree.span)
+    inner[name] = _with(old, rest, value) if rest else Node(value, old.span, old.key)
+    return Node(inner, tree.span, tree.key)
+
+
+def _compiles(root: Path, text: str) -> bool:
+    try:
+        compile_task(text, Disk(root))
+    except (ParseError, UserError):
+        return False
+    return True
+
+
+def differing(text: str, way: Way) -> dict[str, Any]:
+    """Of a way's patch, what the text does not say already: a number stands for an `auto` that comes to it anyway."""
+    tree = parse(text, TASK)
+    return {key: value for key, value in way.patch.items() if not _says(tree.get(key), key, value)}
+
+
+def _says(node: Node | None, key: str, value: Any) -> bool:
+    if node is None:
+        return key in _USUALLY_AUTO or (key, value) in _USUAL
+    return bool(node.value == "auto" or node.plain() == value)
+
+
+def apply(root: Path, way: Way) -> tuple[str, str]:
+    """Write a way's patch into task.yaml; comments stay. Gives the text before and after. Raises T856."""
+    before = read_task(root / TASK)
+    after = rewriting.with_values(before, differing(before, way))
+    if not _compiles(root, after):
+        help = "write its values by hand; `tunec advise --json` lists them"
+        raise fail("T856", f"{TASK} would not compile with this advice", help=help)
+    write_if_changed(root / TASK, after)
+    return before, after
+
+
+def sweep(found: list[Way], rows: int) -> str:
+    """The candidates against one another, and the ranks that are usual for so many rows, as a file of conf/sweep/."""
+    from tunec.importing.writing import flow
+
+    known = table()["ranks"]
+    ranks = next(ranks for most, ranks in known["rows"] if rows <= most)
+    ranks = list(dict.fromkeys([found[0].patch["training.lora.r"], *ranks]))
+    points = [
+        {"training.base_model": w.patch["training.base_model"], "training.lora.r": r, "training.lora.alpha": 2 * r}
+        for w in found
+        for r in ranks
+    ]
+    usual = f"with the ranks usual for {rows:,} rows [{known['from']}]"
+    head = f"# Written by `tunec advise --sweep`: the advised models, {usual}."
+    return "\n".join(["# @package _global_", head, "sweep:", *(f"  - {flow(point)}" for point in points)]) + "\n"

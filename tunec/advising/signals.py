@@ -1,0 +1,151 @@
+"""What speaks in the decision: each signal with its value and where that is from. None: nobody said or shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from compiler import Compiled
+from stages.diagnostics import UserError
+from tunec.coaching import answers as answering
+from tunec.observing import Observed
+from tunec.table import read_report
+
+Source = Literal["data", "task.yaml", "answers", "build", "assumed"]
+_NARROW = ("label", "json", "tool_call")
+_COPIED = 0.2  # share of an answer's words in its input below which it says what the input does not
+
+
+@dataclass(frozen=True)
+class Signal:
+    """told: in words, with figures."""
+
+    name: str
+    value: Any
+    source: Source
+    told: str
+
+    def json(self) -> dict[str, Any]:
+        return {"value": self.value, "source": self.source, "told": self.told}
+
+
+def signals(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> dict[str, Signal]:
+    """Every signal that a rule may ask for. answers: as the coach kept them, or none."""
+    return {signal.name: signal for part in (_data, _said, _built) for signal in part(root, compiled, seen, answers)}
+
+
+def _data(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+    form = compiled.task.output_format.type
+    strict = form in _NARROW
+    yield Signal("strict_form", strict, "task.yaml", f"answers are of the form {form}")
+    if seen is None:
+        yield Signal("rows", 0, "data", "there are no rows")
+        yield Signal("stable", None, "assumed", "no row shows whether answers keep their form")
+        yield Signal("pairs", False, "data", "there are no rows")
+        return
+    about = "" if seen.whole else "about "
+    doubled = f", {seen.duplicates:,} of them doubled" if seen.duplicates else ""
+    yield Signal(
+        "rows", max(0, seen.to_train - seen.duplicates), "data", f"{about}{seen.to_train:,} rows to train on{doubled}"
+    )
+    yield Signal("stable", seen.contract.fits, "data", f"{seen.contract.fits:.1%} of the answers are of one form")
+    pairs = seen.columns.shape in ("pairs", "verdicts")
+    yield Signal(
+        "pairs",
+        pairs,
+        "data",
+        "rows say which answer is better" if pairs else "rows say what is right, not what is better",
+    )
+
+
+def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+    cost, pain = compiled.task.cost, answers.get("pain")
+    volume = cost.requests_per_month if cost else None
+    if volume is not None:
+        yield Signal("volume", volume, "task.yaml", f"{volume:,.0f} requests a month")
+    elif (volume := answers.get("volume")) is not None:
+        yield Signal("volume", volume, "answers", f"{volume:,.0f} requests a month")
+    else:
+        yield Signal("volume", None, "assumed", "nobody said how often it comes up: cost.requests_per_month")
+    leaves = cost.data_may_leave if cost else answers.get("data_may_leave")
+    personal = ", ".join(seen.personal) if seen and seen.personal else ""
+    found = f"; rows hold personal data ({personal})" if personal else ""
+    if leaves is None:
+        yield Signal(
+            "data_may_leave", None, "assumed", f"nobody said whether rows may leave: cost.data_may_leave{found}"
+        )
+    else:
+        source: Source = "task.yaml" if cost else "answers"
+        yield Signal(
+            "data_may_leave", leaves, source, f"rows {'may' if leaves else 'may not'} leave this machine{found}"
+        )
+    changes = answers.get("changes")
+    told = f"requirements change {changes}" if changes else "nobody said how often requirements change"
+    yield Signal("changes", changes, "answers" if changes else "assumed", told)
+    told = f"prompting fails by {', '.join(pain)}" if pain else "nobody said what is wrong with prompting"
+    yield Signal("pain", pain, "answers" if pain else "assumed", told)
+    yield _knowledge(compiled, seen, pain)
+    yield _teacher(compiled, answers)
+
+
+def _knowledge(compiled: Compiled, seen: Observed | None, pain: list[str] | None) -> Signal:
+    """Whether answers need what neither the input nor the behaviour of a model holds."""
+    if pain is not None:
+        return Signal(
+            "knowledge",
+            "knowledge" in pain,
+            "answers",
+            f"knowledge is {'' if 'knowledge' in pain else 'not '}what lacks",
+        )
+    asked = compiled.task.task_type == "qa"
+    if seen and asked:
+        lacks = seen.copied < _COPIED and "context" not in seen.columns.inputs
+        told = f"{seen.copied:.0%} of the answers' texts stand in their input"
+        return Signal("knowledge", lacks, "data", told)
+    if seen and seen.copied > 0.5:
+        return Signal("knowledge", False, "data", f"{seen.copied:.0%} of the answers' texts stand in their input")
+    return Signal("knowledge", None, "assumed", "nothing shows whether answers need knowledge that the input lacks")
+
+
+def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
+    task = compiled.task
+    if task.generate:
+        return Signal("teacher", True, "task.yaml", "generate names a teacher")
+    if task.baselines.get("larger", False) is not False:
+        return Signal("teacher", True, "task.yaml", "the baseline larger names a model that could teach")
+    more = answers.get("more_data")
+    if more:
+        return Signal("teacher", more == "teacher", "answers", f"more rows come from {more}")
+    return Signal("teacher", False, "task.yaml", "no teacher is named: generate.teacher")
+
+
+def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+    """Whether what costs less than training was good enough in the last build, by the dev rows."""
+    try:
+        report = read_report(root)
+    except (UserError, ValueError):
+        report = {}
+    threshold, primary = compiled.task.success_criteria.threshold, compiled.task.success_criteria.primary_metric
+    for name, prefixes in (
+        ("linear_reaches", ("tfidf", "rule", "nearest")),
+        ("prompt_reaches", ("prompted", "few_shot", "larger")),
+    ):
+        reached = dict(_figures(report, primary, prefixes)) if report.get("primary") == primary else {}
+        if not reached:
+            yield Signal(
+                name, None, "assumed", f"no {' or '.join(prefixes)} was measured yet: `tunec build`, or --measure"
+            )
+            continue
+        best = max(reached, key=lambda one: reached[one])
+        told = f"{best} has {primary} {reached[best]:.3f}; needed {threshold:g}"
+        yield Signal(name, reached[best] >= threshold, "build", told)
+
+
+def _figures(report: Mapping[str, Any], primary: str, prefixes: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    for system in report.get("systems", ()):
+        figure = (system.get("dev") or system.get("test") or {}).get(primary)
+        value = figure.get("value") if isinstance(figure, Mapping) else None
+        if str(system.get("name", "")).startswith(prefixes) and isinstance(value, int | float):
+            yield str(system["name"]), float(value)

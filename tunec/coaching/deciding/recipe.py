@@ -1,0 +1,76 @@
+"""What is trained, on what and how: base model, method, adapter, lengths."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from tunec.advising import hardware
+from tunec.advising.models import Candidate, Needs, candidates
+from tunec.coaching.case import Case
+from tunec.observing import Observed
+
+_METHODS = {"pairs": "orpo", "verdicts": "kto"}
+_PROMPT = 0.5  # tokens of a character of contract and system prompt, at most
+_LEAST, _STEP = 256, 128  # tokens of a row that room is made for, and in which steps
+
+
+def decide(case: Case) -> None:
+    shape = case.seen.columns.shape if case.seen else "answers"
+    tokens = _room(case)
+    found = candidates(case.root, needs(case, tokens))
+    _model(case, found)
+    why = shape if shape in _METHODS else "sft"
+    case.put("training.method", _METHODS.get(shape, "sft"), "data" if case.seen else "assumed", why)
+    if found and found[0].adapter == "qlora":
+        have = f"{machine(case).memory / 1e9:.0f} GB"
+        case.put("training.adapter", "qlora", "table", "qlora", have=have)
+    else:
+        case.put("training.adapter", "lora", "table", "lora_first")
+    case.put("training.lora", {"r": "auto", "alpha": "auto"}, "table", "settled")
+    most = found[0].context if found and found[0].context else tokens
+    told = {"tokens": f"{case.seen.tokens[0] if case.seen else tokens:,}"}
+    if tokens > 1024 or case.seen:
+        case.put("training.max_length", min(tokens, most), "data" if case.seen else "assumed", "longest_row", **told)
+    _answer_length(case, most)
+
+
+def machine(case: Case) -> hardware.Machine:
+    """Where it is trained: the GPU that was named, or this machine."""
+    gpu, memory = case.said("gpu"), case.said("gpu_memory")
+    if gpu in ("local", "remote"):
+        return hardware.remote(memory)
+    return hardware.Machine(False, round(memory * 1e9)) if memory else hardware.here()
+
+
+def needs(case: Case, tokens: int) -> Needs:
+    free = case.value("output_format.type") == "text"
+    return Needs(case.value("task_type"), case.value("language"), tokens, free, machine(case))
+
+
+def _model(case: Case, found: list[Candidate]) -> None:
+    first, *others = found
+    if any(word == "memory" for word, _ in first.drawbacks):
+        case.against("memory", have=f"{machine(case).memory / 1e9:.1f} GB")
+    named = [case.words.say(f"models.{word}", **values) for word, values in (*first.why, *first.drawbacks)]
+    said = {"reasons": "; ".join(named[:4]), "others": ", ".join(one.preset for one in others)}
+    case.put("training.base_model", first.preset, "table", "first_model" if others else "model", **said)
+
+
+def _room(case: Case) -> int:
+    """Tokens for the longest row with what stands before it."""
+    from stages.rows import dumps
+
+    before = case.value("system_prompt", "") + dumps(case.value("output_format.schema"))
+    row = case.seen.tokens[0] if case.seen else _LEAST
+    return max(_LEAST, _STEP * ceil((row + _PROMPT * len(before) + 32) / _STEP))
+
+
+def _answer_length(case: Case, most: int) -> None:
+    if not case.seen or case.value("output_format.type") == "label":
+        return
+    room = min(max(32, 16 * ceil(1.25 * _answer(case.seen) / 16)), max(16, most // 2))
+    case.put("evaluation.max_new_tokens", room, "data", "longest_answer", tokens=f"{_answer(case.seen):,}")
+
+
+def _answer(seen: Observed) -> int:
+    return seen.tokens[1]
