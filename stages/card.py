@@ -71,8 +71,7 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
         "",
     )
     yield from ("## Evaluation", "", *_table(reports["scores"], primary), "")
-    yield from ("## Safety", "", *_safety(reports), "")
-    yield from ("## Safety", "", *_safety(reports["scores"]), *_reviewed(about.expert_review), "")
+    yield from ("## Safety", "", *_safety(reports), *_reviewed(about.expert_review), "")
     yield from ("## Limitations", "", *_limits(reports), "")
     yield from ("## Deployment", "", *_deployment(reports), "")
     yield from ("## Verdict", "", f"**{reports['verdict']['verdict']}**", "")
