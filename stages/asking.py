@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from stages.base import Key, Params
-from stages.kinds import ROWS, SCORES
+from stages.kinds import ROWS, SCORES, SECRETS
 from stages.making import Making
+from stages.personal import Redaction
 from stages.prompts import Template
 from stages.reading.record import Record
 from stages.rows import Row, dumps
@@ -81,10 +82,15 @@ def wishes(rows: Sequence[Row], wanted: Sequence[Wanted], seed: int) -> Iterator
     """Every row that is wanted, each with a train row of its own while there are some. Which, a hash says: so one row
     more or less changes few questions."""
     for kind, one in enumerate(wanted):
-        name = dumps([seed, one.tag, one.difficulty, one.edge_case])
+        name = dumps([seed, *_kind(one)])
         order = sorted(rows, key=lambda row: _place(f"{name}:{row.id}"))
         for number in range(one.count):
             yield Wish(kind, one, order[number % len(order)], number // len(order))
+
+
+def _kind(wanted: Wanted) -> list[str | None]:
+    """What a kind says, whatever place it stands in: another one before it asks nothing anew."""
+    return [wanted.tag, wanted.difficulty, wanted.edge_case]
 
 
 class Ring:
@@ -112,7 +118,8 @@ def _place(text: str) -> bytes:
 @dataclass(frozen=True)
 class Asking:
     """Makes questions. fields: those of an input, sorted. structured: off, or the dialect in which the form of an
-    answer is sent along. examples: rows that are shown beside an input.
+    answer is sent along. examples: rows that are shown beside an input. regions: as data.pii has them; a secret is
+    never sent, whatever the gates do about it.
     """
 
     about: About
@@ -121,19 +128,22 @@ class Asking:
     structured: str
     seed: int
     examples: int
+    regions: tuple[str, ...] = ()
 
     def row(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any]) -> Question:
         """Asks for a whole row. settings: model, temperature and the like."""
-        body = self._body(template.fill(self._of_row(wish)), self._row_form(), [wish.kind, wish.again, wish.parent.id])
+        body = self._body(
+            template.fill(self._of_row(wish)), self._row_form(), [*_kind(wish.wanted), wish.again, wish.parent.id]
+        )
         return Question("rows", wish.parent.id, url, {**body, **settings})
 
     def answer(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any]) -> Question:
         """Asks for the answer to the input of `wish.parent`, and says what is wrong with the one that it has."""
         wrong, contract = wish.parent.rejected, self.making.contract
         told = {
-            "examples": [_shown(row) for row in (wish.shown or ())[: self.examples]],
-            "input": wish.parent.input,
-            "wrong": None if wrong is None else contract.spell(wrong),
+            "examples": [self._shown(row) for row in (wish.shown or ())[: self.examples]],
+            "input": self._hidden(wish.parent.input),
+            "wrong": None if wrong is None else contract.spell(self._hidden(wrong)),
             "why": None if wrong is None else "; ".join(contract.errors(wrong)),
         }
         form = self._form({"output": self._answer_form()})
@@ -142,7 +152,7 @@ class Asking:
 
     def judging(self, template: Template, wish: Wish, row: Row, url: str, settings: Mapping[str, Any]) -> Question:
         rubric = [{"name": name, "scale": scale} for name, scale in SCORES.items()]
-        values = {**self._of_row(wish), "row": _shown(row), "rubric": rubric}
+        values = {**self._of_row(wish), "row": self._shown(row), "rubric": rubric}
         return Question("judge", wish.parent.id, url, {**_said(template.fill(values)), **settings}, wish.others)
 
     def _of_task(self) -> dict[str, Any]:
@@ -151,7 +161,7 @@ class Asking:
     def _of_row(self, wish: Wish) -> dict[str, Any]:
         one = wish.wanted
         kind = {"tag": one.tag, "about": KINDS.get(one.tag), "difficulty": one.difficulty, "edge_case": one.edge_case}
-        return {**self._of_task(), **kind, "example": _shown(wish.example), "fields": list(self.fields)}
+        return {**self._of_task(), **kind, "example": self._shown(wish.example), "fields": list(self.fields)}
 
     def _body(self, text: str, form: Mapping[str, Any], drawn: list[Any]) -> dict[str, Any]:
         """drawn: what the seed of the answer follows from, beside the task's."""
@@ -167,6 +177,12 @@ class Asking:
         """A contract with references stands for itself, and is left open here."""
         schema = self.making.contract.schema_ or {"type": "string"}
         return {} if "$ref" in dumps(schema) else schema
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        return {"input": self._hidden(row.input), "output": self._hidden(row.output)}
+
+    def _hidden(self, value: Any) -> Any:
+        return Redaction(frozenset(SECRETS), self.regions)(value)
 
     @staticmethod
     def _form(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +222,3 @@ class Asking:
 
 def _said(text: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}]}
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {"input": row.input, "output": row.output}

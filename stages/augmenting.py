@@ -33,7 +33,7 @@ from stages.prompts import Template
 from stages.rows import Row, read_rows
 from stages.rubric import refused, scores
 from stages.seen import Settings
-from stages.teacher import WAVE, Pace, Question, Teacher
+from stages.teacher import Pace, Question, Teacher, room
 from stages.templating import placeholders
 
 TRANSCRIPT = Path("build", "transcripts", "augment.jsonl")  # of all builds; DVC knows nothing of it
@@ -156,7 +156,8 @@ class Work:
         own = {"output": ANSWER, "group_by": None, "order_by": None, "tags": None, "label": None, "repair": None}
         fields = tuple(sorted(placeholders(params.making.input_template)))
         making = params.making.model_copy(update=own)
-        return Asking(params.about, making, fields, params.teacher.structured, params.seed, params.examples)
+        told = (params.teacher.structured, params.seed, params.examples, params.settings.regions)
+        return Asking(params.about, making, fields, *told)
 
     def _endpoints(self) -> None:
         asked, judge, journal = self.params.teacher, self.params.judge, Journal(TRANSCRIPT)
@@ -180,23 +181,19 @@ class Work:
 
     def ask(self) -> list[Made]:
         """All that the budget allows, a wave at a time."""
-        waiting, made = self.wishes, list[Made]()
-        while waiting and (many := self.room(1 + self.params.judge.enabled)):
-            wave, waiting = [Made(wish) for wish in waiting[:many]], waiting[many:]
+        made, kept = list[Made](), 0
+        while len(made) < len(self.wishes) and (many := self.room(1 + self.params.judge.enabled)):
+            wave = [Made(wish) for wish in self.wishes[len(made) : len(made) + many]]
             self._wave(wave)
             made += wave
-            tell(len(made), len(made) + len(waiting), f"rows asked for, {sum(not one.gate for one in made)} kept")
-        self.left = len(waiting)
+            kept += sum(not one.gate for one in wave)
+            tell(len(made), len(self.wishes), f"rows asked for, {kept} kept")
+        self.left = len(self.wishes) - len(made)
         return made
 
     def room(self, each: int) -> int:
         """How many rows the next wave may ask for, each of which takes so many requests."""
-        budget = self.params.budget
-        if budget.tokens is not None and self.teacher.tokens + self.judge.tokens >= budget.tokens:
-            return 0
-        if budget.requests is None:
-            return WAVE
-        return min(WAVE, max(0, budget.requests - self.teacher.requests - self.judge.requests) // each)
+        return room(self.params.budget.requests, self.params.budget.tokens, (self.teacher, self.judge), each)
 
     def question(self, wish: Wish) -> Question:
         asked = self.params.teacher

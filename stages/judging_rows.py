@@ -168,8 +168,8 @@ class Judge:
         """The row with placeholders for what is to be redacted; its id is that of what is left."""
         redact = Redaction(self._redacted, self._settings.regions)
         given, text = redact(row.input), redact(row.text)
-        label = self._making.contract.type == "label"
-        output, worse = (value if label else redact(value) for value in (row.output, row.rejected))
+        labels = self._making.contract.labels
+        output, worse = (value if value in labels else redact(value) for value in (row.output, row.rejected))
         told = text if text is not None else output if worse is None else _both(output, worse)
         return replace(row, id=row_id(given, told), input=given, text=text, output=output, rejected=worse)
 

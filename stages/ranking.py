@@ -41,22 +41,23 @@ class Ranking:
         self._wishes = [Wish(place, self.kind, row, shown=ring.near(row, work.params.examples)) for row in used]
         making = work.asking.making.model_copy(update={"shape": "pairs"})
         self._look = Judge([tagged(PAIRED)], making, work.settings)
+        self._many = self._params.answers or 0
         self.left = 0
 
     def ask(self) -> tuple[list[Made], list[Row]]:
         """What became of each row that was asked about, and the pairs, by id."""
-        made, pairs, waiting = list[Made](), list[Row](), self._wishes
-        many = self._params.answers or 0
-        while waiting and (room := self._work.room(many + (many + 1) * self._judged)):
-            wave, waiting = [Made(wish) for wish in waiting[:room]], waiting[room:]
+        made, pairs = list[Made](), list[Row]()
+        each = self._many + (self._many + 1) * self._judged
+        while len(made) < len(self._wishes) and (many := self._work.room(each)):
+            wave = [Made(wish) for wish in self._wishes[len(made) : len(made) + many]]
             pairs += self._wave(wave)
             made += wave
-            tell(len(made), len(made) + len(waiting), f"inputs answered anew, {len(pairs)} pairs")
-        self.left = len(waiting)
+            tell(len(made), len(self._wishes), f"inputs answered anew, {len(pairs)} pairs")
+        self.left = len(self._wishes) - len(made)
         return made, sorted(pairs, key=lambda row: row.id)
 
     def _wave(self, wave: Sequence[Made]) -> Iterator[Row]:
-        many = self._params.answers or 0
+        many = self._many
         wishes = [replace(one.wish, again=number) for one in wave for number in range(many)]
         questions = [self._work.question(wish) for wish in wishes]
         said = self._work.teacher.ask(questions)
@@ -125,7 +126,7 @@ class Ranking:
         return replace(
             row,
             split=parent.split,
-            parent=parent.id,
+            parent=parent.parent or parent.id,
             group=parent.group,
             tags=(*parent.tags, *row.tags),
             when=parent.when,

@@ -23,7 +23,7 @@ from stages.prompts import Template
 from stages.rows import Row
 from stages.rubric import refused, scores
 from stages.second_looks import Judging
-from stages.teacher import WAVE, Pace, Question, Said, Teacher
+from stages.teacher import Pace, Question, Said, Teacher, room
 
 TRANSCRIPT = Path("build", "transcripts", "data.jsonl")  # of all builds; DVC knows nothing of it
 WORDS = ("goal", "language", "system_prompt", "contract", "row", "rubric")  # what a prompt may speak of
@@ -61,27 +61,20 @@ def judged(
     """
     places = sorted(set(corpus.trainable().tolist()).difference(decided), key=lambda place: (corpus.ids[place], place))
     waiting = [place for place in places if corpus.row(place).answered]
+    budget = asked.budget
     asking = _Asking(asked, Template.read(prompt, "data_judge.jinja", WORDS), corpus.contract.describe(), regions)
     endpoint = (asked.endpoint, asked.model, asked.key_env, asked.timeout)
     far = Endpoint(*endpoint, where="data.judge", tries=asked.retries + 1)
     found = Verdict()
     with closing(Teacher(far, Journal(TRANSCRIPT), Pace(asked.requests_per_minute))) as teacher:
-        while waiting and (many := _room(asked, teacher)):
-            wave, waiting = waiting[:many], waiting[many:]
+        while found.asked < len(waiting) and (many := room(budget.requests, budget.tokens, [teacher])):
+            wave = waiting[found.asked : found.asked + many]
             said = teacher.ask([asking.question(corpus.row(place)) for place in wave])
             found.findings += _found(wave, said, asked, found)
             found.asked += len(wave)
-            tell(found.asked, found.asked + len(waiting), f"rows judged, {len(found.findings)} not good enough")
-        found.left, found.requests, found.tokens = len(waiting), teacher.requests, teacher.tokens
+            tell(found.asked, len(waiting), f"rows judged, {len(found.findings)} not good enough")
+        found.left, found.requests, found.tokens = len(waiting) - found.asked, teacher.requests, teacher.tokens
     return found
-
-
-def _room(asked: Judging, teacher: Teacher) -> int:
-    """How many rows the next wave may ask about, a request each."""
-    budget = asked.budget
-    if budget.tokens is not None and teacher.tokens >= budget.tokens:
-        return 0
-    return WAVE if budget.requests is None else min(WAVE, max(0, budget.requests - teacher.requests))
 
 
 def _found(wave: list[int], said: list[Said], asked: Judging, found: Verdict) -> Iterator[Finding]:

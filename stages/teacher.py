@@ -77,15 +77,12 @@ class Teacher:
     def __init__(self, endpoint: Endpoint, journal: Journal, pace: Pace) -> None:
         self._endpoint, self._journal, self._pace = endpoint, journal, pace
         self.used: dict[str, dict[str, Any]] = {}
-        self._answered = False
+        self.tokens = 0
+        self._answered = any("text" in said and said.get("url") == endpoint.url for said in journal.known.values())
 
     @property
     def requests(self) -> int:
         return len(self.used)
-
-    @property
-    def tokens(self) -> int:
-        return sum(int(line.get("tokens", 0)) + int(line.get("input", 0)) for line in self.used.values())
 
     @cached_property
     def _client(self) -> Any:
@@ -94,42 +91,60 @@ class Teacher:
     def ask(self, questions: Sequence[Question]) -> list[Said]:
         """Answers in the order of the questions. Raises T720 to T722, with what came kept."""
         new = {one.key: one for one in questions if one.key not in self._journal.known}
-        refused = self._fresh(list(new.values())) if new else {}
+        if new:
+            self._fresh(list(new.values()))
         for one in questions:
-            self.used[one.key] = self._line(one, refused)
+            if one.key not in self.used:
+                self.used[one.key] = line = self._line(one)
+                self.tokens += int(line.get("tokens", 0)) + int(line.get("input", 0))
         return [_said(self.used[one.key]) for one in questions]
 
-    def _fresh(self, questions: list[Question]) -> dict[str, int]:
-        """Ask what the transcript does not know; returns the status of each question that was refused."""
+    def _fresh(self, questions: list[Question]) -> None:
+        """Ask what the transcript does not know. A refusal is an answer, too, and not asked for again."""
         _ = self._client  # made once, and its lack told before any thread starts
         with ThreadPoolExecutor(WAVE) as pool:
-            errors = [error for error in pool.map(self._once, questions) if error is not None]
-        for error in errors:
-            about = isinstance(error[1], Refused) and error[1].status in _OF_THE_REQUEST
-            if not about or (len(errors) == len(questions) and not self._answered):
-                raise error[1]
+            errors = [
+                (one, error) for one, error in zip(questions, pool.map(self._once, questions), strict=True) if error
+            ]
         self._answered = self._answered or len(errors) < len(questions)
-        return {key: error.status for key, error in errors if isinstance(error, Refused)}
+        for _, error in errors:
+            if not self._answered or not isinstance(error, Refused) or error.status not in _OF_THE_REQUEST:
+                raise error
+        for one, error in errors:
+            if isinstance(error, Refused):
+                self._journal.add(one.key, {**one.about, "body": one.body, "refused": error.status})
 
-    def _once(self, question: Question) -> tuple[str, UserError] | None:
+    def _once(self, question: Question) -> UserError | None:
         self._pace.wait()
         try:
             said = self._endpoint.asked(self._client, question.body)
         except UserError as error:
-            return question.key, error
+            return error
         self._journal.add(question.key, {**question.about, "body": question.body, **said})
         return None
 
-    def _line(self, question: Question, refused: dict[str, int]) -> dict[str, Any]:
-        known = self._journal.known.get(question.key)
+    def _line(self, question: Question) -> dict[str, Any]:
         told = {"key": question.key, **question.about}
-        if known is None:
-            return {**told, "body": question.body, "refused": refused[question.key]}
+        known = self._journal.known[question.key]
         return {**told, **{name: value for name, value in known.items() if name not in told}}
 
     def close(self) -> None:
         if "_client" in vars(self):
             self._client.close()
+
+
+def room(requests: int | None, tokens: int | None, asked: Sequence[Teacher], each: int = 1) -> int:
+    """How many rows the next wave may ask about, within a budget that all who are asked share.
+
+    each: requests that a row takes. What they cost in tokens is known by those that were asked: the first wave is one
+    row, and none is more than one row over.
+    """
+    spent, taken = sum(one.requests for one in asked), sum(one.tokens for one in asked)
+    many = WAVE if requests is None else min(WAVE, max(0, requests - spent) // each)
+    if tokens is None or not many:
+        return many
+    left = tokens - taken
+    return 0 if left <= 0 else min(many, max(1, int(left * spent / (taken * each)))) if taken else 1
 
 
 def _said(line: dict[str, Any]) -> Said:

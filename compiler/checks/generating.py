@@ -110,19 +110,23 @@ def pairs_can_be_told_apart(look: Look) -> Iterator[Found]:
 def key_of_generate_is_read(look: Look) -> Iterator[Found]:
     """A key of `generate` that nothing reads, for what it is about is not asked for.
 
-    `prompts.rows` belongs to `rows`; `examples` and `prompts.answers` to `label`, `repair` and `pairs`; `prompts.judge`
-    and `pairs.margin` to the judge. Remove it.
+    `prompts.rows` and `judge.total` belong to `rows`; `examples` and `prompts.answers` to `label`, `repair` and
+    `pairs`; `judge.least` to all but `pairs`; `prompts.judge`, `pairs.margin` and who judges to the judge. Remove it.
     """
     generate = look.task.generate
     if generate is None:
         return
-    answers, judge = bool(generate.label or generate.repair or generate.pairs), generate.judge.enabled
+    rows, given = bool(generate.rows), generate.label or generate.repair
+    answers, judge = bool(given or generate.pairs), generate.judge.enabled
     for path, read in (
-        ("prompts.rows", bool(generate.rows)),
+        ("prompts.rows", rows),
         ("prompts.answers", answers),
         ("examples", answers),
         ("prompts.judge", judge),
         ("pairs.margin", judge),
+        ("judge.total", judge and rows),
+        ("judge.least", judge and (rows or given)),
+        *((f"judge.{name}", judge) for name in ("endpoint", "model", "key_env")),
     ):
         if not read and look.written(f"generate.{path}"):
             yield Found(

@@ -91,6 +91,10 @@ def test_no_row_that_is_to_be_measured_by_is_answered_by_a_teacher(split: str) -
 def test_a_secret_is_sent_to_nobody() -> None:
     found = read_jsonl([GOOD, {"text": "my key is ghp_" + "a1B2" * 9}], LABEL)
     assert not found.unanswered and [one["gate"] for one in found.rejected] == ["secrets"]
+    told = "anna@example.org wants a card"
+    redact = BOTH.replace("generate:", "data: {gates: {pii: redact}}\ngenerate:")
+    (row,) = read_jsonl([GOOD, {"text": "somebody has read this badly", "label": told}], redact).unanswered
+    assert "anna" not in row["rejected"] and "wants a card" in row["rejected"]
     redact = LABEL.replace("generate:", "data: {gates: {pii: redact}}\ngenerate:")
     (row,) = read_jsonl([GOOD, {"text": "write to anna@example.org at once"}], redact).unanswered
     assert "anna" not in row["input"]["text"]

@@ -262,7 +262,7 @@ def test_another_seed_prompt_or_temperature_asks_anew(far: Far, teacher: Teacher
 
 @pytest.mark.parametrize(
     ("budget", "asked", "requests"),
-    [("{requests: 6}", 3, 6), ("{requests: 100}", 20, 40), ("{tokens: 1}", 8, 16), ("{tokens: 2000}", 16, 32)],
+    [("{requests: 6}", 3, 6), ("{requests: 100}", 20, 40), ("{tokens: 1}", 1, 2), ("{tokens: 2000}", 10, 20)],
 )
 def test_a_budget_is_kept_and_what_was_not_asked_is_said(
     far: Far,
@@ -298,10 +298,23 @@ def test_a_question_that_is_refused_is_a_rejected_row_and_a_teacher_that_refuses
     teacher.rows = [(400, {"error": {"message": "not this"}})]
     found = run(with_generate(far))
     assert [one["reason"] for one in found["rejected"]] == ["the endpoint refuses the request: status 400"]
-    teacher.rows = [(400, {})] * 20
-    assert code(with_generate(far, seed="1")) == "T721"
+    teacher.asked.clear()
+    assert run(with_generate(far))["all"] == found["all"] and not teacher.asked, "nor is the refused one asked again"
     teacher.rows = [(401, {})] * 20
     assert code(with_generate(far, seed="2")) == "T721"
+
+
+def test_a_teacher_that_never_answered_and_refuses_all_stops_the_build(far: Far, teacher: Teacher) -> None:
+    teacher.rows = [(400, {})] * 20
+    assert code(with_generate(far)) == "T721" and code(with_generate(far)) == "T721"
+    assert not TRANSCRIPT.exists()
+
+
+def test_another_kind_before_the_others_asks_nothing_of_them_anew(far: Far, teacher: Teacher) -> None:
+    run(with_generate(far, "{tag: style, count: 2}"))
+    teacher.asked.clear()
+    run(with_generate(far, "{tag: negative, count: 2}, {tag: style, count: 2}"))
+    assert teacher.asked == {"rows": 2, "judge": 2}
 
 
 def code(task: str, **given: Path) -> str:

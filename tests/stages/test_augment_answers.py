@@ -263,10 +263,30 @@ def test_rows_that_were_labelled_make_pairs_too_and_are_forgotten_with_what_they
     far.say.scores = judging({"shipping": 33, "account": 20, "refund": 12})
     row = waiting(text)
     found = run(pairs(far, "{answers: 3}\n  label: true"), [row])
-    assert text in {made["input"]["text"] for made in found["made"]}
+    assert [made["parent"] for made in found["made"] if made["input"]["text"] == text] == [row["id"]]
     told = [json.loads(line) for line in TRANSCRIPT.read_bytes().splitlines()]
     of_it = [one for one in told if text in json.dumps(one["body"])]
     assert of_it and about(TRANSCRIPT, {row["id"]}) >= len(of_it)
+
+
+def test_a_token_budget_is_kept_within_a_row(far: Far) -> None:
+    """A row takes three answers and four judgements, of 110 tokens each."""
+    far.say = Answers(SAID)
+    far.say.scores = judging({"shipping": 33, "account": 20, "refund": 12})
+    found = run(pairs(far, "{answers: 3}", budget="{tokens: 500}"))
+    assert found["report"]["asked"] == 1 and found["report"]["tokens"] < 500 + 7 * 110
+    assert found["report"]["not_asked"] == 1
+
+
+@pytest.mark.parametrize("gate", ["warn", "off"])
+def test_a_secret_is_never_sent_whatever_its_gate_does(far: Far, gate: str) -> None:
+    key = "ghp_" + "a1B2" * 9
+    text = f"my parcel is late and my key is {key}"
+    far.say = Answers({text.replace(key, "[GITHUB_TOKEN_1]"): "shipping"})
+    task = answers(far, "label: true") + f"data: {{gates: {{secrets: {gate}}}}}\n"
+    found = run(task, [waiting(text)])
+    assert far.asked and key not in json.dumps([body for body, _ in far.asked])
+    assert [row["input"]["text"] for row in found["made"]] == [text]
 
 
 def test_a_secret_in_an_answer_makes_no_pair(far: Far) -> None:
