@@ -64,6 +64,7 @@ class Examined:
         lines += [_line("leak", found) for found in self.leaks]
         told = self.report
         counts = f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected"
+        counts += f", {told['unanswered']:,} for a teacher to answer" if told["unanswered"] else ""
         return "\n".join([*map(tame, lines), counts + (f", {len(self.leaks)} leak" if self.leaks else "")])
 
 
@@ -86,12 +87,17 @@ def _judged(params: data.DataParams, folder: Path) -> Examined:
     try:
         data.sort(params, out, data.Inputs(()))
     except UserError as error:
-        if not (error.diagnostics[0].code == "T301" and out.rejected.is_file() and out.rejected.stat().st_size):
+        rejected, waiting = _read(out.rejected), len(_read(out.unanswered))
+        if error.diagnostics[0].code != "T301" or not (rejected or waiting):
             raise
-        rejected = list(read_jsonl(out.rejected))
-        return Examined(rejected, [], [], {"read": len(rejected), "accepted": 0, "rejected": len(rejected)})
+        counts = {"accepted": 0, "rejected": len(rejected), "unanswered": waiting}
+        return Examined(rejected, [], [], {"read": sum(counts.values()), **counts})
     found = list(_leaks(params, out))
     return Examined(list(read_jsonl(out.rejected)), list(read_jsonl(out.flagged)), found, read_json(out.report))
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return list(read_jsonl(path)) if path.is_file() else []
 
 
 def _leaks(params: data.DataParams, out: data.Outputs) -> Iterator[dict[str, Any]]:
