@@ -83,11 +83,11 @@ def test_rows_that_a_teacher_is_to_answer_are_no_mistake(tmp_path: Path) -> None
     root = built(tmp_path, GOOD)
     generate = "generate: {teacher: {endpoint: http://127.0.0.1:9/v1, model: m}, label: true}\n"
     (root / "task.yaml").write_text(TASK + generate, encoding="utf-8")
-    for rows, told in (
+    for answered, told in (
         (GOOD, "8 rows read, 6 accepted, 0 rejected, 2"),
         ([], "2 rows read, 0 accepted, 0 rejected, 2"),
     ):
-        lines = [*rows, {"text": "nobody has read this"}, {"text": "nor that one", "label": None}]
+        lines = [*answered, {"text": "nobody has read this"}, {"text": "nor that one", "label": None}]
         (root / "inbox.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         with chdir(root):
             found = examine(Path(), [Path("inbox.jsonl")])
