@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -84,12 +85,13 @@ def in_a_terminal(root: Path, answers: list[str], *arguments: str) -> tuple[int,
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "tunec.cli", "data", "review", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
-    process = subprocess.Popen(command, cwd=root, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    process = subprocess.Popen(command, cwd=root, env=env, preexec_fn=_heed_ctrl_c, **ends)
     os.close(theirs)
     waiting, seen, begun = list(answers), "", 0
     until = time.monotonic() + 60
     try:
-        while time.monotonic() < until:
+        while select.select([ours], [], [], max(0, until - time.monotonic()))[0]:
             try:
                 piece = os.read(ours, 65536)
             except OSError:  # all that held the other end are gone
@@ -105,6 +107,11 @@ def in_a_terminal(root: Path, answers: list[str], *arguments: str) -> tuple[int,
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def _heed_ctrl_c() -> None:
+    """As a shell's foreground has it; a job in the background hands down that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_each_row_is_shown_with_why_and_each_answer_is_a_line(workspace: Path) -> None:
