@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from stages.base import Key, Params, Read, Stage, Write
 from stages.catalog import Gate, members
 from stages.evidence import Evidence, Outcome, Scores, against
-from stages.headline import next_step
+from stages.next_step import next_step
 from stages.rows import read_json, write_json
 
 

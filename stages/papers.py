@@ -16,7 +16,7 @@ from stages.card import About, card
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.findings import Recipe
-from stages.rows import read_json, read_rows, write_json
+from stages.rows import read_json, read_rows, sha256, write_json
 from stages.specs import Wanted
 
 
@@ -74,6 +74,7 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
     reports: dict[str, Any] = {name: read_json(getattr(inputs, name)) for name in names}
     variant = reports["choice"]["variant"]
     reports["model"] = read_json(of_variant(variant, inputs.models))
+    reports["digest"] = sha256(inputs.rows)
     reports["bytes"] = reports["reason"]["bytes"].get(reports["choice"]["chosen"], 0)
     about, prompting, recipe = params.about.of(variant), params.prompting.of(variant), params.recipe.of(variant)
     table, contract = read_json(inputs.table), params.contract

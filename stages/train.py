@@ -124,7 +124,8 @@ def _made(at: At, params: Mapping[str, Any]) -> Made:
     members = [f"stages.methods.{method}", f"stages.adapters.{adapter}"]
     rated = ("numpy", "jsonschema") if reward else ()
     members += [f"stages.metrics.{reward}"] if reward else []
-    return Made(f"train-{method}-{adapter}", (*LIBRARIES, *rated), members=tuple(members))
+    kernels = ("liger-kernel",) if params.get("liger") else ()
+    return Made(f"train-{method}-{adapter}", (*LIBRARIES, *rated, *kernels), members=tuple(members))
 
 
 STAGE = Stage(

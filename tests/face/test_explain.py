@@ -38,7 +38,7 @@ def test_a_key_is_told_with_its_meaning_its_layers_and_its_readers(folder: Path)
         "  default  none",
         "  set by   <command line>",
         "  over     conf/method/sft.yaml:N: auto",
-        "  read by  the stages train (learning_rate)",
+        "  read by  the stages papers (recipe.learning_rate), train (learning_rate)",
     ]
 
 

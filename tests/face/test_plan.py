@@ -133,7 +133,8 @@ def test_after_a_build_every_stage_is_cached(built: Built) -> None:
 def test_a_key_that_changed_is_named_in_full_with_the_line_that_sets_it(built: Built) -> None:
     built.edit("  base_model: smollm2-135m", "  base_model: smollm2-135m\n  learning_rate: 1e-4")
     plan = built.plan()
-    assert stale(plan) == {TRAIN: ["training.learning_rate 1e-3 -> 1e-4 (task.yaml:11)"]}
+    why = ["training.learning_rate 1e-3 -> 1e-4 (task.yaml:11)"]
+    assert stale(plan) == {TRAIN: why, "papers": why}
     assert {name for name, step in plan.items() if step.state == "run"} >= {TRAIN} | AFTER_TRAIN
     assert plan["data"].state == "cached"
     assert plan["export-smollm2-135m-r16"].why() == [f"after {TRAIN}"]
@@ -223,7 +224,7 @@ def test_a_value_that_was_there_before_is_restored_and_so_is_all_that_follows(bu
         built.settle()
     built.edit("threshold: 0.7", "threshold: 0.6")
     plan = built.plan()
-    assert {name for name, step in plan.items() if step.state == "restored"} == {"gate", "report"}
+    assert {name for name, step in plan.items() if step.state == "restored"} == {"gate", "papers", "report"}
     assert not any(step.runs for step in plan.values())
 
 
@@ -255,9 +256,9 @@ def test_the_plan_lists_every_stage_and_what_it_takes(built: Built) -> None:
     lines = {line.split()[1]: line for line in text.splitlines() if line[:1] not in ("", " ") and "stages" not in line}
     assert lines["data"].split() == ["cached", "data", "unchanged"]
     assert lines["gate"].split(maxsplit=2)[2] == "about 10 s  success_criteria.threshold 0.7 -> 0.6 (task.yaml:12)"
-    assert text.endswith(f"3 to run, {len(found) - 3} unchanged: about 30 s (from the last runs)")
+    assert text.endswith(f"4 to run, {len(found) - 4} unchanged: about 40 s (from the last runs)")
     told = outlook.plan_json(found)
-    assert (told["stale"], told["seconds"]) == (True, 30.0)
+    assert (told["stale"], told["seconds"]) == (True, 40.0)
 
 
 def test_how_long_is_told_only_where_it_is_known() -> None:

@@ -24,6 +24,7 @@ CALLED = {
     "charset_normalizer": "charset-normalizer",
     "sklearn": "scikit-learn",
     "stdnum": "python-stdnum",
+    "liger_kernel": "liger-kernel",
 }
 # Imported somewhere in the code that a stage reaches, and yet no part of what comes out of it.
 BESIDE = {
@@ -60,6 +61,11 @@ UNUSED = {
     "scipy": ("tests two systems, which is asked of `score` alone", "gate report baseline-rule"),
     "charset-normalizer": ("names the encoding of a file that is refused", "data"),
     "openpyxl": ("gives cells as they stand in the file", "data"),
+    "safetensors": ("reads an adapter, and none is read here", "predict-gguf baseline-majority baseline-rule"),
+    "scikit-learn": ("computes in gates of data, which are only asked for their names here", "papers"),
+    "model2vec": ("embeds for gates of data, which are only asked for their names here", "papers"),
+    "threadpoolctl": ("holds threads of gates of data, which are only asked for their names here", "papers"),
+    "liger-kernel": ("computes where `training.liger` says so, and is named then", "train-sft-lora"),
     "mlflow": ("is told of steps, and tells nothing", "train-sft-lora"),
     "wandb": ("is told of steps, and tells nothing", "train-sft-lora"),
 }
