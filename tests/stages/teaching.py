@@ -24,7 +24,7 @@ LABELS = {"type": "label", "schema_": {"enum": ["yes", "no"]}}
 OWN: dict[str, dict[str, Any]] = {
     "dpo": {"beta": 0.1},
     "orpo": {"beta": 0.1},
-    "kto": {"beta": 0.1},
+    "kto": {"beta": 0.3},
     "grpo": {
         "batch_size": 8,
         "epochs": 4.0,
