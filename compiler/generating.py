@@ -142,7 +142,8 @@ class Spending(Section):
 
 class RowJudge(Bounds, Endpoint):
     """A model that scores the rows which every other gate let through and which may be trained on. What is secret in
-    a row is not sent.
+    a row is not sent, and no row that the data names dev, test, golden, adversarial or holdout is; where the data names
+    no split, the rows that later become dev and test are looked at like all others.
     """
 
     budget: Spending = unwritten(Spending)

@@ -200,7 +200,10 @@ class Data(Section):
         description="What there is to be of each kind; the report says what lacks.",
     )
     judge: RowJudge | None = Field(
-        default=None, description="A model that scores rows, for the gate `judge`, which is off by itself."
+        default=None,
+        description="A model that scores rows, for the gate `judge`, which is off by itself. Rows that the data names "
+        "dev, test, golden, adversarial or holdout are not sent; where it names no split, those that later become dev "
+        "and test are looked at like all others.",
     )
     review: Review | None = Field(default=None, description="Rows that wait for a person, by the gate `review`.")
     general_mix: GeneralMix | None = Field(

@@ -289,6 +289,8 @@ def _together(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, A
 
 
 def _nothing_left(params: DataParams, tally: Tally) -> Exception:
+    if tally.unanswered:
+        return _nothing_answered(tally)
     if not tally.reasons:
         file = next((file for source in params.sources for file in source.files), "data/raw/")
         return fail("T301", "the sources hold no rows", help="put rows into the file", file=file)
@@ -300,6 +302,15 @@ def _nothing_left(params: DataParams, tally: Tally) -> Exception:
         help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
     message = f"none of {tally.reasons.total()} rows is left"
     return fail("T301", message, notes=notes, help=help, file=span.file, line=span.line)
+
+
+def _nothing_answered(tally: Tally) -> Exception:
+    many = tally.unanswered
+    waiting = "the only row waits" if many == 1 else f"all {many:,} rows wait"
+    others = f", and {lost:,} {'is' if lost == 1 else 'are'} rejected" if (lost := tally.reasons.total()) else ""
+    help = "bring rows with answers first: train, dev and test are made of them, and a teacher is asked after that"
+    file = next(iter(tally.read))
+    return fail("T301", f"{waiting} for a teacher's answer{others}", notes=_told(tally.reasons), help=help, file=file)
 
 
 _LIBRARIES = (

@@ -76,10 +76,10 @@ class Latecomers:
         gates, doing = members("stages.data_gates", "DATA_GATE", DataGate), actions(settings)
         for name in ORDER:
             sift = gates[name].sift
-            if sift is None or doing[name] != "reject":
-                continue
+            if sift is None or doing[name] not in ("reject", *(["warn"] if name == "semantic" else [])):
+                continue  # what `semantic` finds tells which rows leak, whatever it does with them
             for place, reason, _ in list(sift(self._corpus, settings)):
-                if place >= self._first and place not in self._corpus.dropped:
+                if doing[name] == "reject" and place >= self._first and place not in self._corpus.dropped:
                     self._corpus.dropped.add(place)
                     yield Dropped(place - self._first, name, reason)
 
@@ -87,9 +87,10 @@ class Latecomers:
         corpus = self._corpus
         numbers = {corpus.name(place): place - self._first for place in corpus.kept().tolist() if place >= self._first}
         place = self._place | dict.fromkeys(numbers, "train")
-        alike = [[corpus.name(member) for member in cluster] for cluster in corpus.clusters(settings.threshold)]
+        related = {"alike": corpus.clusters(settings.threshold), "meaning": corpus.meant()}
+        together = {how: [list(map(corpus.name, members)) for members in sets] for how, sets in related.items()}
         corpus.write(self._scratch)
-        for leak in leaks(self._scratch, place, {"alike": alike}, contained):
+        for leak in leaks(self._scratch, place, together, contained):
             if leak.id in numbers:
                 yield Dropped(numbers[leak.id], "leak", f"it says what a row of {leak.split} says")
 

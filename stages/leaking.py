@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from stages.rows import Row, read_jsonl, read_rows
 _GRAM = 8  # words of a sequence
 _FEWEST = 5  # sequences that a row must have to be looked for inside others: twelve words
 _COMMON = 20  # rows that a sequence may stand in before it is anyone's phrase
-_BATCH = 2048
+_BATCH = 2048  # rows that are looked at together, at most
+_SIGNS = 4_000_000  # their characters, at most, but for a longer row
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,21 @@ def _index(rows: Iterable[Row]) -> tuple[Any, Any, list[str]]:
 
 def _grams(rows: list[Row]) -> tuple[Any, Any]:
     """(hashes of eight words in a row; the place of the row in the batch that each stands in)."""
-    return sequences(*hashed([words(row.text if row.text is not None else said(row.input)) for row in rows]), _GRAM)
+    return sequences(*hashed([words(_text(row)) for row in rows]), _GRAM)
+
+
+def _text(row: Row) -> str:
+    return row.text if row.text is not None else said(row.input)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    every = iter(rows)
-    while batch := list(islice(every, _BATCH)):
+    batch, signs = list[Row](), 0
+    for row in rows:
+        many = len(_text(row))
+        if batch and (len(batch) == _BATCH or signs + many > _SIGNS):
+            yield batch
+            batch, signs = [], 0
+        batch.append(row)
+        signs += many
+    if batch:
         yield batch

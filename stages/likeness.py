@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -22,6 +22,7 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _UNSEEN = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
+_CHUNK = 1 << 20  # bytes that are hashed at a time, a power of two
 _FACTOR = 0x9E3779B97F4A7C15
 _PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 
@@ -44,22 +45,45 @@ def shingles(found: Sequence[str]) -> list[str]:
 def hashed(texts: Sequence[Sequence[str]]) -> tuple[Any, Any]:
     """(hashes of all words, one text after another; how many words each text has). Both arrays, uint64 and int64.
 
-    A word's hash is the polynomial of its bytes, modulo 2**64.
+    A word's hash is the polynomial of its bytes, modulo 2**64, wherever it stands.
     """
     import numpy as np
 
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    signs = np.frombuffer(" ".join(chain.from_iterable(texts)).encode("utf-8", "surrogatepass"), np.uint8)
-    if not len(signs):
-        return np.zeros(0, np.uint64), lengths
-    powers, inverse = _powers(len(signs).bit_length())
+    signs = " ".join(chain.from_iterable(texts)).encode("utf-8", "surrogatepass")
+    return np.concatenate([np.zeros(0, np.uint64), *map(_hashed, _chunks(signs))]), lengths
+
+
+def _chunks(signs: bytes) -> Iterator[bytes]:
+    """The words of a text, with blanks between them, in parts of at most _CHUNK bytes; a longer word is one part."""
+    start = 0
+    while start < len(signs):
+        end = len(signs)
+        if end - start > _CHUNK:
+            end = signs.rfind(b" ", start, start + _CHUNK + 1)
+            end = end if end > 0 else signs.find(b" ", start)
+            end = end if end > 0 else len(signs)
+        yield signs[start:end]
+        start = end + 1
+
+
+def _hashed(words: bytes) -> Any:
+    """The hash of each word; blanks stand between them."""
+    import numpy as np
+
+    if len(words) > _CHUNK:  # one long word: of its parts, each moved to its place
+        parts = (words[at : at + _CHUNK] for at in range(0, len(words), _CHUNK))
+        moved = (int(_hashed(part)[0]) * pow(_FACTOR, place * _CHUNK, 1 << 64) for place, part in enumerate(parts))
+        return np.array([sum(moved) % (1 << 64)], np.uint64)
+    signs = np.frombuffer(words, np.uint8)
+    powers, inverse = _powers(min(len(signs).bit_length(), _CHUNK.bit_length() - 1))
     starts = np.concatenate([[0], np.flatnonzero(signs == ord(" ")) + 1])
     values = signs * powers[: len(signs)]
     values[starts[1:] - 1] = 0  # the blank between two words is of neither
-    return np.add.reduceat(values, starts) * inverse[starts], lengths
+    return np.add.reduceat(values, starts) * inverse[starts]
 
 
-@lru_cache(maxsize=1)
+@cache
 def _powers(bits: int) -> tuple[Any, Any]:
     """2**bits powers of a factor, and of its inverse."""
     import numpy as np

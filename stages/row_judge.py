@@ -1,7 +1,9 @@
 """The gate `judge`: a model scores the rows that every other gate let through and that may be trained on.
 
-It sees what of a row is kept: nothing that was to be redacted, and in the place of a secret a placeholder. Rows of dev,
-test, golden, adversarial and holdout are not sent, and neither are those that a person has decided on.
+It sees what of a row is kept: nothing that was to be redacted, and in the place of a secret a placeholder. Rows that
+the data names dev, test, golden, adversarial or holdout are not sent, and neither are those that a person has decided
+on. Where the data names no split, the rows that later become dev and test are looked at like all others: rows are
+parted after this.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -189,25 +189,40 @@ def _merged(
 
 def _by_time(rows: Iterable[Row], params: SplitParams, alike: list[list[str]]) -> Iterator[tuple[str, str]]:
     """(row id, split) for every row: of those that name no split, the latest are test and those before them dev. A row
-    without a time counts as the earliest.
+    without a time counts as the earliest, and rows that are alike all count as the latest of them.
     """
-    times: list[tuple[bool, float, str, str]] = []
-    taken: set[str] = set()
+    times: dict[str, tuple[bool, float, str, str]] = {}
+    named: dict[str, str] = {}
     for row in rows:
         if row.split in (None, "train") and row.answered:
             number = float(row.when) if isinstance(row.when, int | float) else 0.0
-            times.append((row.when is not None, number, str(row.when), row.id))
+            times[row.id] = (row.when is not None, number, str(row.when), row.id)
         else:
-            split = row.split if row.answered and row.split else "train"
-            taken.add(split)
-            yield row.id, split
-    times.sort(reverse=True)
-    shares, at = _open_shares(taken, params), 0
+            named[row.id] = row.split if row.answered and row.split else "train"
+    shares = _open_shares(set(named.values()), params)
+    held = _with_others(alike, set(times), named)
+    named |= {id: "train" for id, head in held.items() if head is None}  # beside a row that is named: it leaks
+    yield from named.items()
+    sets: dict[str, list[str]] = defaultdict(list)
+    for id in times:
+        if (head := held.get(id, id)) is not None:
+            sets[head].append(id)
+    latest = sorted(sets.values(), key=lambda ids: max(times[id] for id in ids), reverse=True)
+    yield from _cut(latest, shares)
+
+
+def _cut(sets: list[list[str]], shares: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """(row id, split): each split takes sets in their order, until the middle of the next would lie beyond its share.
+    A split that is to have rows gets one set at least.
+    """
+    left, whole = deque(sets), sum(map(len, sets))
     for name, share in shares.items():
-        until = at + round(share * len(times))
-        yield from ((id, name) for *_, id in times[at:until])
-        at = until
-    yield from ((id, "train") for *_, id in times[at:])
+        wanted, got = round(share * whole), 0
+        while left and wanted and (not got or got + len(left[0]) / 2 <= wanted):
+            ids = left.popleft()
+            got += len(ids)
+            yield from ((id, name) for id in ids)
+    yield from ((id, "train") for ids in left for id in ids)
 
 
 def _furthest(group: list[tuple[str, str | None]]) -> str | None:

@@ -109,7 +109,9 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T201": ("An override that is none, or two for one key.", "Write it like `training.lora.r=8`, once."),
     "T301": (
         "No row is left.",
-        "The notes count the reasons and name the first line of each; mend the rows or the contract.",
+        "The notes count the reasons and name the first line of each; mend the rows or the contract. Where a teacher "
+        "is to answer rows (`generate.label`, `generate.repair`), bring rows with answers first: train, dev and test "
+        "are made of them.",
     ),
     "T302": (
         "A data file that is not of its format.",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +15,13 @@ from hypothesis import strategies as st
 
 from stages import kinds, personal
 from stages.catalog import DataGate, members
+from stages.contract import Contract
+from stages.data_gates import triviality
+from stages.diagnostics import UserError
 from stages.facts import data_gates, standing_actions
 from stages.likeness import words
+from stages.rows import Row
+from stages.seen import Seen, Settings
 from tests.data.building import LABELS, read, read_jsonl, split
 
 TEXT = """\
@@ -90,6 +99,32 @@ CASES: dict[str, tuple[str, list[dict[str, Any]], set[int]]] = {
     ),
     "review": (data(review={"flags": ["pii"], "share": 0.0}), [row("mail me@example.com"), row("b"), row("c")], {1}),
 }
+
+
+def in_english() -> str:
+    """The licence, then the documentation: 20,000 words, a tenth of them different ones."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (Path("LICENSE"), *sorted(Path("docs").glob("*.md"))))
+
+
+def in_chinese() -> str:
+    """6,000 of the signs of the coach's Chinese examples, the first ones often, as signs of a text come."""
+    said = (path.read_text(encoding="utf-8") for path in sorted(Path("tests/coaching/cases").glob("*-zh-*/rows.jsonl")))
+    signs = list(dict.fromkeys(re.findall("[\u4e00-\u9fff]", "".join(said))))
+    return "".join(random.Random(1).choices(signs, [1 / place for place in range(1, len(signs) + 1)], k=6000))
+
+
+@pytest.mark.parametrize("text", [in_english, in_chinese])
+def test_a_long_document_is_not_trivial_because_it_is_long(text: Callable[[], str]) -> None:
+    document = text()
+    assert len(words(document)) > 5 * len(set(words(document))), "it would tell nothing otherwise"
+    cut = [document, document[: len(document) // 2]]
+    assert [found for one in cut for found in triviality.look(looked_at(one), Settings())] == []
+    again = [" ".join(words(document)[:many]) + " " for many in (1, 7, 30)]
+    assert all(list(triviality.look(looked_at(one * 300), Settings())) for one in again)
+
+
+def looked_at(text: str) -> Seen:
+    return Seen(Row("", {"text": text}, "refund", None), {}, Contract(type="label", schema_=None))
 
 
 def with_gate(task: str, gate: str, action: str) -> str:
@@ -298,6 +333,58 @@ def test_rows_with_a_time_are_parted_by_it() -> None:
     days = {name: [one["when"] for one in parts[name]] for name in ("train", "dev", "test")}
     assert max(days["train"]) < min(days["dev"]) <= max(days["dev"]) < min(days["test"])
     assert {name: len(found) for name, found in days.items()} == {"train": 12, "dev": 4, "test": 4}
+
+
+TIMED = LABELS + "splits: {order_by: day, ratios: {train: 0.6, dev: 0.2, test: 0.2}}\n"
+
+
+@pytest.mark.parametrize(("one", "other", "sides"), [(15, 16, "test"), (11, 12, "dev"), (0, 19, "test")])
+def test_rows_that_are_alike_are_as_late_as_the_latest_of_them(one: int, other: int, sides: str) -> None:
+    rows = [row(f"row {n} {n * n}", day=f"2026-11-{n + 10}") for n in range(20)]
+    rows[one] |= {"text": LONG, "label": "account"}
+    rows[other] |= {"text": LONG + " now"}
+    found = read_jsonl(rows, TIMED)
+    parts = split(found.accepted, TIMED, found.near)
+    assert [name for name in parts for row in parts[name] if row["input"]["text"].startswith(LONG)] == [sides] * 2
+    assert sum(map(len, parts.values())) == 20
+
+
+def test_a_row_like_one_that_is_named_a_test_row_is_a_leak_whatever_its_time() -> None:
+    rows = [row(f"row {n} {n * n}", day=f"2026-11-{n + 10}") for n in range(20)]
+    rows += [row(LONG, day="2026-11-01", split="test"), row(LONG + " now", "account", day="2026-12-30")]
+    found = read_jsonl(rows, TIMED)
+    parts = split(found.accepted, TIMED, found.near)
+    assert [leak["how"] for leak in parts["leaks"]] == ["alike"] and len(parts["test"]) == 1 and len(parts["dev"]) == 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 25), st.none() | st.integers(0, 30)), min_size=40, max_size=80),
+    st.floats(0.1, 0.4),
+    st.floats(0.1, 0.4),
+)
+def test_parted_by_time_every_set_lies_on_one_side_and_none_on_an_earlier_one_is_later(
+    given_rows: list[tuple[int, int | None]], dev: float, test: float
+) -> None:
+    rows = [
+        {"id": f"r{n}", "text": f"row {n} {n * n}", "label": "refund", "day": day, "parent": f"of {family}"}
+        for n, (family, day) in enumerate(given_rows)
+    ]
+    task = LABELS + f"splits: {{order_by: day, ratios: {{train: {1 - dev - test!r}, dev: {dev!r}, test: {test!r}}}}}\n"
+    found = read_jsonl(rows, task)
+    try:
+        parts = split(found.accepted, task, found.near)
+    except UserError:
+        assert len({family for family, _ in given_rows}) < 15  # so few sets that a split gets none
+        return
+    assert sum(map(len, parts.values())) == len(rows) and "leaks" not in parts
+    side = {one["input"]["text"]: name for name, part in parts.items() for one in part}
+    sets: dict[int, list[tuple[str, int]]] = {}
+    for one, (family, day) in zip(rows, given_rows, strict=True):
+        sets.setdefault(family, []).append((side[str(one["text"])], -1 if day is None else day))
+    assert all(len({name for name, _ in members}) == 1 for members in sets.values())
+    latest = {name: [max(day for _, day in s) for s in sets.values() if s[0][0] == name] for name in parts}
+    assert max(latest["train"]) <= min(latest["dev"]) and max(latest["dev"]) <= min(latest["test"])
 
 
 def test_a_holdout_is_in_no_other_split_and_its_rows_are_not_trained_on() -> None:

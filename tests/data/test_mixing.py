@@ -16,11 +16,13 @@ from stages.diagnostics import Diagnostic
 from stages.progress import heed
 from tests.compiling import compiled, params, told
 from tests.data.building import LABELS, jsonl, lines, read, split
+from tests.data.test_meaning import model
 
 GENERAL = "data/general/chat.jsonl"
 ROWS = [{"text": f"where is parcel number {n} of mine", "label": "shipping"} for n in range(100)]
 TALK = [{"prompt": f"Tell me about the river {n} in a word.", "answer": f"It is {n} miles long."} for n in range(60)]
 MIX = f"data: {{general_mix: {{path: {GENERAL}, share: 0.2}}}}\n"
+LATE = {"text": "where parcel late", "label": "shipping", "split": "test"}
 SPLITS = ("train", "dev", "test", "golden", "adversarial", "holdout")
 
 
@@ -91,6 +93,22 @@ def test_general_rows_pass_the_gates_and_tell_nothing_of_dev_and_test(tmp_path: 
     kept = found["report"]["general_rows"] + found["report"]["general_left"]
     assert kept + sum(gates.values()) == 66
     assert {one["line"] for one in found["rejected"]} <= {1, 61, 62, 63, 64, 66}
+
+
+@pytest.mark.parametrize(("action", "gates"), [("reject", {"leak": 1}), ("warn", {"leak": 1}), ("off", {})])
+def test_a_general_row_that_says_a_test_row_in_other_words_is_not_trained_on(
+    tmp_path: Path, action: str, gates: dict[str, int]
+) -> None:
+    parts = split(read({"data/raw/rows.jsonl": jsonl([*ROWS, LATE])}).accepted)
+    assert [row["input"]["text"] for row in parts["test"]] == [LATE["text"]]
+    for name, file in model().items():
+        (tmp_path / "words" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "words" / name).write_bytes(file)
+    more = f"gates: {{semantic: {action}}}, dedupe: {{embedder: words}}"
+    told = {"prompt": "wo package overdue", "answer": "It is on its way."}
+    found = mixing(tmp_path, parts, [*TALK, told], LABELS + MIX.replace("share: 0.2}}", f"share: 0.2}}, {more}}}"))
+    assert found["report"]["general_rejected"] == gates
+    assert [one["line"] for one in found["rejected"]] == [61] * len(gates)
 
 
 def test_too_few_general_rows_are_all_taken_and_it_is_said(tmp_path: Path) -> None:

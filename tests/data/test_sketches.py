@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages import likeness
 from stages.likeness import MOVED, hashed, jaccard, sequences, shingles
 from stages.sketches import _ALL_PAIRS, BANDS, candidates, clusters, sketch
 
@@ -22,6 +25,31 @@ def test_a_text_is_sketched_alike_whatever_stands_beside_it(texts: list[list[str
     together = sketch(texts)
     assert together.shape == (len(texts), BANDS + 1)
     assert all((sketch([text])[0] == one).all() for text, one in zip(texts, together, strict=True))
+
+
+@QUICK
+@given(TEXTS, st.integers(0, 8))
+def test_a_word_is_hashed_alike_wherever_it_stands_and_however_the_text_is_parted(
+    texts: list[list[str]], bits: int
+) -> None:
+    whole, lengths = hashed(texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(likeness, "_CHUNK", 1 << bits)
+        parted, again = hashed(texts)
+    alone = [hashed([[word]])[0][0] for text in texts for word in text]
+    assert whole.tolist() == parted.tolist() == alone and lengths.tolist() == again.tolist() == list(map(len, texts))
+
+
+def test_long_texts_are_hashed_a_part_at_a_time() -> None:
+    texts = [[f"word{n}" for n in range(200_000)], ["x" * 3_000_000, "last"]] * 3
+    hashed([["warm"]])
+    tracemalloc.start()
+    try:
+        found, _ = hashed(texts)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found[:200_002].tolist() * 3 == found.tolist() and most < 120_000_000, f"{most / 1e6:.0f} MB of 16 MB"
 
 
 @QUICK

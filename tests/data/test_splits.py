@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages import leaking
 from stages.diagnostics import UserError
+from stages.rows import Row
 from tests.data.building import LABELS, jsonl, read, read_jsonl, split
 
 SETTINGS = settings(max_examples=30, deadline=None)
@@ -215,3 +217,12 @@ def test_a_parent_may_be_named_by_the_id_that_the_build_gave_it_and_a_duplicate_
 def test_rows_that_share_an_id_are_no_family_where_nothing_was_made_from_them() -> None:
     rows = [{"id": "x", "text": f"row {n} {n * 7}", "label": "refund"} for n in range(5)]
     assert read_jsonl(rows).near == b""
+
+
+def test_long_rows_are_looked_at_a_few_at_a_time_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaking, "_SIGNS", 100)
+    sizes = [10, 250, 40, 40, 40, 5, 5, 99, 1, 1]
+    rows = [Row(str(n), {"text": "x" * size}, "refund", None) for n, size in enumerate(sizes)]
+    batches = list(leaking._batches(rows))
+    assert [row for batch in batches for row in batch] == rows
+    assert [[int(row.id) for row in batch] for batch in batches] == [[0], [1], [2, 3], [4, 5, 6], [7, 8], [9]]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.diagnostics import UserError
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
 
 GENERATE = "generate: {teacher: {endpoint: http://127.0.0.1:9/v1, model: m}, %s}\n"
@@ -80,6 +81,28 @@ def test_nobody_is_paid_for_an_input_that_is_answered_or_stands_there_twice() ->
     found = read_jsonl([GOOD, *twice], LABEL)
     assert [row["input"]["text"] for row in found.unanswered] == [BARE["text"]]
     assert [one["reason"] for one in found.rejected] == ["its input is there already"] * 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "message", "notes"),
+    [
+        ([BARE, BLANK], "all 2 rows wait for a teacher's answer", ()),
+        ([BARE], "the only row waits for a teacher's answer", ()),
+        (
+            [BARE, BLANK, BARE],
+            "all 2 rows wait for a teacher's answer, and 1 is rejected",
+            ("1 by duplicates: its input is there already",),
+        ),
+    ],
+)
+def test_where_every_row_waits_it_is_said_that_some_have_to_be_answered_first(
+    rows: list[Any], message: str, notes: tuple[str, ...]
+) -> None:
+    with pytest.raises(UserError) as refused:
+        read_jsonl(rows, LABEL)
+    (told,) = refused.value.diagnostics
+    assert (told.code, told.message, told.notes) == ("T301", message, notes)
+    assert "train, dev and test" in str(told.help) and told.span and told.span.file == "data/raw/rows.jsonl"
 
 
 @pytest.mark.parametrize("split", ["test", "dev"])
