@@ -9,6 +9,7 @@ from pydantic import Field
 
 from compiler.section import Section, unit
 
+USUAL = "data/review.jsonl"
 _TOLD = ("goal", "language", "system_prompt")  # what a judge is told of the task
 
 
@@ -16,7 +17,7 @@ class Review(Section):
     """Rows that wait for a person, who decides with `tunec data review`."""
 
     file: str = Field(
-        default="data/review.jsonl",
+        default=USUAL,
         min_length=1,
         description="Where decisions are kept, a line each: a file that belongs into git, beside the data.",
     )

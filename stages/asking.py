@@ -72,10 +72,15 @@ class Wish:
         return self.shown[0] if self.shown and not self.parent.answered else self.parent
 
     @property
+    def about(self) -> str:
+        """Id of the row of the sources that a question is about: of a made row, that which it was made from."""
+        return self.parent.parent or self.parent.id
+
+    @property
     def others(self) -> tuple[str, ...]:
-        """Ids of further rows that a question about it tells of, and of those that they were made from."""
-        told = (id for row in (self.parent, *(self.shown or ())) for id in (row.id, row.parent) if id)
-        return tuple(dict.fromkeys(id for id in told if id != self.parent.id))
+        """Ids of further rows of the sources that a question tells of, or that those were made from."""
+        told = (row.parent or row.id for row in self.shown or ())
+        return tuple(dict.fromkeys(id for id in told if id != self.about))
 
 
 def wishes(rows: Sequence[Row], wanted: Sequence[Wanted], seed: int) -> Iterator[Wish]:
@@ -135,7 +140,7 @@ class Asking:
         body = self._body(
             template.fill(self._of_row(wish)), self._row_form(), [*_kind(wish.wanted), wish.again, wish.parent.id]
         )
-        return Question("rows", wish.parent.id, url, {**body, **settings})
+        return Question("rows", wish.about, url, {**body, **settings})
 
     def answer(self, template: Template, wish: Wish, url: str, settings: Mapping[str, Any]) -> Question:
         """Asks for the answer to the input of `wish.parent`, and says what is wrong with the one that it has."""
@@ -148,12 +153,12 @@ class Asking:
         }
         form = self._form({"output": self._answer_form()})
         body = self._body(template.fill({**self._of_task(), **told}), form, [wish.again, wish.parent.id])
-        return Question("answers", wish.parent.id, url, {**body, **settings}, wish.others)
+        return Question("answers", wish.about, url, {**body, **settings}, wish.others)
 
     def judging(self, template: Template, wish: Wish, row: Row, url: str, settings: Mapping[str, Any]) -> Question:
         rubric = [{"name": name, "scale": scale} for name, scale in SCORES.items()]
         values = {**self._of_row(wish), "row": self._shown(row), "rubric": rubric}
-        return Question("judge", wish.parent.id, url, {**_said(template.fill(values)), **settings}, wish.others)
+        return Question("judge", wish.about, url, {**_said(template.fill(values)), **settings}, wish.others)
 
     def _of_task(self) -> dict[str, Any]:
         return {**self.about.model_dump(), "contract": self.making.contract.describe()}

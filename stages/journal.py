@@ -33,21 +33,21 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def about(path: Path, rows: Collection[str]) -> int:
-    """How many lines are about one of these rows."""
-    return sum(_speaks_of(said, rows) for _, said in _lines(path))
+def strays(path: Path, rows: Collection[str]) -> int:
+    """How many lines are about a row that is none of these, or show one."""
+    return sum(not _keeps_to(said, rows) for _, said in _lines(path))
 
 
-def forget_rows(path: Path, rows: Collection[str]) -> None:
-    """Write a journal anew, without the lines that are about these rows."""
-    kept = (dumps({"key": key, **said}) + "\n" for key, said in _lines(path) if not _speaks_of(said, rows))
+def keep_rows(path: Path, rows: Collection[str]) -> None:
+    """Write a journal anew, with the lines that are about these rows alone."""
+    kept = (dumps({"key": key, **said}) + "\n" for key, said in _lines(path) if _keeps_to(said, rows))
     aside = path.with_suffix(".forgetting")
     aside.write_text("".join(kept), encoding="utf-8")
     aside.replace(path)
 
 
-def _speaks_of(said: Mapping[str, Any], rows: Collection[str]) -> bool:
-    return said.get("row") in rows or any(row in rows for row in said.get("shown", ()))
+def _keeps_to(said: Mapping[str, Any], rows: Collection[str]) -> bool:
+    return all(row in rows for row in (said.get("row"), *said.get("shown", ())))
 
 
 def digest(value: Any) -> str:

@@ -23,7 +23,7 @@ from stages.seen import Settings
 from stages.shapes import GENERAL, SPLIT_COLUMN
 
 _TEXT = Contract(type="text", schema_=None)
-_MAKING = Making(output=None, group_by=None, input_template=GENERAL, contract=_TEXT)
+MAKING = Making(output=None, group_by=None, input_template=GENERAL, contract=_TEXT)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _general(inputs: Inputs, params: MixParams, out: Outputs) -> tuple[list[Row]
     rows: list[Row] = []
     if inputs.general:
         settings = _without_columns(params.settings)
-        look = Judge([_source(inputs.general)], _MAKING, settings)
+        look = Judge([source(inputs.general)], MAKING, settings)
         with closing(Latecomers(out.train.with_name("held.jsonl"), look, _TEXT, _splits(inputs))) as late:
             places = list(_read(inputs.general, look, late, rejected, told))
             dropped = {one.number: one for one in late.sift(settings, params.contained)}
@@ -142,7 +142,7 @@ def _splits(inputs: Inputs) -> dict[str, Path]:
     return {name: getattr(inputs, name) for name in ("train", "dev", "test", "golden", "adversarial", "holdout")}
 
 
-def _source(files: Iterable[Path]) -> Source:
+def source(files: Iterable[Path]) -> Source:
     names = tuple(map(str, files))
     return Source(path=names[0], format="auto", map={}, tags=(), role=None, files=names)
 

@@ -1,9 +1,10 @@
 """`tunec data forget --where FIELD=VALUE`: a person's rows, and all that was made of them, leave the workspace.
 
-The rows are taken out of the source files, and with them the rows that were made from them: those whose column `parent`
-names one. What the build made of data goes from build/ and from DVC's cache, every object that a release does not need
-and every one that holds such a row, whoever needs it. A model that was trained on the rows remembers them: its release
-is named, for a person to withdraw. git's history is not rewritten: where the source is tracked, that is said.
+The rows are taken out of the files of sources and of general rows, and with them those that were made from them: whose
+column `parent` names one. What the build made of data goes from build/ and from DVC's cache, every object that a
+release does not need and every one that holds such a row, whoever needs it. A model that was trained on the rows
+remembers them: its release is named, for a person to withdraw. git's history is not rewritten: where the source is
+tracked, that is said.
 """
 
 from __future__ import annotations
@@ -13,22 +14,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from compiler.plan import Instance
+from compiler.plan import BUILD, Instance
+from compiler.reviewing import USUAL
 from stages import audit, decisions, journal
-from stages.data import DataParams
 from stages.diagnostics import UserError, fail
-from stages.judging_rows import Judge
-from stages.likeness import said
-from stages.making import Rejected, Source, named, to_row
-from stages.readers import read
-from stages.templating import placeholders
-from tunec import dvc_lock, dvc_store, git
+from tunec import dvc_lock, dvc_store, git, lineage
 from tunec.forgotten import Forgotten
 from tunec.leaving_out import Unwritable, without
 from tunec.releasing import shelf
 from tunec.releasing.build import ROWS, UNANSWERED, cache_object, folder_list, locked
 
-PARENT = "parent"
+TRANSCRIPTS = Path(BUILD, "transcripts")
+_STAY = {"audit", "guard", "logs", TRANSCRIPTS.name}
 _PIECE = 1 << 20
 
 
@@ -41,67 +38,39 @@ def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
 
     plan = compile_workspace(root, []).plan
     found, file = Forgotten(name), str(plan["data"].inputs.get("decisions", ""))
-    decided = root / file if file else None
-    _find(root, DataParams(**plan["data"].params), decided, name, value, found)
+    groups = lineage.rows(plan, root / file if file else None)
+    lineage.find(root, groups, name, value, found)
     if not found.rows:
         raise fail("T616", f"no row of the sources has that value in `{name}`", help="look at the column's name")
-    if decided and (many := decisions.about(decided, found.ids)):
-        found.decisions[file] = many
+    _said_of(root, file, groups[0], found)
     _derived(root, plan.instances, found)
     if not dry_run:
         _remove(root, found)
     return found
 
 
-def _find(root: Path, params: DataParams, decided: Path | None, name: str, value: str, found: Forgotten) -> None:
-    """The rows that have the value, then those that were made from them, and so on. decided: what persons decided."""
-    wanted = tuple(sorted(placeholders(params.making.input_template)))
-    look = Judge((), params.making, params.settings, decisions.read_decisions(decided) if decided else {})
-    gone: set[str] = set()
-    while True:
-        before = found.rows
-        for source in params.sources:
-            for file in source.files:
-                for line, raw, columns in _records(root / file, source):
-                    mine = said(raw.get(name)) == value or said(columns.get(name)) == value
-                    if mine or said(raw.get(PARENT)) in gone:
-                        found.lines.setdefault(file, set()).add(line)
-                        ids = _ids(columns, source, look, params, wanted)
-                        gone |= {one for one in (*ids, said(raw.get("id"))) if one}
-                        found.ids |= set(ids)
-        if found.rows == before:
-            return
-
-
-def _records(path: Path, source: Source) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
-    for record in read(path, source.format, source.encoding):
-        if record.fields is not None:
-            try:
-                yield record.line, record.fields, named(record.fields, source)
-            except Rejected:
-                yield record.line, record.fields, record.fields
-
-
-def _ids(
-    columns: dict[str, Any], source: Source, look: Judge, params: DataParams, wanted: tuple[str, ...]
-) -> list[str]:
-    """The row's id, and those that it has once personal data are taken out of it and a person has corrected it."""
-    try:
-        row = to_row(columns, source, params.making, wanted)
-    except Rejected:
-        return []
-    return look.ids(row)
+def _said_of(root: Path, file: str, own: lineage.Rows, found: Forgotten) -> None:
+    """What persons and models said of rows. Of the latter all goes that is about a row which is there no more: it has
+    the words of one that had another id, under another template or redaction, and nobody asks for it again.
+    """
+    if file and (many := decisions.about(root / file, found.ids)):
+        found.decisions[file] = many
+    if file != USUAL and (root / USUAL).is_file() and decisions.about(root / USUAL, found.ids):
+        found.unread.append(USUAL)
+    transcripts = sorted((root / TRANSCRIPTS).glob("*.jsonl"))
+    found.staying = lineage.staying(root, own, found) if transcripts else set()
+    found.answers = {path: journal.strays(path, found.staying) for path in transcripts}
 
 
 # ---------------------------------------------------------------- what was made of them
 
 
 def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> None:
-    after = _after_data(instances)
-    found.outputs = sorted({f"build/{name}" for name in after if (root / "build" / name).is_dir()})
+    lock = dvc_lock.stages(root)
+    after = _after_data(instances, lock)
+    found.outputs = _outputs(root, instances, after)
     cache = dvc_store.cache(root)
     found.shared = not cache.is_relative_to(root.resolve())
-    lock = dvc_lock.of_the_graph(root)
     kept = {md5 for name, stage in lock.items() if name not in after for md5 in _written(stage, cache)}
     repo = _repository(root)
     for release, commit in _releases(repo).items() if repo else ():
@@ -110,8 +79,6 @@ def _derived(root: Path, instances: tuple[Instance, ...], found: Forgotten) -> N
             found.releases.append(release)
         kept |= {md5 for stage in own.values() for md5 in _written(stage, cache)}
     mine = {md5 for name, stage in lock.items() if name in after for md5 in _written(stage, cache)}
-    transcripts = (root / "build" / "transcripts").glob("*.jsonl")
-    found.answers = {path: many for path in sorted(transcripts) if (many := journal.about(path, found.ids))}
     found.objects = sorted(path for path in _objects(cache) if _goes(path, cache, kept, mine, found))
     if repo:
         found.tracked = sorted(git.known(repo, sorted([*found.lines, *found.decisions])))
@@ -124,13 +91,31 @@ def _goes(path: Path, cache: Path, kept: set[str], mine: set[str], found: Forgot
     return md5 not in kept and (md5 in mine or not found.shared)
 
 
-def _after_data(instances: tuple[Instance, ...]) -> set[str]:
-    """`data`, and every stage that reads what it wrote, directly or not."""
-    found = {"data"}
-    for instance in instances:  # each stands after what it reads
-        if any(path.split("/")[1] in found for path in instance.dependencies() if path.startswith("build/")):
-            found.add(instance.name)
+def _outputs(root: Path, instances: tuple[Instance, ...], after: set[str]) -> list[str]:
+    """The folders of build/ that may hold what comes from data: those of stages that the task had once, what a stage
+    that was cut off left, and an export, too. A file that a stage reads is no output, wherever it lies.
+    """
+    brought = {_maker(path) for instance in instances for path in instance.dependencies()}
+    stay = _STAY | (brought | {instance.name for instance in instances}) - after
+    folders = (path for path in (root / BUILD).glob("*") if path.is_dir())
+    return sorted(f"{BUILD}/{path.name}" for path in folders if path.name not in stay)
+
+
+def _after_data(instances: tuple[Instance, ...], lock: dict[str, Any]) -> set[str]:
+    """`data`, and every stage that reads what it wrote, directly or not; of those that the graph once had, too."""
+    reads = {name: [str(dep.get("path")) for dep in stage.get("deps", ())] for name, stage in lock.items()}
+    reads |= {instance.name: instance.dependencies() for instance in instances}
+    found, more = set[str](), {"data"}
+    while more:
+        found |= more
+        more = {name for name, paths in reads.items() if not found.isdisjoint(map(_maker, paths))} - found
     return found
+
+
+def _maker(path: str) -> str:
+    """The folder of build/ that a path lies in, which has the name of its stage; empty for one that lies elsewhere."""
+    top, _, rest = path.partition("/")
+    return rest.split("/")[0] if top == BUILD else ""
 
 
 def _written(stage: dict[str, Any], cache: Path) -> Iterator[str]:
@@ -200,7 +185,7 @@ def _remove(root: Path, found: Forgotten) -> None:
     for output in found.outputs:
         shutil.rmtree(root / output, ignore_errors=True)
     for path in found.answers:
-        journal.forget_rows(path, found.ids)
+        journal.keep_rows(path, found.staying)
     for file in found.decisions:
         decisions.forget(root / file, found.ids)
     for path in found.objects:

@@ -12,7 +12,9 @@ class Forgotten:
     """What goes, and what a person still has to do.
 
     lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
-    answers: what a teacher said of the rows, in build/transcripts/, by file. decisions: what persons said, by file.
+    answers: what a teacher or judge said of the rows, and of such as are there no more, by file of build/transcripts/.
+    staying: ids of the rows that it may be about. decisions: what persons said, by file. unread: files of decisions
+    that name the rows, and that the task does not read.
     """
 
     column: str
@@ -21,7 +23,9 @@ class Forgotten:
     outputs: list[str] = field(default_factory=list)
     objects: list[Path] = field(default_factory=list)
     answers: dict[Path, int] = field(default_factory=dict)
+    staying: set[str] = field(default_factory=set)
     decisions: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     tracked: list[str] = field(default_factory=list)
     shared: bool = False
@@ -39,6 +43,7 @@ class Forgotten:
             "objects": len(self.objects),
             "answers": sum(self.answers.values()),
             "decisions": sum(self.decisions.values()),
+            "unread_decisions": self.unread,
             "releases": self.releases,
             "tracked_by_git": self.tracked,
         }
@@ -47,9 +52,12 @@ class Forgotten:
         verb = "removed" if done else "would remove"
         lines = [f"{verb} {len(numbers):,} rows of {file}" for file, numbers in sorted(self.lines.items())]
         lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
-        if self.answers:
-            lines += [f"{verb} {sum(self.answers.values())} answers of a teacher or judge about them"]
+        if answers := sum(self.answers.values()):
+            lines += [
+                f"{verb} {answers} answers of a teacher or judge about them, or about rows that are there no more"
+            ]
         lines += [f"{verb} {many} decisions about them from {file}" for file, many in sorted(self.decisions.items())]
+        lines += [f"{file} names them, and the task does not read it: take its lines out" for file in self.unread]
         lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
         lines += [f"{name} is in git's history: rewrite that, or keep data out of git" for name in self.tracked]
         lines += (

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Contract
+from stages.data import DataParams
 from stages.decisions import ACCEPT, CORRECT, REJECT, Decision, add, corrected, read_decisions
 from stages.diagnostics import fail
 from stages.kinds import PERSONAL, SECRETS
@@ -37,12 +38,19 @@ Ask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Review:
-    """What waits, and where decisions go. file: as the task names it. rows: lines of build/data/review.jsonl."""
+    """What waits, and where decisions go. file: as the task names it. rows: lines of build/data/review.jsonl.
+    regions: whose phone numbers are known, as data.pii has them.
+    """
 
     root: Path
     file: str
     contract: Contract
     rows: Sequence[dict[str, Any]]
+    regions: tuple[str, ...] = ()
+
+    def hidden(self) -> Redaction:
+        """What takes all that is personal, and every secret, out of one row."""
+        return Redaction(_HIDDEN, self.regions)
 
     def keep(self, decision: Decision) -> bool:
         """Add it to the file. Raises T899 where that cannot be written."""
@@ -65,8 +73,8 @@ def look(root: Path) -> Review:
         raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
     decided = read_decisions(root / asked.file) if (root / asked.file).is_file() else {}
     rows = [row for row in read_jsonl(root / WAITING) if row["id"] not in decided]
-    contract = Contract(**compiled.plan["data"].params["making"]["contract"])
-    return Review(root, asked.file, contract, rows)
+    params = DataParams(**compiled.plan["data"].params)
+    return Review(root, asked.file, params.making.contract, rows, params.settings.regions)
 
 
 def name(root: Path) -> str:
@@ -81,7 +89,7 @@ def listed(review: Review) -> str:
     """What waits, with nothing personal in it, and how to decide by hand."""
     if not review.rows:
         return "no row waits"
-    lines = [f"{_place(row)}\n    {_short(row)}" for row in review.rows]
+    lines = [f"{_place(row)}\n    {_short(row, review.hidden())}" for row in review.rows]
     by_hand = [
         f"decide in a terminal with `tunec data review`, or add lines to {review.file}:",
         '{"id": ROW, "decision": "accept" or "reject", "by": NAME}',
@@ -91,7 +99,7 @@ def listed(review: Review) -> str:
 
 
 def as_json(review: Review) -> list[dict[str, Any]]:
-    return [{**row, **{key: Redaction(_HIDDEN, ())(row[key]) for key in _SAID if key in row}} for row in review.rows]
+    return [{**row, **_safe(row, review.hidden())} for row in review.rows]
 
 
 _SAID = ("input", "output", "rejected", "text")
@@ -101,9 +109,13 @@ def _place(row: dict[str, Any]) -> str:
     return f"{row['file']}:{row['line']}: {row['id']}: {'; '.join(row['why'])}"
 
 
-def _short(row: dict[str, Any]) -> str:
-    told = Redaction(_HIDDEN, ())({key: row[key] for key in _SAID if key in row})
-    text = " ".join(" -> ".join(map(said, told.values())).split())
+def _safe(row: dict[str, Any], hidden: Redaction) -> dict[str, Any]:
+    """What the row says, with nothing personal in it."""
+    return {key: hidden(row[key]) for key in _SAID if key in row}
+
+
+def _short(row: dict[str, Any], hidden: Redaction) -> str:
+    text = " ".join(" -> ".join(map(said, _safe(row, hidden).values())).split())
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.data import DataParams
 from stages.diagnostics import fail
 from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
@@ -78,19 +79,15 @@ def _texts(root: Path, found: list[dict[str, Any]]) -> dict[tuple[str, int], str
     wanted: dict[str, set[int]] = defaultdict(set)
     for one in found:
         wanted[one["file"]].add(one["line"])
-    sources = _sources(root)
+    params = DataParams(**compile_workspace(root, []).plan["data"].params)
+    sources = {file: (source.format, source.encoding) for source in params.sources for file in source.files}
     texts: dict[tuple[str, int], str] = {}
     for file, lines in wanted.items():
         if (root / file).is_file():
             format, encoding = sources.get(file, ("auto", "auto"))
-            texts |= {(file, line): _safe(text) for line, text in _read(root / file, format, encoding, lines)}
+            told = _read(root / file, format, encoding, lines)
+            texts |= {(file, line): _safe(text, Redaction(_HIDDEN, params.settings.regions)) for line, text in told}
     return texts
-
-
-def _sources(root: Path) -> dict[str, tuple[str, str]]:
-    """File -> the format and the encoding that its source declares."""
-    given = compile_workspace(root, []).plan["data"].params["sources"]
-    return {file: (source["format"], source["encoding"]) for source in given for file in source["files"]}
 
 
 def _read(path: Path, format: str, encoding: str, lines: set[int]) -> Iterator[tuple[int, str]]:
@@ -105,8 +102,7 @@ def _read(path: Path, format: str, encoding: str, lines: set[int]) -> Iterator[t
             yield record.line, dumps(record.fields)
 
 
-def _safe(text: str) -> str:
-    hidden = Redaction(_HIDDEN, ())
+def _safe(text: str, hidden: Redaction) -> str:
     try:
         value = json.loads(text)
         text = dumps(hidden(value)) if isinstance(value, dict) else hidden(said(value))

@@ -29,9 +29,9 @@ GOOD = [{"text": f"number {n} of {n * n}", "label": "ab"[n % 2]} for n in range(
 BAD = {"text": "my mail is zoe@example.com and my key AKIAIOSFODNN7EXAMPLE", "label": "a"}
 
 
-def built(root: Path, lines: list[dict[str, Any]]) -> Path:
+def built(root: Path, lines: list[dict[str, Any]], task: str = TASK) -> Path:
     (root / "data/raw").mkdir(parents=True, exist_ok=True)
-    (root / "task.yaml").write_text(TASK, encoding="utf-8")
+    (root / "task.yaml").write_text(task, encoding="utf-8")
     text = "".join(json.dumps(line) + "\n" for line in lines) + "{broken\n"
     (root / "data/raw/rows.jsonl").write_text(text, encoding="utf-8")
     with chdir(root):
@@ -53,6 +53,12 @@ def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_pat
     with pytest.raises(UserError) as refused:
         shown(root, "near", 20)
     assert refused.value.diagnostics[0].code == "T613"
+
+
+def test_a_phone_number_of_the_tasks_regions_is_hidden(tmp_path: Path) -> None:
+    dialled = {"text": "tlf 22 12 34 56", "label": "a"}
+    told = shown(built(tmp_path, [*GOOD, dialled], TASK + "data: {pii: {regions: [NO]}}\n"), "pii", 20)
+    assert "it holds personal data: phone" in told and "[PHONE_1]" in told and "12 34" not in told
 
 
 def test_nothing_of_what_was_found_stands_in_any_file_of_the_build(tmp_path: Path) -> None:

@@ -167,6 +167,17 @@ def test_without_a_terminal_what_waits_is_listed_with_nothing_personal_and_how_t
     assert not (workspace / FILE).exists()
 
 
+def test_a_phone_number_of_the_tasks_regions_is_hidden_in_a_list(workspace: Path) -> None:
+    task = TASK.replace("  review:", "  pii: {regions: [NO]}\n  review:")
+    (workspace / "task.yaml").write_text(task, encoding="utf-8")
+    (workspace / "data/raw/rows.jsonl").write_bytes(jsonl([{"text": "tlf 22 12 34 56", "label": "a"}, *ROWS[3:]]))
+    (waiting,) = build(workspace)
+    assert "phone" in str(waiting["why"])
+    found = reviewing.look(workspace)
+    for told in (reviewing.listed(found), json.dumps(reviewing.as_json(found))):
+        assert "[PHONE_1]" in told and "12 34" not in told
+
+
 def test_lines_written_by_hand_are_taken_and_a_bad_one_is_named(workspace: Path) -> None:
     id = build(workspace)[0]["id"]
     (workspace / FILE).write_text(f'{{"id": "{id}", "decision": "accept", "by": "ana"}}', encoding="utf-8")

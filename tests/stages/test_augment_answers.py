@@ -11,7 +11,7 @@ import pytest
 
 from stages.augmenting import TRANSCRIPT
 from stages.diagnostics import UserError
-from stages.journal import about, forget_rows
+from stages.journal import keep_rows, strays
 from stages.rows import row_id
 from tests.far import Far, reply
 from tests.stages.test_augment import GOOD, TASK, Teacher, run, with_generate
@@ -159,9 +159,11 @@ def test_an_answer_is_forgotten_with_its_row_and_with_the_rows_that_it_shows(far
     run(answers(far, "label: true"), [row])
     shown = next(told for told in map(json.loads, TRANSCRIPT.read_bytes().splitlines()) if told["for"] == "answers")
     assert set(shown["shown"]) == {f"{1:012x}", f"{2:012x}"}
+    every = {row["id"], f"{1:012x}", f"{2:012x}"}
+    assert not strays(TRANSCRIPT, every)
     for id in (row["id"], f"{1:012x}"):
-        assert about(TRANSCRIPT, {id}) == 2
-    forget_rows(TRANSCRIPT, {f"{1:012x}"})
+        assert strays(TRANSCRIPT, every - {id}) == 2
+    keep_rows(TRANSCRIPT, every - {f"{1:012x}"})
     assert not TRANSCRIPT.read_bytes()
 
 
@@ -266,7 +268,9 @@ def test_rows_that_were_labelled_make_pairs_too_and_are_forgotten_with_what_they
     assert [made["parent"] for made in found["made"] if made["input"]["text"] == text] == [row["id"]]
     told = [json.loads(line) for line in TRANSCRIPT.read_bytes().splitlines()]
     of_it = [one for one in told if text in json.dumps(one["body"])]
-    assert of_it and about(TRANSCRIPT, {row["id"]}) >= len(of_it)
+    sources = {row["id"], f"{1:012x}", f"{2:012x}"}
+    assert of_it and not strays(TRANSCRIPT, sources), "a line about a made row names the one that it was made from"
+    assert strays(TRANSCRIPT, sources - {row["id"]}) >= len(of_it)
 
 
 def test_a_token_budget_is_kept_within_a_row(far: Far) -> None:
