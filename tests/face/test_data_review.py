@@ -100,13 +100,22 @@ def in_a_terminal(root: Path, answers: list[str], *arguments: str) -> tuple[int,
             if waiting and ASKS.search(seen, begun):
                 begun = len(seen)
                 answer = waiting.pop(0)
-                process.send_signal(signal.SIGINT) if answer == "^C" else os.write(ours, f"{answer}\n".encode())
+                _stop(process) if answer == "^C" else os.write(ours, f"{answer}\n".encode())
         assert not waiting, f"nobody asked for {waiting}: {seen}"
         return process.wait(10), seen
     finally:
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C, once more where it came in the moment before the terminal was read: Python would wait for a key then."""
+    for _ in range(20):
+        time.sleep(0.5)
+        if process.poll() is not None:
+            return
+        process.send_signal(signal.SIGINT)
 
 
 def _heed_ctrl_c() -> None:
