@@ -178,6 +178,7 @@ def _unknown_key(name: str, path: list[Any], node: Node | None, merged: Node) ->
 
 
 def _not_one_of(name: str, node: Node | None, span: Span, path: list[Any]) -> Diagnostic:
+    path = path if _field(path) else path[:-1]  # of a mapping, what its values may be
     field = _field(path)
     options = [str(o) for o in _options(field.annotation)] if field else []
     said = str(node.value) if node else ""

@@ -181,7 +181,8 @@ def _warn(tally: Tally) -> None:
     if lost:
         message = f"{lost.total():,} of {tally.read.total():,} rows {'is' if lost.total() == 1 else 'are'} rejected"
         gate = lost.most_common(1)[0][0][0]
-        help = f"`tunec data show {gate}` prints them; mend them, or switch the gate off in `data.gates`"
+        other = "" if gate in _ALWAYS else ", or switch the gate off in `data.gates`"
+        help = f"`tunec data show {gate}` prints them; mend them{other}"
         warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
 
 
@@ -194,6 +195,9 @@ def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
         message = f"{len(lacking)} of {len(found)} quotas {'is' if len(lacking) == 1 else 'are'} not met"
         help = "bring such rows, have a teacher write them (`generate.rows`), or lower `min` in data.quotas"
         warn(Diagnostic("T880", message, None, notes, help, "warning"))
+
+
+_ALWAYS = ("json", "row", "contract")  # what is no row of the task cannot be let through
 
 
 def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:

@@ -40,8 +40,11 @@ def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
     found, file = Forgotten(name), str(plan["data"].inputs.get("decisions", ""))
     groups = lineage.rows(plan, root / file if file else None)
     lineage.find(root, groups, name, value, found)
+    found.unreadable = sorted({place for group in groups for place in group.unreadable(root, value)})
     if not found.rows:
-        raise fail("T616", f"no row of the sources has that value in `{name}`", help="look at the column's name")
+        notes = tuple(f"{place} cannot be read, and holds the value" for place in found.unreadable)
+        help = "look at the column's name"
+        raise fail("T616", f"no row of the sources has that value in `{name}`", notes=notes, help=help)
     _said_of(root, file, groups[0], found)
     _derived(root, plan.instances, found)
     if not dry_run:

@@ -14,7 +14,8 @@ class Forgotten:
     lines: source file -> lines of records. ids: of their rows. objects: of DVC's cache. releases: trained on the rows.
     answers: what a teacher or judge said of the rows, and of such as are there no more, by file of build/transcripts/.
     staying: ids of the rows that it may be about. decisions: what persons said, by file. unread: files of decisions
-    that name the rows, and that the task does not read.
+    that name the rows, and that the task does not read. unreadable: file:line of records that hold the value, and that
+    nobody can read.
     """
 
     column: str
@@ -26,6 +27,7 @@ class Forgotten:
     staying: set[str] = field(default_factory=set)
     decisions: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     tracked: list[str] = field(default_factory=list)
     shared: bool = False
@@ -44,6 +46,7 @@ class Forgotten:
             "answers": sum(self.answers.values()),
             "decisions": sum(self.decisions.values()),
             "unread_decisions": self.unread,
+            "unreadable": self.unreadable,
             "releases": self.releases,
             "tracked_by_git": self.tracked,
         }
@@ -58,6 +61,7 @@ class Forgotten:
             ]
         lines += [f"{verb} {many} decisions about them from {file}" for file, many in sorted(self.decisions.items())]
         lines += [f"{file} names them, and the task does not read it: take its lines out" for file in self.unread]
+        lines += [f"{place} cannot be read, and holds the value: take the line out" for place in self.unreadable]
         lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
         lines += [f"{name} is in git's history: rewrite that, or keep data out of git" for name in self.tracked]
         lines += (

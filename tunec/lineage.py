@@ -42,6 +42,16 @@ class Rows:
                     if record.fields is not None:
                         yield file, record.line, record.fields, _named(record.fields, source), source
 
+    def unreadable(self, root: Path, value: str) -> Iterator[str]:
+        """file:line of records that cannot be read, and yet hold the value somewhere."""
+        for source in self.sources:
+            for file in source.files:
+                broken = {r.line for r in read(root / file, source.format, source.encoding) if r.fields is None}
+                if broken:
+                    with (root / file).open("rb") as lines:
+                        held = (n for n, line in enumerate(lines, 1) if n in broken and value.encode() in line)
+                        yield from (f"{file}:{n}" for n in held)
+
     def ids(self, columns: dict[str, Any], source: Source) -> list[str]:
         """A row's id, and those that it has once personal data are taken out of it and a person has corrected it."""
         try:

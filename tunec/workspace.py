@@ -77,7 +77,11 @@ class Disk:
         return self._known[key]
 
     def line_of(self, span: Span) -> str | None:
-        """The text of a line that a diagnostic points at, when its file can be found."""
+        """The text of a line that a diagnostic points at, when its file can be found. None of rows: they may be
+        personal, and what is printed ends in logs.
+        """
+        if not span.file.endswith(_SHOWN):
+            return None
         places = (base / span.file for base in (self.root, shipped().parent))
         try:
             file = next(place for place in places if place.is_file())
@@ -85,6 +89,9 @@ class Disk:
             return _lines(file, stat.st_size, stat.st_mtime_ns)[span.line - 1]
         except (StopIteration, OSError, UnicodeDecodeError, IndexError, ValueError):
             return None
+
+
+_SHOWN = (".yaml", ".yml", ".jinja", ".j2", ".toml", ".py", ".dvc")  # what people write for tunec to read
 
 
 @lru_cache(maxsize=4)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from stages import audit, data
-from stages.diagnostics import UserError
+from stages.diagnostics import Span, UserError
 from tunec.comparing_data import difference
 from tunec.compiling import compile_workspace
 from tunec.examining import examine
 from tunec.leaving_out import without
 from tunec.showing_rows import rows, shown
+from tunec.workspace import Disk
 
 TASK = """\
 task_name: letters
@@ -127,3 +128,9 @@ def test_what_stays_in_a_file_keeps_its_bytes(
     (tmp_path / name).write_bytes(before)
     without(tmp_path / name, lines)()
     assert (tmp_path / name).read_bytes() == after
+
+
+def test_a_diagnostic_shows_lines_of_the_task_and_none_of_rows(tmp_path: Path) -> None:
+    root = built(tmp_path, GOOD)
+    assert Disk(root).line_of(Span("task.yaml", 1)) == "task_name: letters"
+    assert Disk(root).line_of(Span("data/raw/rows.jsonl", 1)) is None

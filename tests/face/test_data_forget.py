@@ -11,6 +11,7 @@ import yaml
 
 from stages import decisions
 from stages.decisions import Decision
+from stages.diagnostics import UserError
 from stages.journal import Journal
 from stages.rows import row_id
 from tests.data.building import jsonl, lines
@@ -152,3 +153,15 @@ def test_decisions_that_the_task_does_not_read_are_named_and_left(root: Path) ->
     found = forget(root, "customer=7", dry_run=False)
     assert "data/review.jsonl names them, and the task does not read it" in found.text(done=True)
     assert found.json()["unread_decisions"] == ["data/review.jsonl"] and usual.read_bytes() == before
+
+
+def test_a_line_that_nobody_can_read_and_that_holds_the_value_is_named(root: Path) -> None:
+    with (root / ROWS).open("a", encoding="utf-8") as rows:
+        rows.write('{"text": "broken" "customer": "c777"}\n{"broken": "of c778"\n')
+    write(root, ROWS, (root / ROWS).read_text(encoding="utf-8").replace('"customer": 7}', '"customer": "c777"}'))
+    found = forget(root, "customer=c777", dry_run=True)
+    assert found.unreadable == [f"{ROWS}:{len(STAYS) + 2}"] == found.json()["unreadable"]
+    assert f"{ROWS}:{len(STAYS) + 2} cannot be read, and holds the value: take the line out" in found.text(done=True)
+    with pytest.raises(UserError) as refused:
+        forget(root, "customer=c778", dry_run=True)
+    assert refused.value.diagnostics[0].notes == (f"{ROWS}:{len(STAYS) + 3} cannot be read, and holds the value",)
