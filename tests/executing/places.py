@@ -36,7 +36,18 @@ LACKING = [
     for tool, found in (("ssh", shutil.which("ssh")), ("rsync", shutil.which("rsync")), ("sshd", SSHD))
     if not found
 ]
-OUTPUTS = ("accepted.jsonl", "flagged.jsonl", "near.jsonl", "rejected.jsonl", "report.json", "report.md")
+OUTPUTS = (
+    "accepted.jsonl",
+    "facts.json",
+    "flagged.jsonl",
+    "near.jsonl",
+    "rejected.jsonl",
+    "report.html",
+    "report.json",
+    "report.md",
+    "review.jsonl",
+    "unanswered.jsonl",
+)
 # What the far side's Python runs first: it writes down its own process, and waits where a test tells it to.
 PROBE = """\
 import os, sys, time
