@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from stages import lora
 from stages.base import Key, Params
 from stages.catalog import Adapter
 from stages.chat import Prompting
@@ -98,7 +99,8 @@ class TrainParams(Params):
 class Lesson:
     """model: the base model as `adapter` loads it. train, dev: JSONL of rows. scratch: a folder that goes away.
 
-    start: what an earlier training of the same kind wrote, to go on from.
+    start: what an earlier training of the same kind wrote, to go on from. rounded: whether it is multiplied by frozen
+    weights in bfloat16.
     """
 
     model: Any
@@ -109,6 +111,7 @@ class Lesson:
     adapter: Adapter
     scratch: str
     start: Path | None = None
+    rounded: bool = False
 
     def train_rows(self) -> Iterator[Row]:
         return read_rows(self.train)
@@ -124,6 +127,8 @@ class Lesson:
         model = self.adapter.add(self.model, self.params.lora)
         if self.start:
             self.adapter.go_on(model, self.start)
+        if self.rounded:
+            lora.fuse(model, rounded=True)
         return model
 
 

@@ -6,16 +6,20 @@ memory. Only the plain layer is replaced; any other (dropout, DoRA, mixed types 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 
-def fuse(model: Any, adapter: str = "default") -> int:
+def fuse(model: Any, adapter: str = "default", *, rounded: bool = False) -> int:
     """Let every plain LoRA layer of a PEFT model compute in one step; gives how many. The weights stay PEFT's own.
+
+    rounded: multiply by the frozen weights in bfloat16, and sum in float32. With AMX such a product takes a third of
+    the time; a processor without instructions for it takes longer.
 
     Source: y = x W' + s (x A') B', so that dA = s (g B)' x, dB = s g' (x A') and dx = g W + s (g B) A.
     """
-    apply = _function()
+    apply = _function(_rounded if rounded else _product)
     layers = [module for module in model.modules() if _plain(module, adapter)]
     for layer in layers:
         layer.forward = partial(_forward, apply, layer, adapter)
@@ -49,7 +53,24 @@ def _forward(apply: Any, layer: Any, adapter: str, x: Any) -> Any:
     return (y if bias is None else y + bias).view(*x.shape[:-1], -1)
 
 
-def _function() -> Any:
+def _product(x: Any, weight: Any) -> Any:
+    return x @ weight
+
+
+def _rounded(x: Any, weight: Any) -> Any:
+    """The product in float32 of what both are in bfloat16."""
+    import torch
+
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        return x @ weight
+    finally:
+        matmul.fp32_precision = before
+
+
+def _function(product: Callable[[Any, Any], Any]) -> Any:
     import torch
 
     class Fused(torch.autograd.Function):
@@ -60,14 +81,14 @@ def _function() -> Any:
             low = x @ down.t()
             ctx.save_for_backward(x, weight, down, up, low)
             ctx.scale = scale
-            return (x @ weight.t()).addmm_(low, up.t(), alpha=scale)
+            return product(x, weight.t()).addmm_(low, up.t(), alpha=scale)
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
             x, weight, down, up, low = ctx.saved_tensors
             given = gradients[0]
             back = (given @ up).mul_(ctx.scale)
-            dx = (given @ weight).addmm_(back, down) if ctx.needs_input_grad[0] else None
+            dx = product(given, weight).addmm_(back, down) if ctx.needs_input_grad[0] else None
             return dx, None, back.t() @ x, (given.t() @ low).mul_(ctx.scale), None
 
     return Fused.apply

@@ -65,9 +65,11 @@ def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     progress.tell(0, None, "loading the base model")
     threads.use_idle_cores()
     with silence(), tempfile.TemporaryDirectory() as scratch, gpu.deterministic(params.deterministic):
-        model, tokenizer = adapter.load(trainable(inputs.model), weights.training_device())
+        device = weights.training_device()
+        model, tokenizer = adapter.load(trainable(inputs.model), device)
         gpu.add_liger(model, params.liger)
-        lesson = Lesson(model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start)
+        given = model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start
+        lesson = Lesson(*given, rounded=weights.rounds(device))
         ready = method.prepare(lesson)
         thrifty = memory.fit(ready, params.gradient_checkpointing)
         looking = diagnosing.Looking(lesson, ready, method, inputs.general)

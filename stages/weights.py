@@ -88,6 +88,15 @@ def training_device() -> Device:
     return "cuda" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "cpu"
 
 
+def rounds(device: Device) -> bool:
+    """Whether training is to multiply by frozen weights in bfloat16: on a processor with AMX, where float32 takes three
+    times as long. On a GPU the whole model is in bfloat16 anyway."""
+    import torch
+
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not tell
+    return device == "cpu" and bool(told.get("amx_bf16")) and hasattr(torch.backends.mkldnn, "matmul")
+
+
 def chat_template(tokenizer: Any) -> ChatTemplate:
     """The tokenizer's own chat template. Raises T323 when it has none."""
     if not isinstance(tokenizer.chat_template, str) or not tokenizer.chat_template:

@@ -155,6 +155,44 @@ def test_the_fused_layer_gives_peft_s_own_loss_and_gradients(tmp_path, monkeypat
     assert_same(loss_and_gradients(fused, ids, labels), loss_and_gradients(peft, ids, labels))
 
 
+def test_products_in_bfloat16_are_near_those_in_float32_and_nothing_else_is_rounded(tmp_path):
+    import torch
+
+    model, found, pad = adapted(tmp_path, "llama")
+    ids, labels = padded(found, pad, "cpu")
+    loss, gradients = loss_and_gradients(model, ids, labels)
+    model.zero_grad()
+    assert lora.fuse(model, rounded=True) > 0
+    rounded, others = loss_and_gradients(model, ids, labels)
+    assert float(rounded) == pytest.approx(float(loss), rel=1e-2)
+    for name, gradient in gradients.items():
+        assert torch.nn.functional.cosine_similarity(gradient.flatten(), others[name].flatten(), dim=0) > 0.99
+    assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"
+    with pytest.raises(RuntimeError):
+        lora._rounded(torch.ones(2, 3), torch.ones(2, 3))
+    assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"
+
+
+@pytest.mark.parametrize("rounds", [True, False])
+def test_a_training_rounds_where_the_processor_is_made_for_it(rounds, build, monkeypatch):
+    asked = []
+    monkeypatch.setattr(weights, "rounds", lambda device: rounds)
+    real = lora._rounded
+    monkeypatch.setattr(lora, "_rounded", lambda *given: asked.append(1) or real(*given))
+    build()
+    assert bool(asked) is rounds
+
+
+@pytest.mark.parametrize(
+    ("device", "amx", "rounds"), [("cpu", True, True), ("cpu", False, False), ("cuda", True, False)]
+)
+def test_the_processor_tells_whether_it_multiplies_in_bfloat16(device, amx, rounds, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
+    assert weights.rounds(device) is rounds
+
+
 @pytest.mark.parametrize("family", ["llama", "mistral"])
 def test_the_fused_norm_gives_the_family_s_own_loss_and_gradients(family, tmp_path, monkeypatch):
     fused, found, pad = adapted(tmp_path / "fused", family)
