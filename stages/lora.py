@@ -61,7 +61,7 @@ def _rounded(x: Any, weight: Any) -> Any:
     """The product in float32 of what both are in bfloat16."""
     import torch
 
-    matmul = torch.backends.mkldnn.matmul
+    matmul: Any = getattr(torch.backends.mkldnn, "matmul")  # noqa: B009 - torch has no types for it
     before = matmul.fp32_precision
     matmul.fp32_precision = "bf16"
     try:

@@ -93,7 +93,7 @@ def rounds(device: Device) -> bool:
     times as long. On a GPU the whole model is in bfloat16 anyway."""
     import torch
 
-    told = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not tell
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not tell
     return device == "cpu" and bool(told.get("amx_bf16")) and hasattr(torch.backends.mkldnn, "matmul")
 
 
