@@ -25,6 +25,7 @@ from stages.rows import write_json
 ASKED = "TUNEC_PARALLEL"  # HOW:PROCESSES, from tunec/executing/local.py
 RANK = "TUNEC_RANK_OF"  # set in the processes themselves: HOW
 MODULE = "stages.rank"  # what each of them runs
+PATIENCE = 20.0  # seconds in which the launcher ends what it started
 SAID = "tunec: "  # how a line of ours begins among those of libraries
 
 
@@ -49,24 +50,21 @@ def asked() -> Asked | None:
     return Asked(how, processes) if processes > 1 else None
 
 
-def sharded(model: Any) -> Any:
-    """The model with its weights parted over the processes, in place, where fsdp is asked for; else as it is.
+def shard(model: Any) -> bool:
+    """Part a model's weights over the processes, in place, where fsdp is asked for; whether that was so.
 
-    Layer by layer, so that a process holds but one layer whole at a time. transformers' own mark tells its trainer, and
-    accelerate, that nothing is to be wrapped any more.
+    Layer by layer, so that a process holds but one layer whole at a time. A trainer has to be there already: TRL's
+    read and copy whole weights when they begin.
     """
     if os.environ.get(RANK) != "fsdp":
-        return model
+        return False
     from torch.distributed.fsdp import fully_shard
 
     layers: list[Any] = [module for module in model.modules() if isinstance(module, _layers(model))]
     for layer in layers:
         fully_shard(layer)
     fully_shard(model, reshard_after_forward=True)
-    type(
-        model
-    ).is_distributed_loading_by_transformers = True  # of the class that fully_shard made; a property elsewhere
-    return model
+    return True
 
 
 def _layers(model: Any) -> tuple[type, ...]:
@@ -153,7 +151,17 @@ def run(how: Asked, inputs: Any, params: Any, out: Any) -> None:
             try:
                 _hear(process)
             finally:
-                process.terminate()  # the launcher ends its processes; where it cannot, they see that it is gone
+                _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """The launcher ends its processes; where it cannot, they see that it is gone."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _environment(how: Asked) -> dict[str, str]:

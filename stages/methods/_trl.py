@@ -65,7 +65,8 @@ def stepping(trainer: Any) -> Any:
             self.losses: list[float] = []
             self.norms: list[float] = []
             self.of: Any = None  # what the step's loss is the mean of, where this process computes but a part at once
-            super().__init__(**{**given, "model": parallel.sharded(given["model"])})
+            super().__init__(**given)
+            self.is_distributed_loading_by_transformers = parallel.shard(self.model)  # no one wraps it any more
             in_float32(self.model)
 
         def get_train_dataloader(self) -> Any:
@@ -110,8 +111,10 @@ def weight(inputs: Any) -> Any:
     """What a batch's loss is the mean of: learned tokens, or rows where the answers of a row are weighed."""
     import torch
 
-    labels = inputs.get("labels")
-    return (labels != -100).sum().float() if labels is not None else torch.tensor(float(len(inputs["input_ids"])))
+    if (labels := inputs.get("labels")) is not None:
+        return (labels != -100).sum().float()
+    rows = inputs["chosen_input_ids" if "chosen_input_ids" in inputs else "input_ids"]  # of orpo each answer by itself
+    return torch.tensor(float(len(rows)))
 
 
 def branching(trainer: Any) -> Any:
@@ -152,19 +155,17 @@ def referring(trainer: Any, *columns: str) -> Any:
     """
 
     class Referring(branching(trainer)):  # type: ignore[misc]
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            if "ref" in getattr(self.model, "peft_config", {}):
-                self.model.delete_adapter("ref")
-
         def _prepare_dataset(self, dataset: Any, *rest: Any) -> Any:
             return dataset
 
         def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
             import torch
 
+            if "ref" in getattr(self.model, "peft_config", {}):
+                self.model.delete_adapter("ref")  # TRL's copy of the adapter, which is itself as yet
             was, found = self.model.training, {column: [0.0] * len(dataset) for column in columns}
             self.model.eval()
+            self.ref_model = self.model  # so no adapter is switched off: one that goes on from another is asked with it
             with torch.no_grad():
                 for rows in chunks(dataset, batch_size):
                     progress.tell(rows[0], len(dataset), "rows asked of the base model")
@@ -174,6 +175,7 @@ def referring(trainer: Any, *columns: str) -> Any:
                     ):
                         for row, value in zip(rows, values.tolist(), strict=True):
                             found[column][row] = value
+            self.ref_model = None
             self.model.train(was)
             for column, values in found.items():
                 dataset = dataset.add_column(column, values)

@@ -205,6 +205,7 @@ def test_dpo_goes_on_from_what_sft_learned_and_holds_it_against_that(adapter: st
     gentle = {"learning_rate": 1e-7, "epochs": 1.0}
     second, alone = in_steps(adapter, first.adapter, **gentle), in_steps(adapter, **gentle)
     assert series(second, "loss")[0] == pytest.approx(0.6931, abs=1e-3), "the reference is the model that sft left"
+    assert read_json(second.report)["dev_loss"] == pytest.approx(0.6931, abs=1e-3), "of the dev rows, too"
     name = "model.safetensors" if adapter == "full" else "adapter_model.safetensors"
     tensors = [load_file(out.adapter / name) for out in (first, second, alone)]
     apart = [max(float((tensors[0][key] - other[key]).abs().max()) for key in tensors[0]) for other in tensors[1:]]

@@ -39,7 +39,8 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 CASES = [("sft", "lora", "ddp"), ("sft", "lora", "fsdp"), ("sft", "full", "fsdp"), ("sft", "qlora", "ddp")]
 CASES += [("dpo", "lora", "ddp"), ("dpo", "lora", "fsdp"), ("cpt", "lora", "ddp"), ("orpo", "lora", "ddp")]
-CASES += [("kto", "lora", "ddp")]
+CASES += [("kto", "lora", "ddp"), ("kto", "lora", "fsdp"), ("orpo", "lora", "fsdp")]
+CASES += [("sft", "full", "ddp"), ("cpt", "full", "fsdp"), ("dpo", "full", "fsdp"), ("dpo", "qlora", "ddp")]
 
 
 @pytest.mark.slow
