@@ -8,10 +8,7 @@ revision. A manifest names the files by sha256 and never by an absolute path, so
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.util
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +17,10 @@ from typing import Annotated, Any, Literal
 from stages.base import Key, Params
 from stages.diagnostics import fail
 from stages.rows import read_json, sha256
+from stages.templated import with_template
 
 MANIFEST = "manifest.json"
-OWN_TEMPLATE, TEMPLATE = "own_template.jinja", "chat_template.jinja"  # the task's, in `base`; where transformers looks
+OWN_TEMPLATE = "own_template.jinja"  # the task's, in `base`
 WEIGHTS = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")  # never a pickle
 
 
@@ -105,26 +103,7 @@ def locate(base: Path) -> Located:
     template = base / OWN_TEMPLATE
     if not template.is_file():
         return found
-    return Located(base, gguf=False) if found.gguf else Located(_with_template(found, template), gguf=False)
-
-
-def _with_template(found: Located, template: Path) -> Path:
-    """A folder of links to the model's files in which the template stands as transformers and the converter look for
-    it. It lies outside all outputs (build/.templated/), once for every template and place."""
-    given = f"{found.path.resolve()} {sha256(template)}".encode()
-    home = template.parents[2] / ".templated" / f"{template.parents[1].name}-{hashlib.sha256(given).hexdigest()[:16]}"
-    if not home.is_dir():
-        home.parent.mkdir(exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=home.parent))
-        for file in found.files():
-            if file.name != TEMPLATE:
-                (aside / file.name).symlink_to(file.resolve())
-        shutil.copyfile(template, aside / TEMPLATE)
-        try:
-            aside.rename(home)
-        except OSError:  # another stage was quicker
-            shutil.rmtree(aside)
-    return home
+    return Located(base, gguf=False) if found.gguf else Located(with_template(found, template), gguf=False)
 
 
 def trainable(base: Path) -> Located:

@@ -75,12 +75,28 @@ def test_what_is_made_of_the_model_has_the_template(bare: Path, tmp_path: Path) 
     assert (again / "own_template.jinja").read_bytes() == (base / "own_template.jinja").read_bytes()
 
 
-def test_another_template_is_another_place_and_the_model_s_own_files_stay(bare: Path, tmp_path: Path) -> None:
+def test_another_template_takes_the_place_of_the_one_before_and_the_model_s_own_files_stay(
+    bare: Path, tmp_path: Path
+) -> None:
     before = {file.name: file.read_bytes() for file in bare.iterdir()}
-    plain, chatml = (trainable(pinned(bare, tmp_path / name, name)).path for name in TEMPLATES)
-    assert plain.parent.name == ".templated" and plain.name != chatml.name
-    assert (plain / "model.safetensors").is_symlink()
+    base = pinned(bare, tmp_path, "plain")
+    first, again = trainable(base).path, trainable(base).path
+    assert first == again and first.parent == base.parent / ".templated"
+    assert (first / "model.safetensors").resolve() == (bare / "model.safetensors").resolve()
+    (base / "own_template.jinja").write_text(TEMPLATES["chatml"], encoding="utf-8")
+    (first.parent / "half").mkdir()
+    second = trainable(base).path
+    assert list(second.parent.iterdir()) == [second] != [first], "nothing of an older template is left"
+    assert (second / "chat_template.jinja").read_text(encoding="utf-8") == TEMPLATES["chatml"]
     assert {file.name: file.read_bytes() for file in bare.iterdir()} == before
+
+
+def test_a_folder_of_links_that_was_half_made_is_made_whole(bare: Path, tmp_path: Path) -> None:
+    base = pinned(bare, tmp_path, "plain")
+    made = trainable(base).path
+    links = {file.name for file in made.iterdir()}
+    (made / "model.safetensors").unlink()
+    assert {file.name for file in trainable(base).path.iterdir()} == links
 
 
 def test_a_gguf_without_a_template_is_unpacked_with_the_task_s(bare: Path, tmp_path: Path) -> None:
