@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from stages.base_model import Located
 from stages.chat import ChatTemplate, Prompt
 from stages.diagnostics import UserError, fail
+from stages.foreign_code import refuse_code
 
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # /home/anna/models/ of a path on this machine
 Device = Literal["cpu", "cuda"]
@@ -53,7 +53,7 @@ def _tokenizer(located: Located) -> Any:
     from transformers import AutoTokenizer
 
     if not located.gguf:
-        _refuse_code(located.path)
+        refuse_code(located.path)
     folder, how = _place(located)
     tokenizer = AutoTokenizer.from_pretrained(folder, **how)
     if located.template:
@@ -141,15 +141,6 @@ def _reason(error: Exception, path: Path) -> str:
     """The first line of an error, with the names of files alone."""
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return _FOLDERS.sub("", said.replace(str(path), path.name))[:300]
-
-
-def _refuse_code(folder: Path) -> None:
-    """A config with `auto_map` names Python files that transformers would run."""
-    for name in ("config.json", "tokenizer_config.json"):
-        file = folder / name
-        if file.is_file() and "auto_map" in json.loads(file.read_text(encoding="utf-8")):
-            help = "choose a model that transformers knows without code of its own"
-            raise fail("T334", f"the base model's {name} wants to run code (`auto_map`)", help=help)
 
 
 def _as_if_from_a_folder(model: Any) -> Any:

@@ -23,14 +23,17 @@ BATCH, LONGEST = 32, 256  # rows at once; tokens of a message that are read
 
 
 def answer(question: Question) -> Iterator[Answer]:
-    """The likeliest label with its probability. Raises T330 to T333 when the encoder is not to be had."""
+    """The likeliest label with its probability. Raises T330 to T333 when the encoder is not to be had, T334 when it
+    wants to run code of its own."""
     from stages.base_model import Located, trainable
     from stages.baselines._linear import classified
+    from stages.foreign_code import refuse_code
 
     named = option(question.options, "model", None)
     if named is None and question.model is None:
         raise ValueError("the encoder is declared with needs_model, and was given none")
     located = Located(Path(named), gguf=False) if named else trainable(question.model)  # type: ignore[arg-type]
+    refuse_code(located.path)
     train = question.learned()
     texts = [question.message(row) for row in (*train, *question.rows)]
     vectors = embedded(located, texts)
