@@ -15,6 +15,7 @@ from compiler.resolve import did_you_mean
 from compiler.task import Task, sections
 from compiler.workspace import Workspace
 from stages.diagnostics import Diagnostic, Span
+from stages.shapes import SPLITS
 
 _KINDS = {
     "string_type": "a text",
@@ -182,7 +183,8 @@ def _not_one_of(name: str, node: Node | None, span: Span, path: list[Any]) -> Di
     field = _field(path)
     options = [str(o) for o in _options(field.annotation)] if field else []
     said = str(node.value) if node else ""
-    help = did_you_mean(said, options) or _about(path)
+    meant = SPLITS.get(said.strip().lower())  # data sets name their splits in many ways
+    help = f"did you mean `{meant}`?" if meant in options else did_you_mean(said, options) or _about(path)
     return Diagnostic(
         "T015",
         f"`{name}` cannot be {_said(node)}",

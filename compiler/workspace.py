@@ -40,6 +40,10 @@ class Workspace(Protocol):
         """What a data file shows; None when it cannot be looked into quickly, or not be read at all."""
         ...
 
+    def text(self, file: str) -> str | None:
+        """What stands in a file that people write; None for one that is too large, or no UTF-8 text."""
+        ...
+
     def labels(self) -> Mapping[str, int] | None:
         """How many rows have each label, as the last build counted them; None where nothing was built."""
         ...

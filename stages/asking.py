@@ -19,11 +19,6 @@ from stages.rubric import said_object
 from stages.teacher import Question, Said, response_format
 
 ANSWER = "the teacher's output"  # the column that an answer's output stands in; no field of a template has blanks
-_TASK = ("goal", "system_prompt", "language", "contract")
-_KIND = ("tag", "about", "difficulty", "edge_case")
-ROWS_SPEAK_OF = (*_TASK, *_KIND, "example", "fields")
-ANSWERS_SPEAK_OF = (*_TASK, "examples", "input", "wrong", "why")
-JUDGES_SPEAK_OF = (*ROWS_SPEAK_OF, "row", "rubric")
 LABELLED, REPAIRED, PAIRED = "labelled", "repaired", "paired"
 # What the kinds of rows are, for a teacher and a judge.
 KINDS: Mapping[str, str] = {

@@ -10,11 +10,8 @@ from typing import Annotated
 
 from stages.asking import (
     ANSWER,
-    ANSWERS_SPEAK_OF,
-    JUDGES_SPEAK_OF,
     LABELLED,
     REPAIRED,
-    ROWS_SPEAK_OF,
     About,
     Asking,
     Ring,
@@ -134,9 +131,9 @@ class Work:
         self.wishes = [*wishes(self.rows, params.wanted, params.seed), *self._to_answer(waiting)]
         self.asking = self._asking()
         self.prompts = {
-            "rows": Template.read(inputs.rows_prompt, "augment_rows.jinja", ROWS_SPEAK_OF),
-            "answers": Template.read(inputs.answers_prompt, "augment_answers.jinja", ANSWERS_SPEAK_OF),
-            "judge": Template.read(inputs.judge_prompt, "augment_judge.jinja", JUDGES_SPEAK_OF),
+            "rows": Template.read(inputs.rows_prompt, "augment_rows.jinja"),
+            "answers": Template.read(inputs.answers_prompt, "augment_answers.jinja"),
+            "judge": Template.read(inputs.judge_prompt, "augment_judge.jinja"),
         }
         self.settings = _of_fields(params.settings, self.asking.fields)
         self.look = Judge([tagged(one.tag) for one in self.kinds], self.asking.making, self.settings)

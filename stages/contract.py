@@ -77,7 +77,7 @@ class Contract(Params):
             found = sorted(self._validator.iter_errors(value), key=lambda e: [str(p) for p in e.absolute_path])
         except RecursionError:
             return ["the answer is nested too deep to be checked"]
-        return [_words(error) for error in found]
+        return list(dict.fromkeys(map(_words, found)))  # of several keys that lack, each error names all
 
     def write(self, value: Any) -> str:
         """The one text of an answer: what a model is trained to say. Object keys stand in the schema's order."""

@@ -304,7 +304,8 @@ def _nothing_left(params: DataParams, tally: Tally) -> Exception:
     span, help = tally.first[common[0][0]], "mend the rows, or the contract in output_format"
     if common[0][0][1] == WAITS:
         help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
-    message = f"none of {tally.reasons.total()} rows is left"
+    many = tally.reasons.total()
+    message = "the only row is rejected" if many == 1 else f"none of {many:,} rows is left"
     return fail("T301", message, notes=notes, help=help, file=span.file, line=span.line)
 
 

@@ -87,9 +87,11 @@ def _bound(value: float | None) -> str | None:
     return None if value is None else f"{value:.0%}" if value < 1 else f"{value:,g}"
 
 
-def _head(told: Mapping[str, Any]) -> str:
+def funnel(told: Mapping[str, Any]) -> str:
+    """What became of the rows that were read: every one of them is in one of these numbers."""
     waiting = f", {told['unanswered']:,} for a teacher to answer" if told["unanswered"] else ""
-    return f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected{waiting}."
+    read = "1 row" if told["read"] == 1 else f"{told['read']:,} rows"
+    return f"{read} read, {told['accepted']:,} accepted, {told['rejected']:,} rejected{waiting}"
 
 
 def cell(value: Any) -> str:
@@ -100,7 +102,7 @@ def cell(value: Any) -> str:
 
 
 def markdown(told: Mapping[str, Any]) -> str:
-    lines = ["# Data", "", _head(told), ""]
+    lines = ["# Data", "", f"{funnel(told)}.", ""]
     for table in every(told):
         lines += [f"## {table.title}", "", *([table.note, ""] if table.note else [])]
         lines += [f"| {' | '.join(table.columns)} |", "|---" * len(table.columns) + "|"]
@@ -117,7 +119,7 @@ def _flat(value: Any) -> str:
 def page(told: Mapping[str, Any]) -> str:
     """One HTML document with no script and nothing outside itself; every value is escaped."""
     sections = "".join(map(_section, every(told)))
-    return _PAGE.format(head=_shown(_head(told)), sections=sections)
+    return _PAGE.format(head=_shown(f"{funnel(told)}."), sections=sections)
 
 
 def _section(table: Table) -> str:

@@ -18,7 +18,10 @@ class Span(NamedTuple):
 
 
 class Diagnostic(NamedTuple):
-    """One thing that is wrong, why, and how to mend it. The same shape for the compiler and for the stages."""
+    """One thing that is wrong, why, and how to mend it. The same shape for the compiler and for the stages.
+
+    key: of a stage's, the key of task.yaml that it is about; where that stands, the face finds (tunec/placing.py).
+    """
 
     code: str
     message: str
@@ -26,10 +29,12 @@ class Diagnostic(NamedTuple):
     notes: tuple[str, ...] = ()
     help: str | None = None
     severity: Severity = "error"
+    key: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        return {**self._asdict(), "span": self.span and self.span._asdict()}
+        named = {name: value for name, value in self._asdict().items() if name != "key" or value}
+        return named | {"span": self.span and self.span._asdict()}
 
 
 def spoken(told: Mapping[str, Any]) -> Diagnostic:
@@ -50,8 +55,15 @@ class UserError(Exception):
 
 
 def fail(
-    code: str, message: str, *, help: str, notes: tuple[str, ...] = (), file: str | None = None, line: int = 1
+    code: str,
+    message: str,
+    *,
+    help: str,
+    notes: tuple[str, ...] = (),
+    file: str | None = None,
+    line: int = 1,
+    key: str | None = None,
 ) -> UserError:
     """The one-line way for a stage to refuse: `raise fail("T302", "...", help="...")`."""
     span = Span(file, line) if file else None
-    return UserError(Diagnostic(code, message, span, notes, help))
+    return UserError(Diagnostic(code, message, span, notes, help, key=key))

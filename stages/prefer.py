@@ -29,7 +29,6 @@ from stages.teacher import WAVE, Pace, Question, Said, Teacher, response_format
 
 TRANSCRIPT = Path("build", "transcripts", "prefer.jsonl")  # of all builds; DVC knows nothing of it
 REFERENCE = "reference"  # the row's own answer
-WORDS = ("goal", "system_prompt", "criteria", "input", "a", "b")
 VERDICT = {
     "type": "object",
     "properties": {"better": {"enum": ["A", "B", "neither"]}},
@@ -137,7 +136,7 @@ def _rival(named: str, baselines: Mapping[str, Path]) -> str:
 
 def _asked(judge: Teacher, pairs: Sequence[Pair], params: PreferParams) -> Iterator[Preference | None]:
     """What the judge says of each pair; None where a verdict cannot be read."""
-    template = Template.read(None, "prefer_pairs.jinja", WORDS)
+    template = Template.read(None, "prefer_pairs.jinja")
     waiting = iter(pairs)
     count = 0
     while wave := list(islice(waiting, WAVE // 2)):

@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages import templating
 from stages.diagnostics import UserError, fail
 
+_TASK = ("goal", "system_prompt", "language", "contract")
+_KIND = ("tag", "about", "difficulty", "edge_case")
+_ROWS = (*_TASK, *_KIND, "example", "fields")
+# tunec's own file, which one of the workspace may take the place of -> what it may speak of.
+SPEAK_OF: Mapping[str, tuple[str, ...]] = {
+    "augment_rows.jinja": _ROWS,
+    "augment_answers.jinja": (*_TASK, "examples", "input", "wrong", "why"),
+    "augment_judge.jinja": (*_ROWS, "row", "rubric"),
+    "data_judge.jinja": (*_TASK, "row", "rubric"),
+    "prefer_pairs.jinja": ("goal", "system_prompt", "criteria", "input", "a", "b"),
+}
+
+
+class Flaw(NamedTuple):
+    """Why a prompt cannot be used: what it does, and how to mend it."""
+
+    what: str
+    help: str
+
+
+def flaw(source: str, shipped: str) -> Flaw | None:
+    """What is wrong with a text in the place of tunec's own prompt `shipped`; None for one that can be used."""
+    used, refused = templating.check(source)
+    if refused:
+        return Flaw(f"is refused: {refused}", "use plain Jinja: {{ name }}, {% if %}, one {% for %}")
+    known = SPEAK_OF[shipped]
+    unknown = sorted(used.difference(known))
+    return Flaw(f"speaks of `{unknown[0]}`", f"there are {', '.join(sorted(known))}") if unknown else None
+
 
 @dataclass(frozen=True)
 class Template:
-    """file: as diagnostics name it. names: what it may speak of."""
+    """file: as diagnostics name it."""
 
     file: str
     source: str
-    names: frozenset[str]
 
     @classmethod
-    def read(cls, own: Path | None, shipped: str, names: Collection[str]) -> Template:
+    def read(cls, own: Path | None, shipped: str) -> Template:
         """The workspace's file, or tunec's own of that name. Raises T748 for one that cannot be used."""
         path = own or Path(__file__).with_name(shipped)
         try:
-            made = cls(path.as_posix() if own else shipped, path.read_text(encoding="utf-8"), frozenset(names))
+            made = cls(path.as_posix() if own else shipped, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             raise fail("T748", f"the prompt {path.name} is no UTF-8 text", help="save it as UTF-8") from None
-        made._check()
+        if found := flaw(made.source, shipped):
+            raise made._wrong(*found)
         return made
-
-    def _check(self) -> None:
-        used, refused = templating.check(self.source)
-        if refused:
-            raise self._wrong(f"is refused: {refused}", "use plain Jinja: {{ name }}, {% if %}, one {% for %}")
-        if unknown := sorted(used - self.names):
-            raise self._wrong(f"speaks of `{unknown[0]}`", f"there are {', '.join(sorted(self.names))}")
 
     def fill(self, values: Mapping[str, Any]) -> str:
         """The prompt; values are data, and never a template. Raises T748."""

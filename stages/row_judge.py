@@ -28,7 +28,6 @@ from stages.second_looks import Judging
 from stages.teacher import Pace, Question, Said, Teacher, room
 
 TRANSCRIPT = Path("build", "transcripts", "data.jsonl")  # of all builds; DVC knows nothing of it
-WORDS = ("goal", "language", "system_prompt", "contract", "row", "rubric")  # what a prompt may speak of
 # There is no example that a row could be a copy of.
 _SCALES = {**SCORES, "diversity": "1 says what a hundred others would, 3 some variation, 5 a case that is seldom seen"}
 
@@ -64,7 +63,7 @@ def judged(
     places = sorted(set(corpus.trainable().tolist()).difference(decided), key=lambda place: (corpus.ids[place], place))
     waiting = [place for place in places if corpus.row(place).answered]
     budget = asked.budget
-    asking = _Asking(asked, Template.read(prompt, "data_judge.jinja", WORDS), corpus.contract.describe(), regions)
+    asking = _Asking(asked, Template.read(prompt, "data_judge.jinja"), corpus.contract.describe(), regions)
     endpoint = (asked.endpoint, asked.model, asked.key_env, asked.timeout)
     far = Endpoint(*endpoint, where="data.judge", tries=asked.retries + 1)
     found = Verdict()

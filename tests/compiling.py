@@ -48,17 +48,18 @@ def workspace(
     peeks: Mapping[str, Peek] | None = None,
     counted: Mapping[str, int] | None = None,
     own: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Memory:
     """A workspace of tunec's presets and these files; with none named, of one file of rows.
 
     peeks: what the files show. counted: how many rows have each label, as a build before this one counted them. own:
-    presets in the place of tunec's, by their path: conf/GROUP/NAME.yaml.
+    presets in the place of tunec's, by their path: conf/GROUP/NAME.yaml. texts: what stands in files that people write.
     """
     groups = {group: dict(presets) for group, presets in shipped().items()}
     for path, text in (own or {}).items():
         _, group, name = path.removesuffix(".yaml").split("/")
         groups[group] = {**groups[group], name: Preset(path, text)}
-    return Memory(frozenset(files or peeks or (ROWS,)), groups, peeks or {}, counted)
+    return Memory(frozenset(files or peeks or (ROWS,)), groups, peeks or {}, counted, texts or {})
 
 
 def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None, **around: Any) -> Compiled:

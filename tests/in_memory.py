@@ -17,6 +17,7 @@ class Memory:
     groups: Mapping[str, Mapping[str, Preset]] = field(default_factory=dict)
     peeks: Mapping[str, Peek] = field(default_factory=dict)
     counted: Mapping[str, int] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
@@ -26,6 +27,9 @@ class Memory:
 
     def peek(self, file: str, format: str) -> Peek | None:
         return self.peeks.get(file)
+
+    def text(self, file: str) -> str | None:
+        return self.texts.get(file, "" if file in self.files else None)
 
     def labels(self) -> Mapping[str, int] | None:
         return self.counted

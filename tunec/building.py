@@ -100,7 +100,7 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
         (root / EVENTS).unlink(missing_ok=True)
         if dvc_lock.mend(root):
             console.print("dvc.lock was cut off; what it told is taken from DVC's run cache", style="yellow")
-        display = Display(console, root / EVENTS)
+        display = Display(console, root)
         with Live(display, console=console, refresh_per_second=5) if console.is_terminal else nullcontext():
             yield display
             display.tick()

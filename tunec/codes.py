@@ -141,7 +141,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "The base model's files changed since they were pinned.",
         "Run `dvc repro --force model-NAME`, which pins them anew.",
     ),
-    "T334": ("The base model's configuration wants to run code.", "Choose a model that transformers knows without it."),
+    "T334": (
+        "The base model's configuration names code: Python files (`auto_map`), or a kernel of the Hub.",
+        "It is never run, wherever the model comes from. Choose one that transformers knows without it.",
+    ),
     "T335": ("The base model is not the file that its sha256 names.", "Fetch it again, or correct the sha256."),
     "T336": (
         "The base model cannot be loaded.",
@@ -495,10 +498,6 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "No row that the teacher wrote is left.",
         "Read what it said in build/transcripts/; mend the prompt, or choose another teacher or judge.",
     ),
-    "T748": (
-        "A prompt of `generate.prompts` or `data.judge` that cannot be used.",
-        "Write plain Jinja with the words that the help lists.",
-    ),
     "T750": (
         "Rows that the teacher wrote were rejected.",
         "They stand in build/augment/rejected.jsonl, each with its reason.",
@@ -560,10 +559,6 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Raise `evaluation.max_new_tokens`, then build and release again.",
     ),
     "T601": ("An .xlsx file, and openpyxl is not installed.", "`pip install 'tunec[xlsx]'`, or save the sheet as CSV."),
-    "T602": (
-        "The gates `semantic` and `clusters` without model2vec, or without a model of embeddings.",
-        "`pip install 'tunec[semantic]'`, and name the folder of a model2vec model in `data.dedupe.embedder`.",
-    ),
     "T603": (
         "A data set of the Hub that cannot be fetched, or that has no such file.",
         "Look at its name and commit, and at the network; `HF_TOKEN` opens one that is private.",
@@ -579,8 +574,8 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T615": ("`tunec data forget` was given no FIELD=VALUE.", "Write it like `--where customer=1234`."),
     "T616": (
-        "No row of the sources has the value that is to be forgotten.",
-        "Look at the column's name and the value.",
+        "No row of the sources has the value that is to be forgotten, or no source the column.",
+        "The note lists the columns; look at how the value is spelled there.",
     ),
     "T617": (
         "A source that holds rows to be forgotten, and that tunec cannot write anew.",

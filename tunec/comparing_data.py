@@ -1,10 +1,12 @@
-"""`tunec data diff`: which rows came, went or got another answer between two versions of the accepted rows."""
+"""`tunec data diff`: which rows came, went or got another answer between two versions of the accepted rows. Each is
+shown with what it says; what is personal in it is hidden.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,29 +14,35 @@ from typing import Any
 from stages.diagnostics import fail
 from stages.likeness import digest
 from stages.rows import dumps, read_jsonl
+from stages.wording import tame
 from tunec import dvc_store, git
+from tunec.hiding import phone_regions, safe
 from tunec.releasing.build import ROWS, cache_object, locked
 
-_LISTED = 20  # ids
+_LISTED = 20  # rows of a kind that are shown
 
 
 @dataclass(frozen=True)
 class Version:
-    """ids -> (hash of the input, split), and the labels' counts."""
+    """Where the rows stand, their ids -> (hash of the input, split), and the labels' counts."""
 
+    path: Path
     ids: Mapping[str, tuple[int, str]]
     answers: Counter[str]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Ids of rows. changed: (id before, id now), of rows with one input and two answers."""
+    """Ids of rows. changed: (id before, id now), of rows with one input and two answers. texts: by id, what those rows
+    say that are shown.
+    """
 
     added: list[str]
     removed: list[str]
     changed: list[tuple[str, str]]
     moved: list[str]
     answers: dict[str, int]
+    texts: dict[str, str]
 
     def json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -46,9 +54,16 @@ class Difference:
             f"{len(self.added):,} added, {len(self.removed):,} removed, {len(self.changed):,} with another answer, "
             f"{len(self.moved):,} in another official split"
         ]
-        lines += _listed("+", self.added) + _listed("-", self.removed)
-        lines += _listed("~", [f"{before} -> {now}" for before, now in self.changed])
+        lines += self._listed("+", self.added) + self._listed("-", self.removed)
+        lines += [line for pair in self.changed[:_LISTED] for line in self._pair(*pair)] + _more("~", self.changed)
+        lines += self._listed("→", self.moved)
         return "\n".join([*lines, *(f"  {label}: {change:+,}" for label, change in self.answers.items())])
+
+    def _listed(self, sign: str, ids: list[str]) -> list[str]:
+        return [f"  {sign} {id}  {self.texts[id]}" for id in ids[:_LISTED]] + _more(sign, ids)
+
+    def _pair(self, before: str, now: str) -> list[str]:
+        return [f"  ~ {before}  {self.texts[before]}", f"    {now}  {self.texts[now]}"]
 
 
 def difference(root: Path, before: str, now: str | None) -> Difference:
@@ -64,12 +79,26 @@ def difference(root: Path, before: str, now: str | None) -> Difference:
     twins = {id for pair in changed for id in pair}
     counts = {name: new.answers[name] - old.answers[name] for name in sorted(old.answers | new.answers)}
     labels = {name: many for name, many in counts.items() if many} if len(counts) <= 1000 else {}
-    return Difference(sorted(come - twins), sorted(gone - twins), changed, moved, labels)
+    added, removed = sorted(come - twins), sorted(gone - twins)
+    shown = {*added[:_LISTED], *moved[:_LISTED], *(id for _, id in changed[:_LISTED])}
+    texts = _texts(new, shown, root) | _texts(old, {*removed[:_LISTED], *(id for id, _ in changed[:_LISTED])}, root)
+    return Difference(added, removed, changed, moved, labels, texts)
 
 
-def _listed(sign: str, ids: list[str]) -> list[str]:
-    more = [f"  {sign} … {len(ids) - _LISTED:,} more"] if len(ids) > _LISTED else []
-    return [f"  {sign} {id}" for id in ids[:_LISTED]] + more
+def _more(sign: str, found: Sequence[Any]) -> list[str]:
+    return [f"  {sign} … {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
+
+
+def _texts(version: Version, ids: set[str], root: Path) -> dict[str, str]:
+    """What rows say, as a person may see it."""
+    regions = phone_regions(root)
+    rows = (row for row in read_jsonl(version.path) if row["id"] in ids) if ids else ()
+    return {row["id"]: _said(row, regions) for row in rows}
+
+
+def _said(row: Mapping[str, Any], regions: tuple[str, ...]) -> str:
+    whole = {name: row[name] for name in ("input", "output", "rejected", "text", "split") if row.get(name) is not None}
+    return tame(safe(dumps(whole), regions))
 
 
 def _version(root: Path, name: str) -> Version:
@@ -87,7 +116,7 @@ def _version(root: Path, name: str) -> Version:
     except (ValueError, KeyError, TypeError):
         raise fail("T614", f"{name} holds no rows of a build", help=f"name a {ROWS}, or a commit") from None
     del answers[""]
-    return Version(ids, answers)
+    return Version(path, ids, answers)
 
 
 def _of_commit(root: Path, name: str) -> Path:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from stages.diagnostics import Diagnostic, spoken
 from tunec import dvc
+from tunec.placing import placed
 
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _WIDE = 100  # columns of a terminal
@@ -34,9 +35,9 @@ class Display:
     line when a stage begins or ends. Stages that did not change are counted, not shown.
     """
 
-    def __init__(self, console: Console, events: Path) -> None:
-        self.console = console
-        self.events = events
+    def __init__(self, console: Console, root: Path) -> None:
+        self.console, self.root = console, root
+        self.events = root / dvc.EVENTS
         self.offset = 0
         self.lines: dict[str, Line] = {}
         self.unchanged = 0
@@ -80,9 +81,9 @@ class Display:
             return
         line = self.lines.get(event["stage"])
         if event.get("event") == "refused":
-            self.refused += [spoken(d) for d in event["diagnostics"]]
+            self.refused += [placed(spoken(d), self.root) for d in event["diagnostics"]]
         elif event.get("event") == "warned":
-            self.warned += [spoken(d) for d in event["diagnostics"]]
+            self.warned += [placed(spoken(d), self.root) for d in event["diagnostics"]]
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"

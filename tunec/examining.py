@@ -13,6 +13,7 @@ from typing import Any
 from stages import data
 from stages.catalog import Shape
 from stages.contract import Contract
+from stages.data_tables import funnel
 from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
 from stages.leaking import leaks, together
@@ -62,10 +63,8 @@ class Examined:
         lines = [_line("rejected", found) for found in self.rejected]
         lines += [_line("warning", found) for found in self.flagged]
         lines += [_line("leak", found) for found in self.leaks]
-        told = self.report
-        counts = f"{told['read']:,} rows read, {told['accepted']:,} accepted, {told['rejected']:,} rejected"
-        counts += f", {told['unanswered']:,} for a teacher to answer" if told["unanswered"] else ""
-        return "\n".join([*map(tame, lines), counts + (f", {len(self.leaks)} leak" if self.leaks else "")])
+        leaks = f", {len(self.leaks)} leak" if self.leaks else ""
+        return "\n".join([*map(tame, lines), funnel(self.report) + leaks])
 
 
 def examine(root: Path, files: Sequence[Path]) -> Examined:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.plan import BUILD, Instance
+from compiler.resolve import did_you_mean
 from compiler.reviewing import USUAL
 from stages import audit, decisions, journal
 from stages.diagnostics import UserError, fail
@@ -43,13 +44,23 @@ def forget(root: Path, where: str, *, dry_run: bool) -> Forgotten:
     found.unreadable = sorted({place for group in groups for place in group.unreadable(root, value)})
     if not found.rows:
         notes = tuple(f"{place} cannot be read, and holds the value" for place in found.unreadable)
-        help = "look at the column's name"
-        raise fail("T616", f"no row of the sources has that value in `{name}`", notes=notes, help=help)
+        raise _no_row(name, lineage.columns(root, groups), notes)
     _said_of(root, file, groups[0], found)
     _derived(root, plan.instances, found)
     if not dry_run:
         _remove(root, found)
     return found
+
+
+def _no_row(name: str, columns: set[str], notes: tuple[str, ...]) -> UserError:
+    """Names columns, for they are nobody's, and no value."""
+    known = sorted(columns)
+    notes = (f"columns of the sources: {', '.join(known)}", *notes)
+    if name in columns:
+        message, help = f"no row of the sources has that value in `{name}`", "look at how the value is spelled there"
+    else:
+        message, help = f"no source has a column `{name}`", did_you_mean(name, known) or "name one of these columns"
+    return fail("T616", message, notes=notes, help=help)
 
 
 def _said_of(root: Path, file: str, own: lineage.Rows, found: Forgotten) -> None:

@@ -53,7 +53,10 @@ class Forgotten:
 
     def text(self, *, done: bool) -> str:
         verb = "removed" if done else "would remove"
-        lines = [f"{verb} {len(numbers):,} rows of {file}" for file, numbers in sorted(self.lines.items())]
+        lines = [
+            f"{verb} {len(numbers):,} {'row' if len(numbers) == 1 else 'rows'} of {file}"
+            for file, numbers in sorted(self.lines.items())
+        ]
         lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
         if answers := sum(self.answers.values()):
             lines += [

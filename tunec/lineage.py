@@ -90,6 +90,12 @@ def find(root: Path, groups: Sequence[Rows], name: str, value: str, found: Forgo
             return
 
 
+def columns(root: Path, groups: Sequence[Rows]) -> set[str]:
+    """The columns of all rows, under the names of their files and of the task."""
+    every = (one for group in groups for one in group.records(root))
+    return {name for _, _, raw, named, _ in every for name in (*raw, *named)}
+
+
 def staying(root: Path, group: Rows, found: Forgotten) -> set[str]:
     """The ids of all rows that are not taken out."""
     every = group.records(root)

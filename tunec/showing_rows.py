@@ -5,17 +5,14 @@ No build keeps a copy of a rejected row. It is read again where it stands, and w
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stages.data import DataParams
+from stages.data_tables import funnel
 from stages.diagnostics import fail
-from stages.kinds import PERSONAL, SECRETS
-from stages.likeness import said
-from stages.personal import Redaction
 from stages.readers import read
 from stages.reading.lines import bounded
 from stages.reading.opening import open_text
@@ -23,10 +20,9 @@ from stages.rows import dumps, read_json, read_jsonl
 from stages.shapes import kind
 from stages.wording import tame
 from tunec.compiling import compile_workspace
+from tunec.hiding import safe
 
 REPORT, REJECTED, FLAGGED = (Path("build", "data", name) for name in ("report.json", "rejected.jsonl", "flagged.jsonl"))
-_LONGEST = 240  # characters of a row that are shown
-_HIDDEN = frozenset((*PERSONAL, *SECRETS))
 
 
 def shown(root: Path, reason: str | None, most: int) -> str:
@@ -66,12 +62,11 @@ def _place(one: Mapping[str, Any]) -> str:
 
 
 def _gates(report: Mapping[str, Any]) -> str:
-    head = f"{report['read']:,} rows read, {report['accepted']:,} accepted, {report['rejected']:,} rejected"
     lines = [
         f"  {gate:<14}{told['rejected']:>9,} rejected {told['flagged']:>9,} flagged"
         for gate, told in report["gates"].items()
     ]
-    return "\n".join([head, *lines, "`tunec data show GATE` prints them"])
+    return "\n".join([funnel(report), *lines, "`tunec data show GATE` prints them"])
 
 
 def _texts(root: Path, found: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
@@ -86,7 +81,7 @@ def _texts(root: Path, found: list[dict[str, Any]]) -> dict[tuple[str, int], str
         if (root / file).is_file():
             format, encoding = sources.get(file, ("auto", "auto"))
             told = _read(root / file, format, encoding, lines)
-            texts |= {(file, line): _safe(text, Redaction(_HIDDEN, params.settings.regions)) for line, text in told}
+            texts |= {(file, line): safe(text, params.settings.regions) for line, text in told}
     return texts
 
 
@@ -100,13 +95,3 @@ def _read(path: Path, format: str, encoding: str, lines: set[int]) -> Iterator[t
     for record in read(path, format, encoding):
         if record.line in lines and record.fields is not None:
             yield record.line, dumps(record.fields)
-
-
-def _safe(text: str, hidden: Redaction) -> str:
-    try:
-        value = json.loads(text)
-        text = dumps(hidden(value)) if isinstance(value, dict) else hidden(said(value))
-    except (ValueError, RecursionError):
-        text = hidden(text)
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

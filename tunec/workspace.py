@@ -55,6 +55,15 @@ class Disk:
     def peek(self, file: str, format: str) -> Peek | None:
         return None if self.escapes(file) else peek(self.root / file, format)
 
+    def text(self, file: str) -> str | None:
+        path = self.root / file
+        try:
+            if self.escapes(file) or path.stat().st_size > _TOO_LARGE:
+                return None
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
     def labels(self) -> Mapping[str, int] | None:
         try:
             report = json.loads((self.root / DATA_REPORT).read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.checks._check import Found, Look, check
+from compiler.checks._check import Found, Look, check, mapped
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
 from stages.row_shapes import CONTAINERS, DERIVED
@@ -26,10 +26,49 @@ def placeholder_has_a_column(look: Look) -> Iterator[Found]:
     """
     if not look.seen_whole or look.shape == "texts":
         return
-    for name in sorted(placeholders(look.task.input_template) - look.columns):
+    renamed = {old for _, source, _, peek in look.peeks for old in source.map.values() if old in peek.columns}
+    for name in sorted(placeholders(look.task.input_template) - look.columns - renamed):
         known = ", ".join(sorted(look.columns))
         help = did_you_mean(name, sorted(look.columns)) or f"rename a column: `map: {{{name}: COLUMN}}` in data.sources"
         yield Found(f"no column fills `{{{name}}}`", "input_template", help, f"columns of the data: {known}")
+
+
+@check("T960")
+def every_file_has_the_columns(look: Look) -> Iterator[Found]:
+    """A file without a column that `input_template` reads and another file has, or a `map` that takes it away.
+
+    Every row of that file would be rejected. Rename another of its columns with `map`, or write the template by the
+    new name.
+    """
+    if look.shape == "texts":
+        return
+    wanted = placeholders(look.task.input_template)
+    for index, source, file, peek in look.peeks:
+        taken = {old: new for new, old in source.map.items()}
+        for name in sorted(wanted - mapped(peek.columns, source)):
+            if name in taken and name in peek.columns:
+                help = f"write `{{{taken[name]}}}` in input_template, or take another column"
+                what = f"`map` renames `{name}`, which input_template reads, to `{taken[name]}`"
+                yield Found(what, f"data.sources.{index}.map.{taken[name]}", help)
+            elif name in look.columns:
+                known = ", ".join(sorted(peek.columns))
+                help = did_you_mean(name, sorted(peek.columns)) or f"rename a column: `map: {{{name}: COLUMN}}`"
+                what = f"no column of {file} fills `{{{name}}}`: all its rows would be rejected"
+                yield Found(what, f"data.sources.{index}.path", help, f"columns there: {known}")
+
+
+@check("T961", "warning")
+def map_hides_no_column(look: Look) -> Iterator[Found]:
+    """A `map` that gives a column the name of another one of the same file, which nothing can read any more.
+
+    Take another name, or rename that column too.
+    """
+    for index, source, file, peek in look.peeks:
+        for new, old in source.map.items():
+            if new != old and old in peek.columns and new in peek.columns - set(source.map.values()):
+                help = f"take another name, or rename that column as well: `{new}_before: {new}`"
+                what = f"the column `{new}` of {file} is hidden: `map` puts `{old}` in its place"
+                yield Found(what, f"data.sources.{index}.map.{new}", help)
 
 
 @check("T105", "warning")
@@ -172,13 +211,18 @@ def template_hides_the_answer(look: Look) -> Iterator[Found]:
 
 
 def _answers(look: Look) -> set[str]:
-    """The columns that the answer may be read from."""
+    """The columns that the answer may be read from, in one file or another."""
+    return set().union(*(_answers_in(look, mapped(peek.columns, source)) for _, source, _, peek in look.peeks))
+
+
+def _answers_in(look: Look, columns: frozenset[str]) -> set[str]:
+    """Those of a file."""
     if look.task.data.output:
         return {look.task.data.output}
     if look.shape == "verdicts":
-        return {name for name in VERDICT_COLUMNS if name in look.columns}
+        return {name for name in VERDICT_COLUMNS if name in columns}
     own = look.fields if look.task.output_format.type == "json" else ()
-    named = [name for name in ANSWER_COLUMNS if name in look.columns and name not in own][:1]
+    named = [name for name in ANSWER_COLUMNS if name in columns and name not in own][:1]
     return set(named) or set(own)
 
 

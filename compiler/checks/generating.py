@@ -12,6 +12,7 @@ from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from stages.facts import methods
 from stages.kinds import SCORES
+from stages.prompts import Flaw, flaw
 
 if TYPE_CHECKING:
     from compiler.generating import Judge, RowJudge
@@ -152,22 +153,42 @@ def prompt_is_there(look: Look) -> Iterator[Found]:
 
     Put the Jinja file there, or remove the line: then tunec's own prompt is used.
     """
-    for at, path in _prompts(look):
+    for at, _, path in _prompts(look):
         if path and not unsafe(path, look.workspace) and ("*" in path or not look.workspace.glob(path)):
             near = did_you_mean(path, look.workspace.glob("prompts/*"))
             help = near or "put the file there, or remove the line: then tunec's own prompt is used"
             yield Found(f"the prompt `{path}` is not there", at, help)
 
 
-def _prompts(look: Look) -> Iterator[tuple[str, str | None]]:
-    """Key -> the file that it names, of every prompt that a workspace may bring."""
+@check("T748")
+def prompt_can_be_used(look: Look) -> Iterator[Found]:
+    """A prompt of `generate.prompts` or `data.judge` that cannot be used.
+
+    Write plain Jinja, as UTF-8, with the words that the help lists.
+    """
+    for at, shipped, path in _there(look):
+        text = look.workspace.text(path)
+        found = flaw(text, shipped) if text is not None else Flaw("is no UTF-8 text", "save it as UTF-8")
+        if found:
+            yield Found(f"the prompt `{path}` {found.what}", at, found.help)
+
+
+def _there(look: Look) -> Iterator[tuple[str, str, str]]:
+    """(key, tunec's own prompt, the workspace's file in its place) of those that are there."""
+    for at, shipped, path in _prompts(look):
+        if path and "*" not in path and not unsafe(path, look.workspace) and look.workspace.glob(path):
+            yield at, shipped, path
+
+
+def _prompts(look: Look) -> Iterator[tuple[str, str, str | None]]:
+    """(key, tunec's own prompt, the file that the key names) of every prompt that a workspace may bring."""
     data, generate = look.task.data, look.task.generate
     if data.judge:
-        yield "data.judge.prompt", data.judge.prompt
+        yield "data.judge.prompt", "data_judge.jinja", data.judge.prompt
     if generate:
-        yield "generate.prompts.rows", generate.prompts.rows
-        yield "generate.prompts.answers", generate.prompts.answers
-        yield "generate.prompts.judge", generate.prompts.judge
+        yield "generate.prompts.rows", "augment_rows.jinja", generate.prompts.rows
+        yield "generate.prompts.answers", "augment_answers.jinja", generate.prompts.answers
+        yield "generate.prompts.judge", "augment_judge.jinja", generate.prompts.judge
 
 
 def _judges(look: Look) -> list[tuple[str, Judge | RowJudge]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from compiler.checks._check import Found, Look, check
+from compiler.checks.paths import unsafe
 from compiler.resolve import HUB_ID, did_you_mean
 from stages.facts import data_gates
 from stages.kinds import PERSONAL, SECRETS
@@ -128,6 +129,25 @@ def quota_can_be_met(look: Look) -> Iterator[Found]:
 def _crossed(least: float | None, most: float | None) -> bool:
     """Whether both bounds count the same thing, rows or shares, and the lower is the higher."""
     return least is not None and most is not None and (least < 1) == (most < 1) and least > most
+
+
+@check("T602")
+def meaning_has_a_model(look: Look) -> Iterator[Found]:
+    """The gate `semantic` or `clusters` without a model of embeddings, or without model2vec.
+
+    `pip install 'tunec[semantic]'`, and name the folder of a model2vec model in `data.dedupe.embedder`.
+    """
+    data = look.task.data
+    for gate in ("semantic", "clusters"):
+        if data.gates.get(gate, "off") == "off":
+            continue
+        at, folder = f"data.gates.{gate}", data.dedupe.embedder
+        if folder is None:
+            help = "put a model2vec model into the workspace and name its folder in `data.dedupe.embedder`"
+            yield Found(f"the gate `{gate}` needs a model of embeddings", at, help, key=True)
+        elif not unsafe(folder, look.workspace) and not look.workspace.glob(f"{folder.rstrip('/')}/config.json"):
+            what = f"`{folder}` holds no model of embeddings: there is no config.json"
+            yield Found(what, "data.dedupe.embedder", "put the folder of a model2vec model there")
 
 
 @check("T610")

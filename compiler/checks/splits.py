@@ -92,5 +92,5 @@ def splits_hold_enough(look: Look) -> Iterator[Found]:
     if few:
         told = " and ".join(f"{count} to {split}" for split, count in few.items())
         at = "splits.ratios" if look.written("splits.ratios") else "success_criteria.threshold"
-        message = f"of {look.rows} rows, about {told} would go: too few to tell models apart"
-        yield Found(message, at, "bring more rows, or raise those shares in splits.ratios")
+        message = f"about {told} would go: too few rows to tell models apart"
+        yield Found(message, at, "bring more rows, or raise those shares in splits.ratios", f"rows: {look.rows}")

@@ -132,7 +132,9 @@ class Endpoint:
         key = os.environ.get(self.key_env) if self.key_env else "none"
         if not key:
             help = f"export {self.key_env}=… in the shell that builds; it is written down nowhere"
-            raise fail("T720", f"the environment variable {self.key_env} holds no key", help=help)
+            raise fail(
+                "T720", f"the environment variable {self.key_env} holds no key", help=help, key=f"{self.where}.key_env"
+            )
         http = DefaultHttpxClient(follow_redirects=False)  # what answers for it stands in task.yaml, and nothing else
         tries = self.tries or TRIES
         return OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=tries - 1, http_client=http)
@@ -184,8 +186,10 @@ class Endpoint:
     def _down(self, what: str) -> UserError:
         kept = "the answers that came are kept, and only the others are asked for then"
         help = f"start it, or correct {self.where}; then build again"
-        return fail("T721", f"the endpoint {self.url} {what}", notes=(kept,), help=help)
+        return fail("T721", f"the endpoint {self.url} {what}", notes=(kept,), help=help, key=f"{self.where}.endpoint")
 
     def _junk(self, what: str) -> UserError:
         help = "check that the address ends in /v1 and speaks OpenAI's chat completions"
-        return fail("T722", f"the endpoint {self.url} gave no chat completion: {what}", help=help)
+        return fail(
+            "T722", f"the endpoint {self.url} gave no chat completion: {what}", help=help, key=f"{self.where}.endpoint"
+        )

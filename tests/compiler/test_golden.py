@@ -1,7 +1,7 @@
 """Golden folders. accepts/CASE: task.yaml, and what it compiles to: dvc.yaml, params.yaml, and .tunec/dvc.yaml as
 guard.yaml. rejects/CODE-name: task.yaml, and what `tunec check` says of it.  files.txt, where there is one, names
-the files of the workspace; overrides.txt holds one override a line; data/ holds files of rows; conf/ presets of its
-own; labels.txt the labels that an earlier build found.
+the files of the workspace; overrides.txt holds one override a line; data/ holds files of rows; prompts/ prompts;
+conf/ presets of its own; labels.txt the labels that an earlier build found.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ def test_the_example_in_the_root_is_compiled_fresh() -> None:
 @pytest.mark.parametrize("case", REJECTS, ids=lambda case: case.name)
 def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golden) -> None:
     text, peeks = _text(case), _peeks(case)
-    files = [*_lines(case, "files.txt"), *peeks]
+    prompts = {f"prompts/{file.name}": file.read_text(encoding="utf-8") for file in sorted(case.glob("prompts/*"))}
+    files = [*_lines(case, "files.txt"), *peeks, *prompts]
     counted = dict.fromkeys(_lines(case, "labels.txt"), 1)
     own = {f.relative_to(case).as_posix(): f.read_text(encoding="utf-8") for f in sorted(case.glob("conf/*/*.yaml"))}
-    found = told(text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks, counted=counted, own=own)
+    found = told(
+        text, *files, overrides=_lines(case, "overrides.txt"), peeks=peeks, counted=counted, own=own, texts=prompts
+    )
     assert case.name.split("-")[0] in {diagnostic.code for diagnostic in found}
     assert all(diagnostic.span and diagnostic.help for diagnostic in found)
     golden(case / "stderr.txt", shown(found, text, own))

@@ -35,6 +35,7 @@ OPEN_TO_THE_COMPILER = {
     "stages.kinds",
     "stages.own",
     "stages.patterns",
+    "stages.prompts",
     "stages.row_shapes",
     "stages.schemas",
     "stages.shapes",

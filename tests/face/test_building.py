@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from stages.diagnostics import UserError
+from stages.diagnostics import Diagnostic, Span, UserError
+from stages.engines.endpoint import Endpoint
 from tests.executing.places import make
 from tunec import building, dvc
 from tunec.alone import ALONE, alone
 from tunec.compiling import compile_here
 from tunec.display import Display
 from tunec.dvc import EVENTS, LOG
+from tunec.placing import placed
 
 
 @pytest.fixture
@@ -70,19 +74,63 @@ def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -
 
 
 def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
-    events = tmp_path / "events.jsonl"
-    display = Display(Console(file=io.StringIO()), events)
+    events = tmp_path / EVENTS
+    events.parent.mkdir(parents=True)
+    display = Display(Console(file=io.StringIO()), tmp_path)
     display.hear("running", "train")
     events.write_text('{"stage": "tr{"stage": "x"}\n{"stage": "train", "done": 3, "total": 4, "note": "half way"}\n')
     display.tick()
     assert display.lines["train"].note == "3/4  half way"
 
 
+GENERATE = """\
+generate:
+  teacher: {endpoint: http://127.0.0.1:9/v1, model: m, key_env: NO_SUCH_KEY}
+  rows: [{tag: boundary, count: 2}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("refuse", "line", "column"),
+    [
+        (lambda far: far.client(), 2, 65),  # T720, at key_env
+        (lambda far: raised(far._down("cannot be reached")), 2, 23),  # T721, at endpoint
+    ],
+)
+def test_a_stage_that_names_a_key_is_told_with_its_line(
+    refuse: Any, line: int, column: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    (tmp_path / "task.yaml").write_text(GENERATE, encoding="utf-8")
+    far = Endpoint("http://127.0.0.1:9/v1", "m", "NO_SUCH_KEY", where="generate.teacher")
+    with pytest.raises(UserError) as refused:
+        refuse(far)
+    events = tmp_path / EVENTS
+    events.parent.mkdir(parents=True)
+    told = {"stage": "augment", "event": "refused", "diagnostics": [d.plain() for d in refused.value.diagnostics]}
+    events.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    display = Display(Console(file=io.StringIO()), tmp_path)
+    display.tick()
+    [found] = display.refused
+    assert found.code in ("T720", "T721") and found.span == Span("task.yaml", line, column, found.span.length)
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+def test_a_key_that_a_preset_sets_is_told_at_the_nearest_that_task_yaml_has(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(GENERATE, encoding="utf-8")
+    found = Diagnostic("T721", "the endpoint cannot be reached", key="generate.judge.endpoint")
+    assert placed(found, tmp_path).span == Span("task.yaml", 1, 1, 8)
+    assert placed(found._replace(key="data.judge.endpoint"), tmp_path).span is None
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_how_far_a_stage_is_on_one_line(tmp_path: Path, width: int) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=width, color_system=None)
-    display, name = Display(console, tmp_path / "events.jsonl"), "train-smollm2-135m-r16"
+    display, name = Display(console, tmp_path), "train-smollm2-135m-r16"
     display.hear("running", name)
     display.lines[name].note = "120/754  loss 0.1234"
     console.print(display)

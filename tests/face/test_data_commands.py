@@ -74,7 +74,36 @@ def test_two_versions_are_told_apart_row_by_row(tmp_path: Path) -> None:
     found = difference(now, str(before.parent), None)
     assert (len(found.added), len(found.removed), len(found.changed)) == (1, 0, 1)
     assert found.answers == {"b": 1}
+    told = found.text()
+    assert "+ " + found.added[0] + '  {"input": {"text": "new"}, "output": "a"}' in told
+    assert told.count('"text": "number 0 of 0"') == 2, "a changed row as it was, and as it is"
     assert difference(now, "build/data/accepted.jsonl", None).text() == "the same rows"
+
+
+def test_what_is_personal_in_a_row_is_hidden_where_versions_are_told_apart(tmp_path: Path) -> None:
+    before = built(tmp_path / "one", GOOD)
+    mail = {"text": "my mail is zoe@example.com, call 22 12 34 56", "label": "a"}
+    long = " ".join(f"word{n}" for n in range(99))
+    task = TASK + "data: {gates: {pii: off}, pii: {regions: [NO]}}\n"
+    now = built(tmp_path / "two", [*GOOD, mail, {"text": long, "label": "b"}], task)
+    told = difference(now, str(before), None).text()
+    assert "[EMAIL_1]" in told and "zoe" not in told and "12 34" not in told
+    assert max(map(len, told.splitlines())) < 280 and "…" in told
+
+
+def test_rows_that_wait_stand_in_the_counts(tmp_path: Path) -> None:
+    generate = "generate: {teacher: {endpoint: http://127.0.0.1:9/v1, model: m}, label: true}\n"
+    root = built(tmp_path, [*GOOD, {"text": "nobody has read this"}], TASK + generate)
+    assert shown(root, None, 20).startswith("8 rows read, 6 accepted, 1 rejected, 1 for a teacher to answer")
+
+
+def test_a_reason_is_given_once(tmp_path: Path) -> None:
+    task = TASK.replace("classification", "extraction").replace(
+        "{type: label, schema: {enum: [a, b]}}", "{type: json, schema: {people: {type: string}, time: {type: string}}}"
+    )
+    rows = [{"text": f"number {n}", "output": {"people": str(n), "time": "8"}} for n in range(6)]
+    told = shown(built(tmp_path, [*rows, {"text": "blank", "output": {}}], task), "contract", 20)
+    assert told.count("the answer lacks people, time") == 1
 
 
 def test_a_file_is_judged_by_the_task_of_its_folder(tmp_path: Path) -> None:

@@ -93,6 +93,21 @@ def test_what_cannot_be_forgotten_is_said(personal: Workspace, where: str, code:
     assert [found.code for found in refused.value.diagnostics] == [code]
 
 
+@pytest.mark.parametrize(
+    ("where", "said", "help"),
+    [
+        ("customer=8", "no row of the sources has that value in `customer`", "spelled"),
+        ("custmer=7", "no source has a column `custmer`", "did you mean `customer`?"),
+    ],
+)
+def test_where_nobody_is_found_the_columns_are_listed(personal: Workspace, where: str, said: str, help: str) -> None:
+    with pytest.raises(UserError) as refused:
+        forget(personal.root, where, dry_run=True)
+    (found,) = refused.value.diagnostics
+    assert found.message == said and help in str(found.help)
+    assert found.notes[0].startswith("columns of the sources: ") and "customer" in found.notes[0]
+
+
 def test_a_file_that_cannot_be_written_anew_is_named_and_nothing_else_is_touched(personal: Workspace) -> None:
     import gzip
 

@@ -49,22 +49,7 @@ def test_hostile_texts_stay_texts(far: Far, teacher: Teacher, tmp_path: Path) ->
 
 
 def test_a_train_row_is_no_template_either() -> None:
-    template = Template.read(
-        None,
-        "augment_rows.jinja",
-        (
-            "example",
-            "goal",
-            "system_prompt",
-            "contract",
-            "tag",
-            "about",
-            "difficulty",
-            "edge_case",
-            "language",
-            "fields",
-        ),
-    )
+    template = Template.read(None, "augment_rows.jinja")
     hostile = "{{ 7 * 191 }}{% raw %}"
     values = {"goal": hostile, "system_prompt": None, "language": None, "contract": "x", "tag": "a", "about": None}
     values |= {"difficulty": "easy", "edge_case": hostile, "fields": ["text"], "example": {"input": {"text": hostile}}}

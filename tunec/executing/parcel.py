@@ -127,6 +127,7 @@ def _diagnostic(told: Mapping[str, Any]) -> Diagnostic:
         Span(str(span["file"]), int(span["line"]), int(span["column"]), int(span["length"])) if span else None,
         tuple(map(str, told["notes"])),
         None if help is None else str(help),
+        key=str(told["key"]) if "key" in told else None,
     )
 
 

@@ -1,0 +1,33 @@
+"""Columns of several files: each is looked at by itself, for each fills a row by itself."""
+
+from __future__ import annotations
+
+from compiler.workspace import Peek
+from tests.compiling import MINIMAL, told
+
+
+def codes(*files: set[str], task: str = MINIMAL) -> list[str]:
+    """What `tunec check` says of columns, where each file has these."""
+    peeks = {f"data/raw/{n}.jsonl": Peek(frozenset(columns), 500) for n, columns in enumerate(files)}
+    return [found.code for found in told(task, peeks=peeks) if found.code in ("T103", "T105", "T109", "T960", "T961")]
+
+
+def test_answers_may_stand_in_a_column_of_each_file_s_own() -> None:
+    assert codes({"text", "output"}, {"text", "answer"}) == []
+    assert codes({"text", "output"}, {"text", "people", "time"}) == []
+
+
+def test_a_column_beside_the_answer_s_is_not_read_in_any_file() -> None:
+    assert codes({"text", "output", "answer"}) == ["T105"]
+    assert codes({"text", "output", "note"}, {"text", "answer"}) == ["T105"]
+
+
+def test_every_file_needs_what_the_template_reads() -> None:
+    assert codes({"text", "output"}, {"message", "output"}) == ["T960"]
+    assert codes({"message", "output"}, {"message", "output"}) == ["T103"]
+
+
+def test_a_map_may_swap_two_columns() -> None:
+    swapped = MINIMAL + "data: {sources: [{path: data/raw/0.jsonl, map: {text: said, said: text}}]}\n"
+    assert codes({"text", "said", "output"}, task=swapped) == ["T105"], "what was `text` is read by nobody"
+    assert codes({"text", "said", "output"}, task=swapped.replace(", said: text", "")) == ["T961"]
