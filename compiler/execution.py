@@ -93,7 +93,7 @@ class Execution(Section):
     parallel: Literal["ddp", "fsdp"] | None = Field(
         default=None,
         description="local: train on several GPUs at once; ddp: each holds the whole model and takes a part of every "
-        "step's rows; fsdp: the weights are parted too, for a model that one GPU cannot hold.",
+        "step's rows; fsdp: weights and optimizer are parted, for a training that one GPU cannot hold.",
     )
     processes: int | None = Field(
         default=None,

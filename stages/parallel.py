@@ -1,8 +1,8 @@
 """One training on several processes, a GPU each: accelerate joins them, torch's launcher starts them.
 
 `execution.parallel` asks for it. ddp: each process holds the whole model, takes its part of every step's rows, and the
-gradients are averaged. fsdp: the weights are parted too (FSDP2), for models that one GPU cannot hold. The rows of a
-step are the same as in one process, and so is what is learned, but for the rounding of sums.
+gradients are averaged. fsdp: weights, gradients and optimizer are parted (FSDP2), for a training that one GPU cannot
+hold. The rows of a step are the same as in one process, and so is what is learned, but for the rounding of sums.
 """
 
 from __future__ import annotations
