@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages import parallel
 from stages.diagnostics import fail
 
 REPORT_TO = "TUNEC_REPORT_TO"  # names with commas between
@@ -22,9 +23,9 @@ _NEEDS = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  #
 
 @contextmanager
 def told() -> Iterator[Tell]:
-    """A function that tells a step's figures to every tracker that is asked for. Raises T663 for one that is not
-    installed."""
-    names = [name for name in os.environ.get(REPORT_TO, "").split(",") if name]
+    """A function that tells a step's figures to every tracker that is asked for; of several processes, the first one's.
+    Raises T663 for one that is not installed."""
+    names = [name for name in os.environ.get(REPORT_TO, "").split(",") if name and parallel.rank() == 0]
     with ExitStack() as stack:
         tellers = [stack.enter_context(_tracker(name)) for name in names]
 

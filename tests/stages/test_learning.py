@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
-from stages import learning, progress, stopping, tracking, watching
+from stages import learning, parallel, progress, stopping, tracking, watching
 from stages.diagnostics import UserError
 from stages.lessons import Budget, DevChecks
 from stages.rows import read_json
@@ -159,6 +160,47 @@ def test_tensorboard_gets_every_step(learn: Learn, tmp_path: Path, monkeypatch: 
     read.Reload()
     assert [scalar.step for scalar in read.Scalars("loss")] == [1, 2, 3, 4, 5, 6]
     assert {"loss", "grad_norm", "learning_rate"} == set(read.Tags()["scalars"])
+
+
+def test_mlflow_gets_every_step(learn: Learn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build" / "logs").mkdir(parents=True)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv(tracking.REPORT_TO, "mlflow")
+    monkeypatch.setenv(tracking.RUN, "train-tiny")
+    learn("sft", "lora", **FEW)
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'build' / 'logs' / 'mlflow.db'}")
+    (run,) = client.search_runs(["0"])
+    assert run.info.run_name == "train-tiny"
+    assert [one.step for one in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_weights_and_biases_get_a_run_that_can_be_sent_later(
+    learn: Learn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build" / "logs").mkdir(parents=True)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv(tracking.REPORT_TO, "wandb")
+    learn("sft", "lora", **FEW)
+    (kept,) = (tmp_path / "build" / "logs" / "wandb").glob("offline-run-*/run-*.wandb")
+    assert b"grad_norm" in kept.read_bytes()
+
+
+def test_of_several_processes_the_first_one_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(
+        tracking, "_tracker", lambda name: opened.append(name) or nullcontext(lambda step, figures: None)
+    )
+    monkeypatch.setenv(tracking.REPORT_TO, "mlflow")
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv(parallel.RANK, "ddp")
+        with tracking.told():
+            pass
+    assert opened == ["mlflow"]
 
 
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "tensorboard"])

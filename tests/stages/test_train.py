@@ -11,6 +11,7 @@ from stages import model as model_stage
 from stages import train as stage
 from stages.adapters import lora as low_rank
 from stages.base_model import BaseModel, Located
+from stages.chat_templates import TEMPLATES
 from stages.diagnostics import UserError
 from stages.engines._prefix import shareable
 from stages.lessons import Lora
@@ -100,8 +101,8 @@ def codes(error: UserError) -> list[str]:
 # ---------------------------------------------------------------- the step
 
 
-def adapted(folder, family):
-    """A tiny model with an adapter whose B is not zero, so that gradients reach A too."""
+def adapted(folder, family, template=None):
+    """A tiny model with an adapter whose B is not zero, so that gradients reach A too. template: instead of its own."""
     import torch
 
     model, tokenizer = weights.load(Located(tiny_model(folder, family), gguf=False))
@@ -111,6 +112,7 @@ def adapted(folder, family):
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
+    tokenizer.chat_template = template or tokenizer.chat_template
     found = examples(map(row, range(6)), tokenizer, params().prompting, params().contract, 256)
     return model, found, tokenizer.pad_token_id
 
@@ -131,8 +133,10 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize("size", [1, 6])
-def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, size):
-    model, found, pad = adapted(tmp_path, "llama")
+@pytest.mark.parametrize("template", [None, TEMPLATES["plain"]], ids=["chatml", "plain"])
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_the_shared_prefix_gives_the_plain_step_s_loss_and_gradients(tmp_path, family, template, size):
+    model, found, pad = adapted(tmp_path, family, template)
     ids, labels = padded(found[:size], pad, "cpu")
     shared = common_prefix(found)
     assert shared >= 20
