@@ -63,11 +63,13 @@ def _wandb() -> Iterator[Tell]:
     """As WANDB_PROJECT, WANDB_MODE and the like say."""
     import wandb
 
-    run = wandb.init(project=os.environ.get("WANDB_PROJECT", "tunec"), name=_run(), dir=str(Path("build", "logs")))
+    project, folder = os.environ.get("WANDB_PROJECT", "tunec"), str(Path("build", "logs"))
+    quiet = wandb.Settings(silent=True, console="off")  # what a stage prints is a build's own
+    run = wandb.init(project=project, name=_run(), dir=folder, settings=quiet)
     try:
         yield lambda step, figures: run.log(figures, step=step)
     finally:
-        run.finish(quiet=True)
+        run.finish()
 
 
 @contextmanager
