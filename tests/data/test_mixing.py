@@ -38,7 +38,7 @@ def mixing(folder: Path, parts: Mapping[str, Any], general: list[Any], task: str
             Path(f"{name}.jsonl").write_bytes(jsonl(parts.get(name, [])))
         Path(GENERAL).parent.mkdir(parents=True, exist_ok=True)
         Path(GENERAL).write_bytes(jsonl(general))
-        given = params(compiled(task, "data/raw/rows.jsonl", GENERAL), "mix")
+        given = params(compiled(task, "data/raw/rows.jsonl", GENERAL, "words/config.json"), "mix")
         out = mix.Outputs(Path("out/train.jsonl"), Path("out/rejected.jsonl"), Path("out/report.json"))
         out.train.parent.mkdir(exist_ok=True)
         inputs = mix.Inputs(*(Path(f"{name}.jsonl") for name in SPLITS), general=(Path(GENERAL),) if general else ())

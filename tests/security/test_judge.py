@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stages.diagnostics import UserError
-from stages.prefer import TRANSCRIPT, WORDS
-from stages.prompts import Template
+from stages.prefer import TRANSCRIPT
+from stages.prompts import SPEAK_OF, Template
 from tests.far import KEY, Far, reply
 from tests.stages.test_prefer import asked, likes
 
@@ -37,9 +37,10 @@ def test_an_answer_stays_in_its_place_and_is_no_template(far: Far, said: str, tm
 
 def test_the_goal_and_the_criteria_are_no_templates_either() -> None:
     hostile = "{{ 7 * 191 }}{% raw %}"
-    values = dict.fromkeys(WORDS, hostile) | {"input": {"text": hostile}}
-    text = Template.read(None, "prefer_pairs.jinja", WORDS).fill(values)
-    assert text.count(hostile) == len(WORDS) and "1337" not in text
+    words = SPEAK_OF["prefer_pairs.jinja"]
+    values = dict.fromkeys(words, hostile) | {"input": {"text": hostile}}
+    text = Template.read(None, "prefer_pairs.jinja").fill(values)
+    assert text.count(hostile) == len(words) and "1337" not in text
 
 
 @pytest.mark.parametrize(
