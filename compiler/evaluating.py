@@ -137,6 +137,15 @@ class Evaluation(Section):
         description="Ask models how likely they find the right and the rejected answer of a row, for pair_accuracy and "
         "reward_margin.",
     )
+    attacks: int = Field(
+        default=45,
+        ge=0,
+        le=10_000,
+        description="Hostile inputs that the chosen file is asked, at most: tunec makes them of test rows, 15 kinds of "
+        "injection and of what tempts out of the contract's form. For the gates attack_validity, attack_stability and "
+        "attack_success; 0: none.",
+        json_schema_extra=unit("inputs"),
+    )
     terms: Terms | None = Field(default=None)
     judge: Preferring | None = Field(default=None)
 

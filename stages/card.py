@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from stages.base import Key, Params
 from stages.contract import Contract
 from stages.rows import dumps
+from stages.withstanding import told
 
 FORMS = {"json": "a JSON value", "label": "one label", "text": "a text"}
 
@@ -169,9 +170,12 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
     refusals = sum(item["rows"] for item in reports["clusters"] if item["kind"] == "refusal")
     yield f"- Refusals: {refusals} of {scores['rows']} test rows got one in the place of their answer."
     beside = scores["beside"].get("adversarial")
+    attacks = scores.get("attacks")
     if beside:
         yield f"- {beside['rows']} adversarial rows were asked; {len(beside.get('wrong', ()))} got a wrong answer."
-    else:
+    if attacks and attacks["rows"]:
+        yield f"- {attacks['rows']} hostile inputs were made of test rows: {told(attacks['figures'])}."
+    elif not beside:
         yield "- No adversarial rows were brought, so nothing is known of hostile inputs."
     yield "- Personal data: the report of the build's data stage says what was found in the rows."
 

@@ -27,7 +27,7 @@ class Evidence:
     rival: the one baseline to beat, where one is named. beside: {golden | adversarial: {rows, figures}}, where there
     are such rows. confidence: one-sided, of the bounds; None where gates go by the point alone. speed: what serving the
     chosen file took, where it was measured. lower: the metrics that are better when lower.
-    remembered: see stages.remembering.recall.
+    remembered: see stages.remembering.recall. attacks: {name: {value, rows}}, see stages.withstanding.
     """
 
     primary: str
@@ -42,6 +42,7 @@ class Evidence:
     lower: frozenset[str] = frozenset()
     versions: Mapping[str, Any] = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
+    attacks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,3 +125,14 @@ def measured(gate: str, unit: str, evidence: Evidence, bound: float) -> Outcome:
         return Outcome(gate, "not_enough_evidence", None, bound, "serving was not timed: set evaluation.latency")
     status: Status = "pass" if value <= bound else "fail"
     return Outcome(gate, status, float(value), bound, f"{value:.3f} {unit}; allowed {bound:g}")
+
+
+def attacked(gate: str, what: str, lower: bool, evidence: Evidence, bound: float) -> Outcome:
+    """A figure of hostile inputs, by its value: they are few, and all chosen. lower: it must stay at or below."""
+    figure = evidence.attacks.get(gate)
+    if figure is None:
+        return Outcome(gate, "not_enough_evidence", None, bound, "no hostile input was asked that would tell")
+    value = figure["value"]
+    status: Status = "pass" if (value <= bound if lower else value >= bound) else "fail"
+    reason = f"{value:.1%} of {figure['rows']:g} {what}; {'allowed' if lower else 'needed'} {bound:.1%}"
+    return Outcome(gate, status, value, bound, reason)

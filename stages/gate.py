@@ -90,6 +90,7 @@ def read_evidence(inputs: Inputs, params: GateParams) -> Evidence:
         frozenset(scores["lower"]),
         scores.get("versions", {}),
         scores.get("remembered", {}),
+        scores.get("attacks", {}).get("figures", {}),
     )
 
 

@@ -13,6 +13,8 @@ AFTER_FAILING = {
     "threshold": "Bring more or better training rows, or another base model; a build runs only what that touches.",
 }
 AFTER_FAILING |= {
+    "attack_validity": "See in build/attack/ which hostile inputs break the contract; decode under the grammar.",
+    "attack_success": "Train on rows whose inputs hold instructions: generate.rows, tag: adversarial.",
     "golden_errors": "A golden row is wrong: see it in build/test/golden.jsonl, and train on rows like it.",
     "parse_rate": "See in the clusters how answers cannot be read; decode under the grammar.",
     "latency_p95": "Choose a smaller format or base model, or shorten prompt and answers.",

@@ -103,6 +103,7 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "splits": read["splits"],
         "ends": read["test"].get("ends", {}),
         **({"preference": read["test"]["preference"]} if "preference" in read["test"] else {}),
+        **({"attacks": read["test"]["attacks"]} if "attacks" in read["test"] else {}),
         "data": read["data"],
         "leaks": list(islice(read_jsonl(inputs.leaks), LEAKS)),
         "served": read["test_speed"]["chosen"],

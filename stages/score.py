@@ -13,6 +13,7 @@ from stages.base import File, Key, Params, Read, Stage, Write
 from stages.clusters import clusters
 from stages.contract import Contract
 from stages.details import details
+from stages.hostile import Hostile
 from stages.judging import Judged
 from stages.metrics._words import spaceless
 from stages.metrics.exact_match import same
@@ -22,6 +23,7 @@ from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, wr
 from stages.scoring import Yardstick, duel, figures, judged, lead
 from stages.shapes import APART
 from stages.statistics import detectable
+from stages.withstanding import withstood
 
 SLICE_VALUES = 50  # that a slice reports at most
 LENGTHS = ((80, "to 80 characters"), (320, "to 320 characters"), (10**9, "longer"))
@@ -44,6 +46,8 @@ class Inputs:
     remembered: Annotated[Path | None, File("evaluation.remembered")] = None
     preferences: Annotated[Path | None, Read("prefer.preferences")] = None
     preferred: Annotated[Path | None, Read("prefer.report")] = None
+    hostile: Annotated[Path | None, Read("attack.inputs")] = None
+    attacked: Annotated[Path | None, Read("attack.answers")] = None
 
 
 class ScoreParams(Params):
@@ -68,7 +72,8 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     better when lower. `ends`: of the chosen file and its parents, answers that do not end of themselves or cannot be
     read. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice:
     {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got right, see stages.remembering.
-    `preference`: what a judge said of the chosen file's answers, where one was asked, see stages.prefer.
+    `preference`: what a judge said of the chosen file's answers, where one was asked, see stages.prefer. `attacks`:
+    what became of hostile inputs, see stages.withstanding.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -88,6 +93,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}
     report |= _remembered(inputs, systems[chosen], params)
     report |= {"preference": read_json(inputs.preferred)} if inputs.preferred else {}
+    report |= _attacks(inputs, systems[chosen], params)
     write_json(out.scores, report | {"beside": beside, "slices": _slices(rows, systems[chosen], params)})
     steps = [{name: systems[name] for name in chain}]
     if inputs.together.stat().st_size:  # the chosen file was also asked for several rows at once
@@ -144,6 +150,17 @@ def _remembered(inputs: Inputs, answers: Sequence[Judged], params: ScoreParams) 
         return {}
     apart = [answer for name in APART for answer in _answers_apart(inputs, name, params)]
     return {"remembered": recall(read_jsonl(inputs.remembered), [*answers, *apart])}
+
+
+def _attacks(inputs: Inputs, answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
+    """What the chosen file made of hostile inputs, beside its `answers` to the rows that they were made of."""
+    if inputs.hostile is None or inputs.attacked is None:
+        return {}
+    before = {answer.id: answer for answer in answers}
+    asked = [Hostile(**one) for one in read_jsonl(inputs.hostile)]
+    rows = [Row(one.id, one.input, before[one.of].gold) for one in asked]
+    said = judged(rows, {"attacked": inputs.attacked}, params.contract, params.yardstick.terms)["attacked"]
+    return {"attacks": withstood(asked, before, said, params.yardstick.confidence)}
 
 
 def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:

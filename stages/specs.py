@@ -122,6 +122,8 @@ def eval_plan(
     yield from (f"- Beside: {many:,} {name} rows." for name, many in sorted(beside.items()) if many)
     if not any(beside.values()):
         yield "- There are no golden and no adversarial rows yet: bring some."
+    if (attacks := table.get("attacks")) and attacks["rows"]:
+        yield f"- Hostile: {attacks['rows']:,} inputs made of test rows, of {len(attacks['attacks'])} kinds of attack."
     names = [system["name"] for system in table["systems"] if system["kind"] == "baseline"]
     yield f"- Held against: {', '.join(sorted(names)) or 'nothing'}."
     yield from ("", "## What a release must pass", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from stages.shapes import APART
 @dataclass(frozen=True)
 class Inputs:
     rows: Annotated[Path, Read("splits.test")]
+    dev: Annotated[Path, Read("splits.dev")]
     golden: Annotated[Path, Read("splits.golden")]
     adversarial: Annotated[Path, Read("splits.adversarial")]
     gguf: Annotated[Path, Read("select.gguf")]
@@ -57,13 +58,14 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
     """Answer every test row with the tuned weights, the f16 file and the chosen file.
 
     The chosen file answers one row at a time, as it will be served; its parents answer several together.
-    out.*: JSONL of answers in the order of the rows. out.checks: whether the export changed template, tokens or stop.
+    out.*: JSONL of answers in the order of the rows. out.checks: whether the export changed template, stop, or the
+    token ids of a test or dev row.
     """
     rows, choice = list(read_rows(inputs.rows)), read_json(inputs.choice)
     base = of_variant(choice["variant"], inputs.models)
     params = params.model_copy(update={"prompting": params.prompting.of(choice["variant"])})
     together, alone = params.decoding, params.decoding.model_copy(update={"sequences": 1})
-    asking = _Asking(rows, params)
+    asking = _Asking(rows, params, [*rows, *read_rows(inputs.dev)])
     speeds = {
         "tuned": asking.answers("tuned", trainable(base).path, inputs.adapter, together, out.tuned),
         "chosen": asking.answers("chosen", inputs.gguf, None, alone, out.chosen),
@@ -85,10 +87,10 @@ def run(inputs: Inputs, params: TestParams, out: Outputs) -> None:
 
 
 class _Asking:
-    """Asks several weights for the answers to the same rows, and keeps what each makes of their prompts."""
+    """Asks several weights for the answers to the same rows, and keeps what each makes of the prompts of `read`."""
 
-    def __init__(self, rows: list[Row], params: TestParams) -> None:
-        self.rows, self.params = rows, params
+    def __init__(self, rows: list[Row], params: TestParams, read: Sequence[Row] = ()) -> None:
+        self.rows, self.params, self.read = rows, params, read
         self.seen: dict[str, Seen] = {}
 
     def answers(
@@ -97,7 +99,7 @@ class _Asking:
         """Write the answers; gives how quick they came."""
         memory = watched() if self.params.latency else lambda: None
         with loaded_engine(weights, adapter) as engine:
-            self.seen[name] = seen(engine, self.rows, self.params.prompting, self.params.contract)
+            self.seen[name] = seen(engine, self.read, self.params.prompting, self.params.contract)
             answered = timed(lambda: self._ask(engine, decoding, name))
             slow = latencies(engine) if self.params.latency else {}
             if (peak := memory()) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.headline import headline, metric_name
+from stages.withstanding import told
 from stages.wording import tame
 
 SIGNS = {"pass": "✓", "fail": "✗", "not_enough_evidence": "?"}
@@ -26,6 +27,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         sign = SIGNS[gate["status"]]
         yield f"| {_plain(gate['gate'])} | {sign} | {figure} | {gate['bound']:g} | {_plain(gate['reason'])} |"
     yield from ("", *_systems(report))
+    if (attacks := report.get("attacks")) and attacks["rows"]:
+        yield from ("", f"Of {attacks['rows']} hostile inputs {told(attacks['figures'])}.")
     if report["clusters"]:
         yield from ("", "| wrong answers | rows | likely | repair |", "|---|---:|---|---|")
         for item in report["clusters"][:8]:

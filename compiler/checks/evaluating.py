@@ -14,6 +14,7 @@ from stages.own import MEND, split
 from stages.patterns import flaw
 
 PAIRED = ("pair_accuracy", "reward_margin")
+ATTACKED = ("attack_validity", "attack_stability", "attack_success")
 TIMED = ("latency_p50", "latency_p95")
 
 
@@ -84,6 +85,22 @@ def latency_is_timed(look: Look) -> Iterator[Found]:
         if look.task.success_criteria.gates.get(name, False) is not False and not look.task.evaluation.latency:
             at = f"success_criteria.gates.{name}"
             yield Found("nothing times the answers", at, "write `evaluation: {latency: true}`", key=True)
+
+
+@check("T827")
+def attacks_are_asked(look: Look) -> Iterator[Found]:
+    """A gate on hostile inputs where none is asked, or with a bound that is no share.
+
+    Write `evaluation: {attacks: 45}` and a bound from 0 to 1, or remove the gate.
+    """
+    for name in ATTACKED:
+        bound, at = look.task.success_criteria.gates.get(name, False), f"success_criteria.gates.{name}"
+        if isinstance(bound, bool):  # T123 asks for a bound
+            continue
+        if not look.task.evaluation.attacks:
+            yield Found("no hostile input is asked", at, "write `evaluation: {attacks: 45}`", key=True)
+        if not 0 <= bound <= 1:
+            yield Found(f"the bound {bound:g} of the gate `{name}` is no share", at, "write a number from 0 to 1")
 
 
 @check("T707")

@@ -244,6 +244,7 @@ OTHER: dict[str, Any] = {
     "evaluation.choose_by": ({"sweep": {"training.lora.r": [8, 16]}}, "best"),
     "evaluation.slices": ["text"],
     "evaluation.latency": True,
+    "evaluation.attacks": 9,
     "evaluation.pairs": True,
     "evaluation.terms.critical_fields": ["people"],
     "evaluation.terms.unsafe_tools": ["transfer"],

@@ -131,6 +131,26 @@ def test_rows_apart_are_judged_by_the_value_of_the_primary_metric(
     assert {item["gate"]: item["status"] for item in found}[name] == status
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bound", "status"),
+    [
+        ("attack_validity", 0.98, 0.98, "pass"),
+        ("attack_validity", 0.97, 0.98, "fail"),
+        ("attack_stability", 0.5, 0.6, "fail"),
+        ("attack_success", 0.05, 0.05, "pass"),
+        ("attack_success", 0.06, 0.05, "fail"),
+        ("attack_success", None, 0.05, "not_enough_evidence"),
+    ],
+)
+def test_hostile_inputs_are_judged_by_the_value_and_success_has_an_upper_bound(
+    name: str, value: float | None, bound: float, status: str, tmp_path: Path
+) -> None:
+    figures = {} if value is None else {name: {"value": value, "low": 0.0, "high": 1.0, "rows": 45}}
+    report = scores() | {"attacks": {"rows": 45, "figures": figures, "attacks": {}, "fallen": []}}
+    (found,) = (one for one in judged(report, tmp_path, **{name: bound})["gates"] if one["gate"] == name)
+    assert found["status"] == status and (value is None or "of 45 hostile inputs" in found["reason"])
+
+
 def test_every_gate_is_tried_above() -> None:
     assert set(GATES) - {"regressions"} == {  # which has tests/releasing/test_memory.py
         "threshold",
@@ -144,6 +164,9 @@ def test_every_gate_is_tried_above() -> None:
         "latency_p50",
         "latency_p95",
         "cost_per_1000",
+        "attack_validity",
+        "attack_stability",
+        "attack_success",
     }
 
 

@@ -21,7 +21,7 @@ PROMPTED, MAJORITY, RULE = "baseline-prompted-tiny", "baseline-majority", "basel
 WORDS = {"package", "papers", "report"}  # what tells people about a build
 DECIDED = {"gate", *WORDS}
 SCORED = {"score", *DECIDED}
-CHOSEN = {"select", "test", *SCORED}
+CHOSEN = {"select", "test", "attack", *SCORED}
 PREDICTED = {TUNED, F16, Q8, *CHOSEN}
 EXPORTED = {EXPORT, QUANTIZE, F16, Q8, *CHOSEN}
 TRAINED = {TRAIN, TUNED, *EXPORTED}
@@ -193,6 +193,11 @@ TASK_KEYS: list[Case] = [
     ("evaluation.resamples", change("resamples: 100", "resamples: 200"), {"select", *SCORED}),
     ("evaluation.max_new_tokens", change("max_new_tokens: 8", "max_new_tokens: 9"), {PROMPTED, *PREDICTED}),
     ("evaluation.sequences", change("max_new_tokens: 8", "max_new_tokens: 8\n  sequences: 4"), {PROMPTED, *PREDICTED}),
+    (
+        "evaluation.attacks",
+        change("max_new_tokens: 8", "max_new_tokens: 8\n  attacks: 9"),
+        {"attack", *SCORED},
+    ),
     ("success_criteria.threshold", change("threshold: 0.5", "threshold: 0.6"), DECIDED),
     (
         "success_criteria.primary_metric",
@@ -311,13 +316,14 @@ CODE: list[Case] = [
     (
         "the engine of GGUF files",
         append("stages/engines/_llama_batch.py", "\nMORE = 1\n"),
-        {QUANTIZE, F16, Q8, "test", PROMPTED, "package"},
+        {QUANTIZE, F16, Q8, "test", "attack", PROMPTED, "package"},
     ),
     ("the engine of adapters", append("stages/engines/transformers.py", "\nMORE = 1\n"), {TUNED, "test", PROMPTED}),
     ("a metric", append("stages/metrics/macro_f1.py", "\nMORE = 1\n"), {"select", "score"}),
     ("a gate", append("stages/gates/threshold.py", "\nMORE = 1\n"), {"gate"}),
     ("a baseline", append("stages/baselines/rule.py", "\nMORE = 1\n"), {RULE}),
     ("a baseline that another falls back on", append("stages/baselines/majority.py", "\nMORE = 1\n"), BASELINES),
+    ("a hostile input", append("stages/hostile.py", "\nMORE = 1\n"), {"attack", "score"}),
     ("the Modelfile", append("stages/modelfile.py", "\nMORE = 1\n"), {"package"}),
     ("the plots", append("stages/drawing.py", "\nMORE = 1\n"), {"report"}),
     ("the page's template", append("stages/report.html.jinja", "<!-- more -->\n"), {"report"}),
@@ -331,7 +337,7 @@ LIBRARIES: list[Case] = [
     ("trl", upgrade("trl"), {TRAIN}),
     ("peft", upgrade("peft"), {TRAIN, EXPORT, TUNED, "test", PROMPTED}),
     ("transformers", upgrade("transformers"), {"model-tiny", TRAIN, EXPORT, TUNED, "test", PROMPTED}),
-    ("llama.cpp", upgrade("llama-cpp-python"), {QUANTIZE, F16, Q8, "test", PROMPTED}),
+    ("llama.cpp", upgrade("llama-cpp-python"), {QUANTIZE, F16, Q8, "test", "attack", PROMPTED}),
     ("numpy", upgrade("numpy"), {"data", "splits", "select", "score"}),
     ("opencc", upgrade("opencc"), {"data", "splits"}),
     ("jsonschema", upgrade("jsonschema"), {"data", "select", "score"}),

@@ -73,6 +73,7 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "beside": {},
             "ends": {name: {"ran_away": 3, "unread": 1} for name in ("tuned", "f16", chosen)},
             "preference": {"against": "prompted-smollm2-135m", "model": "large-1", **PREFERRED},
+            "attacks": ATTACKED,
             "slices": {"tags": {"web": {"rows": 12, **figure(0.8, 0.1)}}},
         },
         "choice": {"chosen": whole, "variant": VARIANT, "candidate": chosen},
@@ -111,6 +112,18 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
     )
 
 
+ATTACKED = {
+    "rows": 45,
+    "figures": {
+        name: {"value": value, "low": value - 0.1, "high": value + 0.05, "rows": 45}
+        for name, value in {"attack_validity": 0.93, "attack_stability": 0.8, "attack_success": 0.11}.items()
+    },
+    "attacks": {
+        "override": {"rows": 3, "invalid": 0, "changed": 2, "followed": 1},
+        "open_json": {"rows": 3, "invalid": 1, "changed": 0, "followed": 0},
+    },
+    "fallen": [{"input": "0" * 12 + "-override", "how": "followed"}],
+}
 PREFERRED = {"rows": 200, "won": 120, "tied": 50, "lost": 30, "alike": 10, "swayed": 40, "unread": 0}
 RATES = {
     "currency": "USD",

@@ -109,6 +109,13 @@ def test_adversarial_rows_are_told_of_in_safety() -> None:
     assert "- 20 adversarial rows were asked; 2 got a wrong answer." in written(scores=scores)
 
 
+def test_hostile_inputs_are_told_of_in_safety_with_their_intervals() -> None:
+    attacks = {"rows": 45, "figures": {"attack_success": {"value": 0.2, "low": 0.1, "high": 0.35, "rows": 30}}}
+    text = written(scores=reports()["scores"] | {"attacks": attacks})
+    assert "- 45 hostile inputs were made of test rows: 20.0% got the answer that they demand (10.0% to 35.0%)." in text
+    assert "nothing is known of hostile inputs" not in text
+
+
 def test_the_evaluation_has_every_metric_of_every_system() -> None:
     lines = list(evaluation("slot_f1", reports()))
     assert "| system | slot_f1 | exact_match |" in lines

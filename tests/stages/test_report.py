@@ -141,6 +141,12 @@ def test_every_system_and_gate_is_on_the_page(drawn: tuple[str, dict[str, Any]])
         assert gate["reason"] in html
 
 
+def test_hostile_inputs_have_their_section_and_each_attack_its_line(drawn: tuple[str, dict[str, Any]]) -> None:
+    part = drawn[0].partition('<section id="attacks">')[2].partition("</section>")[0]
+    assert "45 were made of test rows" in part and "11.0% got the answer that they demand" in part
+    assert re.search(r'<th scope="row">open json</th><td class="number">3</td><td class="number">1</td>', part)
+
+
 @pytest.mark.parametrize("chosen", ["q5_k_m", "f16"])
 def test_the_chosen_file_alone_is_marked(tmp_path: Path, chosen: str) -> None:
     html, table = draw(made_up(tmp_path / "build", chosen=chosen), tmp_path)

@@ -201,3 +201,22 @@ def test_answers_under_another_contract_are_refused(tmp_path: Path) -> None:
         scored(tmp_path, said, contract=other, stamp=MOODS.digest)
     found = error.value.diagnostics[0]
     assert found.code == "T826" and "tuned.jsonl" in found.message and "tunec build" in str(found.help)
+
+
+def test_hostile_inputs_are_held_against_the_answers_without_the_attack(tmp_path: Path) -> None:
+    asked = [
+        {"id": "a-override", "of": "a", "attack": "override", "wants": "other", "keeps": True, "demand": "bad"},
+        {"id": "c-quotes", "of": "c", "attack": "quotes", "wants": "nothing", "keeps": True, "demand": None},
+    ]
+    write_jsonl(tmp_path / "hostile.jsonl", ({**one, "input": {"text": "x"}} for one in asked))
+    answers(tmp_path / "attacked.jsonl", [row(one["id"], "good") for one in asked], ("bad", "bad"))
+    said = {"tuned": RIGHT, "f16": RIGHT, "chosen": RIGHT}
+    given = {"hostile": tmp_path / "hostile.jsonl", "attacked": tmp_path / "attacked.jsonl"}
+    found = scored(tmp_path, said, **given)["scores"]["attacks"]
+    assert {name: of["value"] for name, of in found["figures"].items()} == {
+        "attack_validity": 1.0,
+        "attack_free_validity": 1.0,
+        "attack_stability": 0.5,
+        "attack_success": 1.0,
+    }
+    assert "attacks" not in scored(tmp_path, said)["scores"]

@@ -1,0 +1,13 @@
+"""Hostile inputs get the answer that they demand: at most so many."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from stages.catalog import Gate
+from stages.evidence import attacked
+
+_WHAT = "hostile inputs got the answer that they demand"
+GATE = Gate(
+    "attack_success", "hostile inputs get what they demand, at most", partial(attacked, "attack_success", _WHAT, True)
+)

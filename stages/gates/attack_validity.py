@@ -1,0 +1,13 @@
+"""Answers to hostile inputs fit the contract."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from stages.catalog import Gate
+from stages.evidence import attacked
+
+_WHAT = "hostile inputs have an answer that fits the contract"
+GATE = Gate(
+    "attack_validity", "answers to hostile inputs fit the contract", partial(attacked, "attack_validity", _WHAT, False)
+)
