@@ -13,7 +13,7 @@ from compiler.workspace import Workspace
 LABOUR = "labour"
 GATE = "cost_per_1000"
 # What names a price list or a price, and what no sum needs.
-_NO_TERMS = ("against", "train_on", "serve_on", "hour", "teacher", "review", "data_may_leave")
+_NO_TERMS = ("against", "train_on", "serve_on", "hour", "teacher", "judge", "review", "data_may_leave")
 OWN = ("own_cpu", "own_gpu")
 
 
@@ -33,7 +33,7 @@ def costing(task: Task, workspace: Workspace, bound: Any) -> dict[str, Any] | No
 
 
 def rates(task: Task, workspace: Workspace) -> dict[str, Any]:
-    """{currency, against, teacher, train, serve, labour}: each {title, list, NAME: price}."""
+    """{currency, against, teacher, train, serve, labour, judge where one is asked}: each {title, list, NAME: price}."""
     cost = task.cost
     if cost is None:
         raise RuntimeError("a task without the section `cost` has no rates")
@@ -44,6 +44,8 @@ def rates(task: Task, workspace: Workspace) -> dict[str, Any]:
         "serve": (cost.serve_on, ("machine", "tuned_input", "tuned_output")),
         "labour": (LABOUR, ("engineering", "review")),
     }
+    if task.evaluation.judge:
+        places["judge"] = (cost.judge.provider or cost.against, ("prompted_input", "prompted_output"))
     lists = {part: price_list(name, workspace) or PriceList(name, name) for part, (name, _) in places.items()}
     found = {part: _rate(lists[part], wanted, cost.hour) for part, (_, wanted) in places.items()}
     currency = next((price.currency for of in lists.values() for price in of.prices.values()), None)

@@ -19,8 +19,16 @@ class Teacher(Section):
     """Answers that a larger model writes for training."""
 
     rows: int | None = Field(
-        default=None, ge=0, json_schema_extra=unit("rows"), description="Rows that it writes; default: none."
+        default=None, ge=0, json_schema_extra=unit("rows"), description="Rows that it writes; default: as it was asked."
     )
+    provider: List | None = Field(
+        default=None, description="The price list of conf/prices/ that it is paid by; default: that of `against`."
+    )
+
+
+class Judging(Section):
+    """Verdicts of `evaluation.judge`."""
+
     provider: List | None = Field(
         default=None, description="The price list of conf/prices/ that it is paid by; default: that of `against`."
     )
@@ -105,6 +113,7 @@ class Cost(Section):
         description="Rounds of training and measuring until the model is right; default: 3, an assumption.",
     )
     teacher: Teacher = unwritten(Teacher)
+    judge: Judging = unwritten(Judging)
     review: Review = unwritten(Review)
     engineering_hours: float | None = Field(
         default=None, ge=0, json_schema_extra=unit("hours"), description="To a release; default: 8, an assumption."

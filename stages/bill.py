@@ -3,8 +3,8 @@
 A quantity is what task.yaml says; else what the build measured; else an assumption that is marked as one; else it is
 unknown, and what needs it is left out of the sums and named. The assumptions stand in one table, with their reasons.
 
-Formulas: the experiment is teacher + review + training + evaluation + engineering; a month is requests times their
-price, or hosting, and maintenance; it breaks even after experiment / (saved a month) months.
+Formulas: the experiment is teacher + review + training + evaluation + judge + engineering; a month is requests times
+their price, or hosting, and maintenance; it breaks even after experiment / (saved a month) months.
 """
 
 from __future__ import annotations
@@ -86,16 +86,34 @@ def _experiment(sums: Sums) -> Iterator[Line]:
         yield sums.line("the other stages", "hours", hour, others, rounds)
     if (asked := sums.figure("larger_spent")).value is not None:
         yield sums.line("evaluation of the large model", "builds", asked.value, rounds)
+    if "judge_requests" in sums.facts:
+        yield _requests(sums, "judge", rounds)  # of other answers it is asked anew
     yield sums.line("engineering", "hours", sums.rate("labour", "engineering"), sums.figure("engineering_hours"))
 
 
 def _teacher(sums: Sums) -> Line:
     rows = sums.figure("teacher_rows")
+    if rows.value is None and "teacher_requests" in sums.facts:
+        return _requests(sums, "teacher")  # in another round it is not asked again
     if not rows.value:
         none = Figure(0.0, "given" if rows.origin == "given" else "measured")
         return sums.line("teacher", "tokens", None, none, note="no row was written by a teacher")
     price, tokens = _asked(sums, "teacher")
     return sums.line("teacher", "rows", None if price is None else price / MILLION, rows, *(tokens[:1]))
+
+
+def _requests(sums: Sums, who: str, *times: Figure) -> Line:
+    """What was asked of a model elsewhere, by the tokens of its own count."""
+    given, answer = sums.figure(f"{who}_input"), sums.figure(f"{who}_output")
+    prices = (sums.rate(who, "prompted_input"), sums.rate(who, "prompted_output"))
+    price = None
+    if given.value is not None and answer.value is not None and prices[0] is not None and prices[1] is not None:
+        price = (given.value * prices[0] + answer.value * prices[1]) / MILLION
+    asked = sums.figure(f"{who}_requests")
+    if asked.value is None:
+        return sums.line(who, "requests", price, asked, *times, note=asked.why)
+    each = Figure(1.0, weakest(given, answer), _both(given, answer))
+    return sums.line(who, "requests", price, asked, each, *times)
 
 
 def training(sums: Sums, rounds: Figure) -> Line:

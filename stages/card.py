@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from stages.base import Key, Params
 from stages.contract import Contract
+from stages.origins import synthetic
 from stages.rows import dumps
 from stages.withstanding import told
 
@@ -65,6 +66,7 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
         "## Data",
         "",
         _data(reports["splits"]),
+        synthetic(reports["splits"], reports.get("augmented"), reports.get("mixed")),
         f"Their version is sha256 `{reports['digest']}`.",
         *_data_licences(about),
         "",

@@ -14,7 +14,7 @@ from stages.base import Key, Params, Read, Stage, Write
 from stages.bill import bill
 from stages.chat import Prompting, user_message
 from stages.contract import Contract
-from stages.rows import Row, read_json, read_rows, write_json
+from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, write_json
 from stages.sums import Figure
 
 CHARACTERS = 4.0  # of a token of English, where nothing was measured
@@ -35,6 +35,8 @@ class Inputs:
     speeds: Annotated[dict[str, Path], Read("predict.speed")]
     baseline_speeds: Annotated[dict[str, Path], Read("baseline.speed")]
     scores: Annotated[Path, Read("score.scores")]
+    taught: Annotated[Path | None, Read("augment.transcript")] = None
+    judged: Annotated[Path | None, Read("prefer.transcript")] = None
 
 
 class CostParams(Params):
@@ -79,6 +81,8 @@ def facts(inputs: Inputs, params: CostParams) -> dict[str, Figure]:
         **otherwise(lambda: _larger(inputs), {}),
         **otherwise(lambda: _wrong(read_json(inputs.scores)), {}),
     }
+    found |= {} if inputs.taught is None else _asked("teacher", inputs.taught)
+    found |= {} if inputs.judged is None else _asked("judge", inputs.judged)
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
@@ -160,6 +164,26 @@ def _larger(inputs: Inputs) -> dict[str, Figure]:
     spent = [one["cost_per_1000"] for one in speeds.values() if "cost_per_1000" in one]
     rows = read_json(inputs.splits)["test"]
     return {"larger_spent": Figure(spent[0] * rows / 1000, "measured", "baselines.larger")} if spent else {}
+
+
+def _asked(who: str, transcript: Path) -> dict[str, Figure]:
+    """Requests to a model elsewhere, and the tokens of one in the mean, as it counted them; where it did not, about."""
+    unknown = Figure(None, "unknown", f"the {who} was not asked yet")
+    found: dict[str, Figure] | None = otherwise(lambda: _counted(who, list(read_jsonl(transcript))))
+    return {f"{who}_requests": unknown} if found is None else found
+
+
+def _counted(who: str, lines: list[dict[str, Any]]) -> dict[str, Figure]:
+    answered = [line for line in lines if "text" in line]
+    told = all(line.get("input") for line in answered)
+    given = [float(line.get("input") or len(dumps(line["body"]["messages"])) / CHARACTERS) for line in answered]
+    said = [float(line.get("tokens", 0)) for line in answered]
+    many, origin = max(1, len(answered)), "measured" if told else "estimated"
+    return {
+        f"{who}_requests": Figure(float(len(answered)), "measured", "this build's transcript"),
+        f"{who}_input": Figure(sum(given) / many, origin),  # type: ignore[arg-type]
+        f"{who}_output": Figure(sum(said) / many, "measured"),
+    }
 
 
 def _wrong(scores: Mapping[str, Any]) -> dict[str, Figure]:

@@ -20,14 +20,18 @@ def data_card(
     tags: Counter[str] = Counter()
     answers: Counter[str] = Counter()
     lengths: list[int] = []
+    children = 0
     for row in rows:
         columns.update(row.input.keys())  # a mapping would be counts
         tags.update(row.tags)
+        children += row.parent is not None
         answers.update(_said(row, contract))
         lengths.append(sum(len(str(value)) for value in row.input.values()))
     yield from (f"# Data of {name}", "", f"{len(lengths):,} rows; sha256 of them all `{digest}`.", "")
     yield from ("## Splits", "", "| split | rows |", "|---|---:|")
     yield from (f"| {split} | {splits[split]:,} |" for split in ("train", "dev", "test", "golden", "adversarial"))
+    if children:
+        yield from ("", f"Made from another row, which they name: {children:,} rows.")
     yield from ("", "## What goes in", "", *_listed("column", columns))
     if lengths:
         lengths.sort()

@@ -17,6 +17,7 @@ from stages.contract import Contract
 from stages.datacard import data_card
 from stages.engines.llama_cpp import LlamaCpp
 from stages.modelfile import modelfile
+from stages.origins import MADE
 from stages.rows import read_json, read_rows, sha256, write_json
 
 
@@ -32,6 +33,8 @@ class Inputs:
     splits: Annotated[Path, Read("splits.report")]
     clusters: Annotated[Path, Read("score.clusters")]
     speed: Annotated[Path, Read("test.speed")]
+    augmented: Annotated[Path | None, Read("augment.report")] = None
+    mixed: Annotated[Path | None, Read("mix.report")] = None
 
 
 class PackageParams(Params):
@@ -64,6 +67,7 @@ def run(inputs: Inputs, params: PackageParams, out: Outputs) -> None:
     write_json(out.contract, _contract(params), sort_keys=False)  # a grammar writes fields in the schema's order
     names = ("choice", "reason", "scores", "verdict", "splits", "clusters", "speed")
     reports = {name: read_json(getattr(inputs, name)) for name in names} | {"bytes": inputs.gguf.stat().st_size}
+    reports |= {name: read_json(path) for name in MADE if (path := getattr(inputs, name))}
     reports["model"] = read_json(of_variant(reports["choice"]["variant"], inputs.models))
     about, contract = params.about, params.contract
     rows, digest = read_rows(inputs.rows), sha256(inputs.rows)

@@ -16,6 +16,7 @@ from stages.card import About, card
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.findings import Recipe
+from stages.origins import MADE
 from stages.rows import read_json, read_rows, sha256, write_json
 from stages.specs import Wanted
 
@@ -36,6 +37,8 @@ class Inputs:
     table: Annotated[Path, Read("report.table")]
     rows_prompt: Annotated[Path | None, File("generate.prompts.rows")] = None
     judge_prompt: Annotated[Path | None, File("generate.prompts.judge")] = None
+    augmented: Annotated[Path | None, Read("augment.report")] = None
+    mixed: Annotated[Path | None, Read("mix.report")] = None
 
 
 class PapersParams(Params):
@@ -72,6 +75,7 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
     """Ten files for people. The same inputs give the same bytes: no time, path or machine is named in any."""
     names = ("choice", "reason", "scores", "verdict", "splits", "clusters", "speed")
     reports: dict[str, Any] = {name: read_json(getattr(inputs, name)) for name in names}
+    reports |= {name: read_json(path) for name in MADE if (path := getattr(inputs, name))}
     variant = reports["choice"]["variant"]
     reports["model"] = read_json(of_variant(variant, inputs.models))
     reports["digest"] = sha256(inputs.rows)

@@ -72,7 +72,14 @@ def look(root: Path, overrides: list[str]) -> Costs:
 
 
 def _used(cost: Cost) -> Iterator[str]:
-    yield from (cost.against, cost.teacher.provider or cost.against, cost.train_on, cost.serve_on, LABOUR)
+    yield from (
+        cost.against,
+        cost.teacher.provider or cost.against,
+        cost.judge.provider or cost.against,
+        cost.train_on,
+        cost.serve_on,
+        LABOUR,
+    )
 
 
 def _below(root: Path, given: Any) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NEEDED = {
     "against": (("prompted_input", "prompted_output"),),
     "teacher.provider": (("prompted_input", "prompted_output"),),
+    "judge.provider": (("prompted_input", "prompted_output"),),
     "train_on": (("machine",), ("training",)),
     "serve_on": (("machine",), ("tuned_input", "tuned_output")),
 }
@@ -25,6 +26,7 @@ _NEEDED = {
 def _named(cost: Cost) -> Iterator[tuple[str, str]]:
     """(key, price list) of every list that a task names."""
     found = {"against": cost.against, "teacher.provider": cost.teacher.provider}
+    found |= {"judge.provider": cost.judge.provider}
     found |= {"train_on": cost.train_on, "serve_on": cost.serve_on}
     yield from ((key, name) for key, name in found.items() if name is not None)
 
@@ -54,6 +56,18 @@ def price_is_there(look: Look) -> Iterator[Found]:
         if found and not any(prices.issuperset(group) for group in _NEEDED[key]):
             wanted = " or ".join(" and ".join(group) for group in _NEEDED[key])
             yield Found(f"`{name}` has no price of {wanted}", f"cost.{key}", "name another list, or add it there")
+
+
+@check("T828", "warning")
+def judge_is_asked(look: Look) -> Iterator[Found]:
+    """`cost.judge.provider` where no judge is asked, so nobody is paid by that list.
+
+    Name a judge in `evaluation.judge`, or remove the key.
+    """
+    if look.task.cost and look.task.cost.judge.provider and not look.task.evaluation.judge:
+        yield Found(
+            "no judge is asked", "cost.judge.provider", "remove it, or write `evaluation: {judge: …}`", key=True
+        )
 
 
 @check("T776")

@@ -284,6 +284,7 @@ OTHER: dict[str, Any] = {
     "cost.iterations": (COST, 2),
     "cost.teacher.rows": (COST, 100),
     "cost.teacher.provider": (COST, "bedrock"),
+    "cost.judge.provider": (COMPARED | COST, "bedrock"),
     "cost.review.rows": (COST, 500),
     "cost.review.minutes": (COST, 0.5),
     "cost.engineering_hours": (COST, 40.0),

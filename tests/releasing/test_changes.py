@@ -30,7 +30,7 @@ def test_how_a_released_model_answers_is_more_than_how_it_is_measured() -> None:
 def contract(schema: dict[str, Any], *, as_text: bool = True) -> dict[str, Any]:
     in_order = json.dumps(schema) if as_text else schema
     said = {"type": "json", "schema": schema, "input_template": "{text}"}
-    alike = {"dataset": {"id": "d", "rows": {}}, "base_model": {}, "files": {}, "code": {}}
+    alike = {"dataset": {"id": "d", "rows": {}}, "base_model": {}, "files": {}, "build": {}, "code": {}}
     return {"contract": said, "config": {"output_format": {"schema": in_order}}, **alike}
 
 

@@ -301,3 +301,35 @@ def test_a_release_of_a_sweep_is_told_of_with_the_chosen_variant_s_values(small:
     chosen = json.loads((small.root / "build/package/manifest.json").read_text(encoding="utf-8"))["chosen"]
     assert chosen == "base-r16-q8_0" and config["training"]["lora"]["r"] == 16
     assert "swept" not in config
+
+
+def test_the_model_card_of_a_later_release_ends_with_what_changed(released: Small) -> None:
+    first, last = (released.root / "releases" / f"tiny-slots-{v}" / "README.md" for v in ("v1", "v1.1"))
+    assert "## Change log" not in first.read_text(encoding="utf-8")
+    card = last.read_text(encoding="utf-8")
+    assert card.startswith((released.root / "build/package/README.md").read_text(encoding="utf-8"))
+    log = card.partition("## Change log\n")[2].splitlines()
+    for line in (
+        "Since tiny-slots-v1.0.1:",
+        "- minor: the rows changed (train 10 -> 20, dev 2 -> 2, test 8 -> 8)",
+        "- minor: the model's bytes are others",
+        "| metric | tiny-slots-v1.0.1 | this release |",
+        "| exact_match | 0.750 (0.650 to 0.850) | 0.875 (0.775 to 0.975) |",
+    ):
+        assert line in log, line
+
+
+def test_a_card_with_its_log_is_verified_and_brought_back_like_any_file(released: Small) -> None:
+    file = released.root / "releases/tiny-slots-v1.1/README.md"
+    before = file.read_bytes()
+    assert "all as written" in released.tunec("verify", "v1.1").out
+    shutil.rmtree(file.parent)
+    released.release("get", "v1.1")
+    assert file.read_bytes() == before
+    file.chmod(0o644)
+    file.write_bytes(before.replace(b"this release", b"that release"))
+    assert "README.md is not what was written" in released.tunec("verify", "v1.1", code=1).out
+
+
+def test_the_log_of_a_card_is_no_change_of_its_own(released: Small) -> None:
+    assert "nothing changed since tiny-slots-v1.1" in released.tunec("release", code=1).err

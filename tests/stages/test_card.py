@@ -104,6 +104,35 @@ def test_every_section_is_filled_from_the_reports() -> None:
         assert line in text.splitlines(), line
 
 
+@pytest.mark.parametrize(
+    ("accepted", "general", "told"),
+    [
+        ({}, 0, "none of the 753 rows that it was trained on was written by a teacher in this build."),
+        (
+            {"boundary": 100, "negative": 20},
+            0,
+            "of the 873 rows that it was trained on a teacher wrote 120 (13.7%) whole.",
+        ),
+        (
+            {"boundary": 100, "labelled": 40, "repaired": 7},
+            100,
+            "of the 1,000 rows that it was trained on a teacher wrote 100 (10.0%) whole and 47 (4.7%) "
+            "in their answers.",
+        ),
+        (
+            {"boundary": 5, "paired": 50},
+            0,
+            "of the 50 rows that it was trained on a teacher wrote 50 (100.0%) in their answers.",
+        ),
+    ],
+    ids=["none", "rows", "answers and general rows", "pairs"],
+)
+def test_the_share_of_synthetic_rows_is_told(accepted: dict[str, int], general: int, told: str) -> None:
+    kinds = [{"tag": tag, "asked": many + 3, "accepted": many} for tag, many in accepted.items()]
+    made = {"augmented": {"kinds": kinds}} if accepted else {}
+    assert f"Synthetic: {told}" in written(**made, mixed={"general_rows": general}).splitlines()
+
+
 def test_adversarial_rows_are_told_of_in_safety() -> None:
     scores = reports()["scores"] | {"beside": {"adversarial": {"rows": 20, "wrong": ["a", "b"]}}}
     assert "- 20 adversarial rows were asked; 2 got a wrong answer." in written(scores=scores)

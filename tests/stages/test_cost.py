@@ -247,3 +247,45 @@ def test_the_table_of_speed_prices_an_hour_and_takes_an_endpoint_s_own_price() -
     bare: list[dict[str, Any]] = [{"name": "f16"}]
     priced(bare, speeds, None)
     assert bare == [{"name": "f16"}]
+
+
+# ---------------------------------------------------------------- models elsewhere that a build asks
+
+
+def line(number: int, **said: Any) -> dict[str, Any]:
+    body = {"model": "big", "messages": [{"role": "user", "content": "x" * 368}]}
+    return {"key": f"{number}", "for": "prefer", "row": "a", "body": body, **said}
+
+
+@pytest.mark.parametrize(("who", "field"), [("judge", "judged"), ("teacher", "taught")])
+def test_what_a_judge_and_a_teacher_were_asked_is_in_the_bill(who: str, field: str, tmp_path: Path) -> None:
+    said = [line(n, text="A", tokens=20, input=300 + n) for n in range(3)]
+    write_jsonl(tmp_path / "t.jsonl", [*said, line(9, refused=400)])
+    known = facts(replace(built(tmp_path), **{field: tmp_path / "t.jsonl"}), CostParams(**PARAMS))
+    rounds = 2 if who == "judge" else 1
+    rates = {**RATES, who: {"prompted_input": 2.0, "prompted_output": 8.0}}
+    found = item(bill(known, {**MILLION, "iterations": 2.0}, rates)["experiment"], who)
+    assert found["cost"] == pytest.approx(rounds * 3 * (301 * 2 + 20 * 8) / 1e6)
+    assert (found["quantity"], found["unit"]) == (rounds * 3, "requests") and found["origin"] == "measured"
+    assert "301 tokens in, 20.0 out a request" in found["why"]
+
+
+def test_tokens_that_an_endpoint_does_not_count_are_estimated(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "t.jsonl", [line(0, text="A", tokens=2, input=0)])
+    known = facts(replace(built(tmp_path), judged=tmp_path / "t.jsonl"), CostParams(**PARAMS))
+    assert known["judge_input"].value == pytest.approx(100, abs=2) and known["judge_input"].origin == "estimated"
+
+
+def test_a_judge_that_was_not_asked_yet_is_unknown_and_none_is_no_line(tmp_path: Path) -> None:
+    known = facts(replace(built(tmp_path), judged=tmp_path / "t.jsonl"), CostParams(**PARAMS))
+    found = bill(known, MILLION, RATES)
+    assert item(found["experiment"], "judge")["cost"] is None and "judge" in found["unknown"]
+    assert "the judge was not asked yet" in item(found["experiment"], "judge")["why"]
+    assert all(one["item"] != "judge" for one in billed()["experiment"]["items"])
+
+
+def test_rows_that_task_yaml_names_outdo_those_that_were_written() -> None:
+    asked = {"teacher_requests": Figure(9.0, "measured"), "teacher_input": Figure(1.0, "measured")}
+    rates = {**RATES, "teacher": RATES["against"]}
+    found = item(billed({"teacher_rows": 1000.0}, rates, **asked)["experiment"], "teacher")
+    assert found["unit"] == "rows" and found["quantity"] == 1000

@@ -13,7 +13,7 @@ from typing import Any
 from compiler.versions import Level
 from stages.rows import dumps
 from tunec.changes import told_apart
-from tunec.releasing import bom, provenance
+from tunec.releasing import build
 
 _WEIGHT: dict[Level, int] = {"patch": 0, "minor": 1, "major": 2}
 # Keys of task.yaml that make neither the model nor its contract: what is said of it, and how it is measured.
@@ -147,10 +147,16 @@ def _code(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def _files(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    old, new = before["files"], after["files"]
-    for name in sorted((old.keys() | new.keys()) - {bom.NAME, provenance.NAME}):  # they name the release
-        if old.get(name, {}).get("sha256") != new.get(name, {}).get("sha256"):
-            yield Change("patch", f"{name} changed")
+    old, new = _packed(before), _packed(after)
+    yield from (
+        Change("patch", f"{name} changed") for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)
+    )
+
+
+def _packed(whole: Mapping[str, Any]) -> dict[str, str]:
+    """The sha256 of each file that the build packed: what a release adds to them names the release."""
+    home = f"{build.PACKAGE}/"
+    return {path.removeprefix(home): of["sha256"] for path, of in whole["build"].items() if path.startswith(home)}
 
 
 def _pair(old: Any, new: Any) -> str:

@@ -17,7 +17,7 @@ from tunec.compiling import compile_workspace
 from tunec.guard import recorded_overrides
 from tunec.looking import look
 from tunec.releasing import build, comparing, manifest, shelf
-from tunec.releasing.wording import markdown
+from tunec.releasing.change_log import markdown
 from tunec.steps import Step
 
 SHIP, GATE_FAILED, STALE = 0, 2, 3

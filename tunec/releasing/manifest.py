@@ -8,6 +8,7 @@ code         kind of stage -> its modules and libraries; config: every key of th
 compiled     sha256 of task.yaml, of what it compiles to, and of dvc.lock
 dataset, base_model, contract, figures, verdict, forced
 bom, provenance                          what bom.json and provenance.json say; their bytes follow from it
+card         README.md with its change log, of a release that has one before it
 signature    {key, public_key} of a release that is signed: sha256 of the public key, and the key in PEM
 self         sha256 of all of this without itself
 """
@@ -31,12 +32,13 @@ from tunec.sweeping.naming import config_of
 
 NAME = "release.json"
 PACKED = "manifest.json"  # what the package stage writes beside the files
+CARD = "README.md"
 SELF = "self"
 _KEYS = (
     *("release", "task", "version", "date", "commit", "forced", "files", "build", "code", "config", "compiled"),
     *("dataset", "base_model", "contract", "chosen", "figures", "verdict"),
 )
-_LATER = ("bom", "provenance", "signature")  # that the first releases did not have
+_LATER = ("bom", "provenance", "signature", "card")  # that the first releases did not have
 _ATTACHED = {bom.NAME: "bom", provenance.NAME: "provenance"}
 COMPILED = ("task.yaml", *dvc.COMPILED, "dvc.lock")
 
@@ -73,9 +75,15 @@ def with_papers(whole: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def with_card(whole: Mapping[str, Any], card: str) -> dict[str, Any]:
+    """A manifest with another model card than the build's."""
+    return {**whole, "card": card, "files": {**whole["files"], CARD: _entry_of(card.encode())}}
+
+
 def papers(whole: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a release that no build wrote: they stand in its manifest."""
-    return {name: _text(whole[key]) for name, key in _ATTACHED.items() if key in whole}
+    attached = {name: _text(whole[key]) for name, key in _ATTACHED.items() if key in whole}
+    return {**attached, CARD: whole["card"].encode()} if "card" in whole else attached
 
 
 def sealed(manifest: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from tunec.dates import today
 from tunec.guard import recorded_overrides
 from tunec.planning import steps
 from tunec.releasing import build, licensing, manifest, registry, shelf, signing
+from tunec.releasing.change_log import with_log
 from tunec.releasing.changes import Change, changes, level
 from tunec.releasing.shelf import Release, Shelf
 from tunec.releasing.targets import FOLDER
@@ -98,6 +99,10 @@ def propose(
         "signature": signature,
         **gathered,
     }
+    if on_shelf.last:
+        card = (root / build.PACKAGE / manifest.CARD).read_text(encoding="utf-8")
+        before, primary = manifest_of(repo, on_shelf.last), task.success_criteria.primary_metric
+        whole = manifest.with_card(whole, with_log(card, before, whole, found, primary))
     papers = manifest.with_papers(whole)
     return Proposal(branch, parent, name, chosen, day, task, on_shelf, tuple(found), papers, key)
 

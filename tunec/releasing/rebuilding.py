@@ -20,7 +20,7 @@ from compiler.plan import BUILD
 from stages.diagnostics import fail
 from tunec import dvc, dvc_store, git
 from tunec.guard import recorded_overrides
-from tunec.releasing import build, digests, manifest, proposing, verifying
+from tunec.releasing import build, digests, proposing, verifying
 from tunec.releasing.shelf import Release
 from tunec.releasing.verifying import Checked, Held
 
@@ -81,17 +81,18 @@ def _build(place: Path) -> None:
 
 
 def _package(place: Path, whole: Mapping[str, Any], release: Release) -> list[Held]:
+    home = f"{build.PACKAGE}/"
     return [
         Held(
-            place / build.PACKAGE / name,
-            f"{name} of {release.name}, built again,",
+            place / path,
+            f"{path.removeprefix(home)} of {release.name}, built again,",
             entry["sha256"],
             None,
             entry["bytes"],
             entry["pieces"],
         )
-        for name, entry in sorted(whole["files"].items())
-        if name not in manifest.papers(whole)
+        for path, entry in sorted(whole["build"].items())
+        if path.startswith(home)
     ]
 
 

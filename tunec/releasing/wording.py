@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compiler.versions import spelled
-from stages.wording import tame
 from tunec.releasing import licensing, shelf, signing, targets
+from tunec.releasing.change_log import markdown
 from tunec.releasing.proposing import Proposal
 from tunec.releasing.shelf import CANDIDATE, Release
 
@@ -98,8 +98,3 @@ def _keeps(proposal: Proposal) -> str:
     going = [r.name for r in releases if r.name not in kept and not r.pruned]
     rest = f"; `tunec release prune` would remove the files of {', '.join(going)}" if going else ""
     return f"the files of the newest {retention} and of all that are deployed: {', '.join(kept)}{rest}"
-
-
-def markdown(text: str) -> str:
-    """Nothing in it is markup, a link or a tag."""
-    return re.sub(r"([\\`*<\[\]|])", r"\\\1", " ".join(tame(text).split()))
