@@ -6,7 +6,6 @@ What a batch comes to depends on the batch alone, so how many processes there ar
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -26,6 +25,7 @@ from stages.making import Making, Rejected, Source, named, to_row
 from stages.personal import Redaction
 from stages.reading.record import Record
 from stages.rows import Row, row_id
+from stages.scripts import script
 from stages.seen import Seen, Settings
 from stages.sketches import sketch
 from stages.templating import placeholders
@@ -36,13 +36,6 @@ _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
 REFUSED = "a reviewer refuses it"
 TRAITS = ("label", "language", "license", "tag", "words", "personal")
-_SCRIPTS: tuple[tuple[str, str], ...] = (
-    ("Japanese", r"[\u3040-\u30ff]"),
-    ("Han", r"[\u3400-\u9fff]"),
-    ("Hangul", r"[\uac00-\ud7af]"),
-)
-_SCRIPTS += (("Cyrillic", r"[\u0400-\u04ff]"), ("Arabic", r"[\u0600-\u06ff]"), ("Latin", r"[A-Za-z\u00c0-\u024f]"))
-_OTHERS = re.compile("|".join(f"({signs})" for _, signs in _SCRIPTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +189,6 @@ def actions(settings: Settings) -> Mapping[str, str]:
     """Gate -> what it does, by the task or of itself."""
     gates = members("stages.data_gates", "DATA_GATE", DataGate)
     return {name: settings.gates.get(name, gate.action) for name, gate in gates.items()}
-
-
-def script(text: str) -> str:
-    """What a text is written in, by its first telling sign: kana before Chinese characters, those before letters."""
-    if text.isascii():
-        return "Latin" if any(map(str.isalpha, text)) else "none"
-    found = {int(match.lastindex or 0) for match in _OTHERS.finditer(text[:2000])}
-    return _SCRIPTS[min(found) - 1][0] if found else "other"
 
 
 # ---------------------------------------------------------------- here, or in processes

@@ -21,6 +21,7 @@ from stages.metrics.runaway_rate import ran_away
 from stages.remembering import recall
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
 from stages.scoring import Yardstick, duel, figures, judged, lead
+from stages.scripts import script
 from stages.shapes import APART
 from stages.statistics import detectable
 from stages.withstanding import withstood
@@ -177,12 +178,14 @@ def _slices(rows: Sequence[Row], answers: Sequence[Judged], params: ScoreParams)
 
 
 def _values(row: Row, name: str) -> tuple[str, ...]:
-    """What a row counts for in a slice: its tags, its length or script, or the value of a column."""
+    """What a row counts for in a slice: its tags, its length, script or language, or the value of a column."""
     if name == "tags":
         return row.tags
-    if name in row.input or name not in ("length", "script"):
+    if name in row.input or name not in ("length", "script", "language"):
         return (str(row.input.get(name)),)
     text = " ".join(value if isinstance(value, str) else dumps(value) for value in row.input.values())
+    if name == "language":
+        return (script(text),)
     if name == "length":
         return (next(label for most, label in LENGTHS if len(text) <= most),)
     return ("without blanks" if spaceless(text) else "with blanks",)

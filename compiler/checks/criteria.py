@@ -230,9 +230,9 @@ def drop_has_a_quantization(look: Look) -> Iterator[Found]:
 def slice_is_there(look: Look) -> Iterator[Found]:
     """`evaluation.slices` names no column that goes in.
 
-    A slice is a column of `input_template`, `tags`, `length` or `script`.
+    A slice is a column of `input_template`, `tags`, `length`, `script` or `language`.
     """
-    known = [*sorted(placeholders(look.task.input_template)), "tags", "length", "script"]
+    known = [*sorted(placeholders(look.task.input_template)), "tags", "length", "script", "language"]
     for index, name in enumerate(look.task.evaluation.slices):
         if name not in known:
             help = did_you_mean(name, known) or CHOOSE

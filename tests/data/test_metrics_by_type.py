@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.answers import Answer
 from stages.catalog import Metric, members
-from stages.judging import Judged
+from stages.contract import Contract
+from stages.judging import Judged, judge, measure
 from stages.metrics import tree_score
+from stages.rows import Row
+from stages.schemas import kinds
 from stages.terms import Terms
 
 METRICS = members("stages.metrics", "METRIC", Metric)
@@ -292,3 +296,35 @@ def test_every_metric_is_named_as_its_file_and_reads_no_row_wrong() -> None:
     for name, metric in METRICS.items():
         assert metric.counts.__module__.startswith("stages.metrics")
         assert metric.fits and metric.summary and metric.low < metric.high, name
+
+
+CALL = {"properties": {"name": {"const": "f"}, "arguments": {"type": "object"}}, "required": ["name", "arguments"]}
+DEGENERATE: dict[str, tuple[Contract, list[tuple[Any, str]]]] = {
+    "one class, right": (Contract(type="label", schema_={"enum": ["a"]}), [("a", "a")] * 4),
+    "one class, wrong": (Contract(type="label", schema_={"enum": ["a", "b"]}), [("a", "b")] * 4),
+    "no label at all": (Contract(type="label", schema_={"enum": ["a", "none"]}), [("none", "")] * 3),
+    "nothing to read": (Contract(type="json", schema_={"type": "object"}), [({"x": "1"}, "{"), ({}, "{}")]),
+    "empty lists": (Contract(type="json", schema_={"type": "array"}), [([], "[]"), (["a"], "[]")]),
+    "empty texts": (Contract(type="text", schema_=None), [("", ""), ("a", "")]),
+    "no call": (
+        Contract(type="json", schema_={"anyOf": [CALL]}),
+        [({"name": "f", "arguments": {}}, "null"), (None, "null")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEGENERATE)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_degenerate_split_has_a_figure_in_range_or_none(name: str, case: str) -> None:
+    contract, said = DEGENERATE[case]
+    metric = METRICS[name]
+    if not kinds(contract.type, contract.schema_) & set(metric.fits):
+        return
+    rows = [Row(f"{n}", {"text": "t"}, gold) for n, (gold, _) in enumerate(said)]
+    sure = 0.7 if contract.type == "label" else None
+    answers = [Answer(f"{n}", text, text, 1, "stop", sure) for n, (_, text) in enumerate(said)]
+    found = measure(judge(rows, answers, contract), metric, confidence=0.95, resamples=100)
+    if found is not None:
+        low, high, margin = metric.low, metric.high, 1e-9
+        assert low - margin <= found.low <= found.value <= found.high <= high + margin
+        assert np.isfinite([found.value, found.low, found.high, found.bound]).all()

@@ -112,7 +112,7 @@ def test_rows_that_flip_between_one_sequence_and_several_are_a_step_of_their_own
 
 def test_slices_have_their_rows_and_their_interval(tmp_path: Path) -> None:
     said = {"tuned": RIGHT, "f16": RIGHT, "chosen": WORSE}
-    found = scored(tmp_path, said, slices=("tags", "length", "script", "text"))["scores"]["slices"]
+    found = scored(tmp_path, said, slices=("tags", "length", "script", "language", "text"))["scores"]["slices"]
     assert {value: (part["rows"], part["value"]) for value, part in found["tags"].items()} == {
         "mail": (1, 0.0),
         "web": (2, 0.5),
@@ -122,6 +122,7 @@ def test_slices_have_their_rows_and_their_interval(tmp_path: Path) -> None:
         "to 320 characters": 1,
     }
     assert {value: part["rows"] for value, part in found["script"].items()} == {"with blanks": 3, "without blanks": 1}
+    assert {value: part["rows"] for value, part in found["language"].items()} == {"Latin": 3, "Han": 1}
     assert all(0 <= part["low"] <= part["value"] <= part["high"] <= 1 for of in found.values() for part in of.values())
     assert found["text"]["在這裡"]["rows"] == 1
 
