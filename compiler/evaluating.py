@@ -126,7 +126,7 @@ class Evaluation(Section):
     slices: list[str] = Field(
         default_factory=list,
         description="Parts of the test split to report apart: columns that go in, `tags` (of sources or rows), "
-        "`length`, `script` (with blanks between words or without) or `language` (by its letters: Latin, Han, Japanese …).",
+        "`length`, `script` (with blanks between words or without) or `language` (by its letters: Latin, Han …).",
     )
     latency: bool = Field(
         default=False,
