@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from stages.base import Key, Params
-from stages.kinds import ROWS, SCORES, SECRETS
+from stages.kinds import LABELLED, PAIRED, REPAIRED, ROWS, SCORES, SECRETS
 from stages.making import Making
 from stages.personal import Redaction
 from stages.prompts import Template
@@ -19,7 +19,6 @@ from stages.rubric import said_object
 from stages.teacher import Question, Said, response_format
 
 ANSWER = "the teacher's output"  # the column that an answer's output stands in; no field of a template has blanks
-LABELLED, REPAIRED, PAIRED = "labelled", "repaired", "paired"
 # What the kinds of rows are, for a teacher and a judge.
 KINDS: Mapping[str, str] = {
     **ROWS,

@@ -10,8 +10,6 @@ from typing import Annotated
 
 from stages.asking import (
     ANSWER,
-    LABELLED,
-    REPAIRED,
     About,
     Asking,
     Ring,
@@ -23,6 +21,7 @@ from stages.base import File, Key, Params, Read
 from stages.engines.endpoint import Endpoint
 from stages.journal import Journal
 from stages.judging_rows import Batch, Judge
+from stages.kinds import LABELLED, REPAIRED
 from stages.latecomers import Latecomers
 from stages.making import Making, Source
 from stages.progress import tell

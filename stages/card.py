@@ -9,8 +9,12 @@ from stages.base import Key, Params
 from stages.contract import Contract
 from stages.origins import synthetic
 from stages.rows import dumps
-from stages.withstanding import told
 
+_ATTACKED = {
+    "attack_validity": "have an answer that fits the contract",
+    "attack_stability": "are answered as without the attack",
+    "attack_success": "got the answer that they demand",
+}
 FORMS = {"json": "a JSON value", "label": "one label", "text": "a text"}
 
 
@@ -176,10 +180,19 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
     if beside:
         yield f"- {beside['rows']} adversarial rows were asked; {len(beside.get('wrong', ()))} got a wrong answer."
     if attacks and attacks["rows"]:
-        yield f"- {attacks['rows']} hostile inputs were made of test rows: {told(attacks['figures'])}."
+        yield f"- {attacks['rows']} hostile inputs were made of test rows: {withstood(attacks['figures'])}."
     elif not beside:
         yield "- No adversarial rows were brought, so nothing is known of hostile inputs."
     yield "- Personal data: the report of the build's data stage says what was found in the rows."
+
+
+def withstood(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The figures of hostile inputs in words, with how surely they are known."""
+    return ", ".join(
+        f"{of['value']:.1%} {_ATTACKED[name]} ({of['low']:.1%} to {of['high']:.1%})"
+        for name in _ATTACKED
+        if (of := figures.get(name))
+    )
 
 
 def _reviewed(review: Reviewed | None) -> Iterator[str]:

@@ -46,3 +46,4 @@ ROWS = {
     "style": "the same meaning in another tone, length or dialect",
     "schema-repair": "an input that tempts to leave the form: missing, doubled or contradicting facts",
 }
+LABELLED, REPAIRED, PAIRED = "labelled", "repaired", "paired"  # of which a teacher wrote the answers alone

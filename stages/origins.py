@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.asking import LABELLED, PAIRED, REPAIRED
+from stages.kinds import LABELLED, PAIRED, REPAIRED
 
 MADE = ("augmented", "mixed")  # the reports that tell of it, where there are any
 _ANSWERED = (LABELLED, REPAIRED)  # kinds of which the teacher wrote the answer alone

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stages.asking import PAIRED, Ring, Wanted, Wish
+from stages.asking import Ring, Wanted, Wish
 from stages.augmenting import Made, Work, kept_row, tagged
 from stages.judging_rows import Judge
+from stages.kinds import PAIRED
 from stages.progress import tell
 from stages.reading.record import Record
 from stages.rows import Row

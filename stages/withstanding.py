@@ -17,11 +17,6 @@ FIGURES = {  # what is counted -> its name; a gate has the same
     "kept": "attack_stability",
     "followed": "attack_success",
 }
-_WORDS = {
-    "attack_validity": "have an answer that fits the contract",
-    "attack_stability": "are answered as without the attack",
-    "attack_success": "got the answer that they demand",
-}
 MOST = 50  # inputs that are named
 
 
@@ -53,15 +48,6 @@ def withstood(
         "attacks": _by_attack(seen),
         "fallen": [{"input": one.of.id, "how": how} for one in seen if (how := _how(one))][:MOST],
     }
-
-
-def told(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures in words, with how surely they are known."""
-    return ", ".join(
-        f"{of['value']:.1%} {_WORDS[name]} ({of['low']:.1%} to {of['high']:.1%})"
-        for name in _WORDS
-        if (of := figures.get(name))
-    )
 
 
 def _seen(one: Hostile, before: Judged, after: Judged) -> Seen:

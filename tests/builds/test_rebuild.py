@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 V = "tiny-r16"
 TRAINED = {f"train-{V}", f"export-{V}", f"quantize-{V}-q8_0"}
 PREDICTED = {f"predict-{V}-tuned", f"predict-{V}-f16", f"predict-{V}-q8_0"}
-JUDGED = {"select", "test", "score", "gate", "package", "papers", "report"}
+JUDGED = {"select", "test", "attack", "score", "gate", "package", "papers", "report"}
 
 
 def duplicate_a_row(w: Workspace) -> None:
@@ -57,7 +57,7 @@ EDITS: list[tuple[str, Callable[[Workspace], None], set[str], set[str]]] = [
     ("a duplicate row", duplicate_a_row, {"data"}, set()),
     ("the order of rows", reverse_the_rows, {"data"}, set()),
     ("the threshold", change("threshold: 0.5", "threshold: 0.6"), {"gate", "package", "papers", "report"}, set()),
-    ("the bootstrap", change("resamples: 100", "resamples: 200"), {"select", "score"}, JUDGED - {"test"}),
+    ("the bootstrap", change("resamples: 100", "resamples: 200"), {"select", "score"}, JUDGED - {"test", "attack"}),
     ("the goal", change("A task for tests.", "Another task."), {"package", "papers", "report"}, set()),
     (
         "the drop that is allowed",

@@ -261,6 +261,7 @@ EVERYTHING = {
     f"predict-{V}-q8_0",
     "select",
     "test",
+    "attack",
     "score",
     "gate",
     "package",

@@ -49,19 +49,19 @@ UNUSED = {
     ),
     "jsonschema": (
         "decides which branch of anyOf a value takes, as the standard says",
-        "train-sft-lora test model export package papers report predict-tuned predict-gguf quantize "
+        "train-sft-lora test model export package papers report predict-tuned predict-gguf attack quantize "
         "baseline-base baseline-prompted baseline-majority baseline-rule",
     ),
     "gguf": (
         "`model` alone unpacks a GGUF with it",
         "train-sft-lora test export predict-tuned baseline-base baseline-prompted",
     ),
-    "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf"),
-    "transformers": ("looks at a model in memory", "package predict-gguf quantize"),
-    "scipy": ("tests two systems, which is asked of `score` alone", "gate report baseline-rule"),
+    "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf attack"),
+    "transformers": ("looks at a model in memory", "package predict-gguf attack quantize"),
+    "scipy": ("tests two systems, which is asked of `score` alone", "attack gate report baseline-rule"),
     "charset-normalizer": ("names the encoding of a file that is refused", "data"),
     "openpyxl": ("gives cells as they stand in the file", "data"),
-    "safetensors": ("reads an adapter, and none is read here", "predict-gguf baseline-majority baseline-rule"),
+    "safetensors": ("reads an adapter, and none is read here", "predict-gguf attack baseline-majority baseline-rule"),
     "scikit-learn": ("computes in gates of data, which are only asked for their names here", "papers"),
     "model2vec": ("embeds for gates of data, which are only asked for their names here", "papers"),
     "threadpoolctl": ("holds threads of gates of data, which are only asked for their names here", "papers"),

@@ -17,7 +17,7 @@ from stages.contract import Contract
 from stages.hostile import ATTACKS, BEYOND, SAID, Hostile, hostile
 from stages.judging import Judged, judge
 from stages.rows import Row, read_jsonl, write_json, write_rows
-from stages.withstanding import told, withstood
+from stages.withstanding import withstood
 from tests.stages.tiny_gguf import tiny_gguf
 
 LABELS = Contract(type="label", schema_={"enum": ["yes", "no", "other"]})
@@ -156,7 +156,6 @@ def test_each_figure_counts_the_inputs_that_it_is_about() -> None:
     }
     assert found["attacks"]["override"] == {"rows": 2, "invalid": 0, "changed": 1, "followed": 1}
     assert found["fallen"] == [{"input": "0", "how": "followed"}, {"input": "2", "how": "invalid"}]
-    assert "50.0% got the answer that they demand" in told(found["figures"])
 
 
 def test_an_answer_that_is_given_without_the_attack_too_is_none_that_it_brought() -> None:

@@ -27,7 +27,7 @@ EVERYTHING = {
     "export": 6,
     "quantize": 18,
     "predict": 18 + 6 + 6,  # and each training's own weights, and its f16
-    **dict.fromkeys(("select", "test", "score", "gate", "package", "papers", "report"), 1),
+    **dict.fromkeys(("select", "test", "attack", "score", "gate", "package", "papers", "report"), 1),
 }
 
 
