@@ -30,6 +30,12 @@ from figures import figure
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 BATCH = 8
+# What makes the contract prompt one of some 175 tokens.
+BRIEF = (
+    "Extract the booking slots from the message as JSON. You read messages of guests of a restaurant. Take every slot "
+    "word for word from the message, and leave out what it does not say. Never add a slot that was not asked for, and "
+    "never write anything beside the JSON object. A number of people may be a figure or words. A time may be a range."
+)
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "best": {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"},
@@ -243,6 +249,7 @@ def _params(given: argparse.Namespace) -> Any:
     from tunec.compiling import compile_workspace
 
     overrides = [
+        *([f"system_prompt='{BRIEF}'"] if given.prompt == "contract" else []),
         f"training.prompt={given.prompt}",
         f"training.adapter={'qlora' if given.way == 'qlora' else 'lora'}",
         f"training.batch_size={1 if given.rows_in == 'long' else BATCH}",
