@@ -43,8 +43,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny_model(folder: Path, family: str = "llama") -> Path:
-    """Write a random causal LM (2 layers, hidden 64, vocabulary 600, context 512) as a transformers folder.
+def tiny_model(folder: Path, family: str = "llama", context: int = 512) -> Path:
+    """Write a random causal LM (2 layers, hidden 64, vocabulary 600) as a transformers folder. context: in tokens.
 
     family: llama, qwen3; mistral and gemma3_text, which have a sliding window of 32 tokens; lfm2, whose first layer is
     a convolution; mpt and gpt_neo, which write their own attention (the last three only run in transformers). The same
@@ -52,12 +52,12 @@ def tiny_model(folder: Path, family: str = "llama") -> Path:
     llama.cpp. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_tokenizer(folder)
-    _write_weights(folder, family)
+    _write_tokenizer(folder, context)
+    _write_weights(folder, family, context)
     return folder
 
 
-def _write_weights(folder: Path, family: str) -> None:
+def _write_weights(folder: Path, family: str, context: int) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -66,7 +66,7 @@ def _write_weights(folder: Path, family: str) -> None:
         vocab_size=VOCABULARY,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=512,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=1,
         eos_token_id=VOCABULARY_OF_CONTROL["<|im_end|>"],
@@ -83,7 +83,7 @@ def _write_weights(folder: Path, family: str) -> None:
 VOCABULARY_OF_CONTROL = {token: 3 + place for place, token in enumerate(CONTROL)}
 
 
-def _write_tokenizer(folder: Path) -> None:
+def _write_tokenizer(folder: Path, context: int) -> None:
     pieces = _train()
     (folder / "tokenizer.model").write_bytes(pieces)
     _write_json(folder / "tokenizer.json", json.loads(_fast(pieces)))
@@ -99,7 +99,7 @@ def _write_tokenizer(folder: Path) -> None:
             "pad_token": "<|endoftext|>",
             "unk_token": "<unk>",
             "clean_up_tokenization_spaces": False,
-            "model_max_length": 512,
+            "model_max_length": context,
             "chat_template": TEMPLATE,
             "added_tokens_decoder": {
                 str(id): {"content": token, "special": True, "normalized": False, "lstrip": False, "rstrip": False}

@@ -687,5 +687,21 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "A release of medicine, law, finance, employment or safety that no expert has reviewed.",
         "Let one read rows, contract and wrong answers; write `expert_review: {by: …, on: …}`, and build again.",
     ),
+    "T940": (
+        "`tunec advise --deep` with too few train rows to train on a part of them.",
+        "Bring more rows, or leave out `--deep`.",
+    ),
+    "T941": (
+        "`tunec advise --deep` where a teacher or a judge would have to be asked first, which costs money.",
+        "Build the stages that the help names; then ask for advice again.",
+    ),
+    "T942": (
+        "`tunec advise --deep` with a primary metric that does not go from 0 to 1.",
+        "Choose such a success_criteria.primary_metric for this advice.",
+    ),
+    "T943": (
+        "A training on a part of the rows that the system ended, most likely because the memory was full.",
+        "Close other programs, or choose a smaller base model, batch or max_length; trainings that ended are kept.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

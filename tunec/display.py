@@ -33,11 +33,15 @@ class Line:
 class Display:
     """On a terminal a live line for each stage that runs, and above them a line for each that has ended; elsewhere a
     line when a stage begins or ends. Stages that did not change are counted, not shown.
+
+    events: where stages tell. Of a file that is not DVC's, a stage begins and ends as its own events say; else as `hear`
+    is told.
     """
 
-    def __init__(self, console: Console, root: Path) -> None:
+    def __init__(self, console: Console, root: Path, events: Path = dvc.EVENTS) -> None:
         self.console, self.root = console, root
-        self.events = root / dvc.EVENTS
+        self.events = root / events
+        self.by_events = events != dvc.EVENTS
         self.offset = 0
         self.lines: dict[str, Line] = {}
         self.unchanged = 0
@@ -84,6 +88,8 @@ class Display:
             self.refused += [placed(spoken(d), self.root) for d in event["diagnostics"]]
         elif event.get("event") == "warned":
             self.warned += [placed(spoken(d), self.root) for d in event["diagnostics"]]
+        elif self.by_events and event.get("event") in ("start", "ended"):
+            self.hear("running" if event["event"] == "start" else "done", event["stage"])
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
             line.note = f"{event['done']}{of}  {event['note']}"

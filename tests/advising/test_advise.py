@@ -45,6 +45,7 @@ KNOWN: dict[str, Any] = {
     "data_may_leave": True,
     "linear_reaches": None,
     "prompt_reaches": None,
+    "tuned_reaches": None,
 }
 
 
@@ -75,6 +76,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"pairs": True}, "preference"),
         ({"rows": 120, "teacher": True, "volume": None, "pain": None}, "distillation"),
         ({"linear_reaches": True, "volume": None, "pain": None}, "linear"),
+        ({"tuned_reaches": False, "volume": None, "teacher": True}, "distillation"),
+        ({"prompt_reaches": True, "tuned_reaches": False}, "prompting"),
     ],
 )
 def test_the_tables_lead_to_each_approach(otherwise: dict[str, Any], approach: str) -> None:
@@ -96,6 +99,7 @@ def test_the_tables_lead_to_each_approach(otherwise: dict[str, Any], approach: s
             "data_may_leave": st.sampled_from([None, True, False]),
             "linear_reaches": st.sampled_from([None, True, False]),
             "prompt_reaches": st.sampled_from([None, True, False]),
+            "tuned_reaches": st.sampled_from([None, True, False]),
         }
     )
 )

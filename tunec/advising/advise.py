@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler import Compiled
 from stages.diagnostics import UserError, fail
-from tunec.advising.measuring import Measured, measured, signal
+from tunec.advising.measuring import LINEAR, Measured, measured, reaches
 from tunec.advising.recommending import Way, ways
 from tunec.advising.resources import Resources, resources
 from tunec.advising.signals import Signal, signals
@@ -22,7 +22,7 @@ from tunec.observing import Observed, observe
 
 @dataclass(frozen=True)
 class Advice:
-    """curve: what was measured, why not, or None where it was not asked for."""
+    """curve: what was measured, why not, or None where it was not asked for. deep: the same of the base model."""
 
     compiled: Compiled
     seen: Observed | None
@@ -30,6 +30,7 @@ class Advice:
     verdict: Verdict
     ways: list[Way]
     curve: Measured | str | None
+    deep: Measured | None
     resources: Resources
 
     def json(self) -> dict[str, Any]:
@@ -45,6 +46,7 @@ class Advice:
             "signals": {name: one.json() for name, one in self.signals.items()},
             "candidates": [way.json() for way in self.ways],
             "curve": curve,
+            "deep": self.deep and self.deep.json(),
             "resources": self.resources.json(),
             "sources": dict(sources()),
         }
@@ -53,24 +55,37 @@ class Advice:
         return "\n".join(_lines(self))
 
 
-def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure: bool) -> Advice:
-    """given: a file of answers; without one, those that the coach kept. Raises what compiling and reading rows raise,
-    T840 to T842 for answers, T851 for a task without rows to measure.
+def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure: bool, deep: bool = False) -> Advice:
+    """given: a file of answers; without one, those that the coach kept. deep: measure the base model, too. Raises what
+    compiling and reading rows raise, T840 to T842 for answers, T851 for a task without rows to measure, and what
+    tunec.advising.deep raises.
     """
     compiled = compile_workspace(root, list(overrides))
     seen = _observed(root, compiled)
     answers = _answers(root, given)
     found = signals(root, compiled, seen, answers)
-    if measure and seen is None:
+    if measure and seen is None and not deep:
         raise fail("T851", "there are no rows to measure", help="bring rows, or leave out `--measure`")
     curve = measured(root, compiled, seen) if measure else None
     if isinstance(curve, Measured):
-        reached = signal(curve)["linear_reaches"]
-        told = f"a linear model of all rows: {curve.metric} {_interval(curve.all)}; needed {curve.threshold:g}"
-        found["linear_reaches"] = Signal("linear_reaches", reached, "data", told)
+        found["linear_reaches"] = _reaches("linear_reaches", "a linear model of all rows", curve)
+    tuned = _deep(root, compiled, overrides) if deep else None
+    if tuned:
+        found["tuned_reaches"] = _reaches("tuned_reaches", f"{tuned.model} tuned on all rows", tuned)
     verdict = judge({name: one.value for name, one in found.items()})
     advised = ways(root, compiled, seen, answers)
-    return Advice(compiled, seen, found, verdict, advised, curve, resources(root, compiled, calibrate=measure))
+    return Advice(compiled, seen, found, verdict, advised, curve, tuned, resources(root, compiled, calibrate=measure))
+
+
+def _reaches(name: str, who: str, curve: Measured) -> Signal:
+    told = f"{who}: {curve.metric} {_interval(curve.all)}; needed {curve.threshold:g}"
+    return Signal(name, reaches(curve), "data", told)
+
+
+def _deep(root: Path, compiled: Compiled, overrides: Sequence[str]) -> Measured:
+    from tunec.advising import deep  # what runs builds is not loaded for advice alone
+
+    return deep.measured(root, compiled, overrides)
 
 
 def _observed(root: Path, compiled: Compiled) -> Observed | None:
@@ -136,6 +151,8 @@ def _lines(advice: Advice) -> Iterator[str]:
         yield f"  {one.name:<{width}}  {one.told} ({one.source})"
     if advice.curve is not None:
         yield from ("", "Measured", *_curve(advice.curve))
+    if advice.deep is not None:
+        yield from ("", "Measured by the training itself, on dev", *_curve(advice.deep))
     yield from ("", "Ways to train it")
     for number, way in enumerate(advice.ways, start=1):
         yield from _way(number, way)
@@ -155,10 +172,13 @@ def _curve(curve: Measured | str) -> Iterator[str]:
     if isinstance(curve, str):
         yield f"  nothing: {curve}"
         return
-    yield f"  the commonest answer: {curve.metric} {curve.majority:.3f}"
+    if curve.majority is not None:
+        yield f"  the commonest answer: {curve.metric} {curve.majority:.3f}"
+    who = "a linear model of" if curve.model == LINEAR else f"{curve.model}, {curve.metric}, with"
     for point in curve.curve.points:
-        yield f"  a linear model of {point.rows:,} rows: {point.value:.3f}"
-    yield f"  all {curve.all.rows:,} rows: {_interval(curve.all)}, 80% sure"
+        yield f"  {who} {point.rows:,} rows: {point.value:.3f}"
+    what = "rows" if curve.model == LINEAR else "train rows"
+    yield f"  all {curve.all.rows:,} {what}: {_interval(curve.all)}, 80% sure"
     yield f"  twice as many, {curve.twice.rows:,}: {_interval(curve.twice)}"
     likely, best, worst = curve.needed
     if likely is None:

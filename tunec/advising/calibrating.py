@@ -40,7 +40,7 @@ def calibrated(root: Path, instance: Any) -> Tried | str:
     command = [sys.executable, "-m", "tunec.advising.calibrating"]
     try:
         done = subprocess.run(
-            command, cwd=root, input=asked, capture_output=True, text=True, timeout=_LONGEST, env=_env()
+            command, cwd=root, input=asked, capture_output=True, text=True, timeout=_LONGEST, env=environment()
         )
     except subprocess.TimeoutExpired:
         return f"a few steps took more than {_LONGEST} s"
@@ -50,7 +50,7 @@ def calibrated(root: Path, instance: Any) -> Tried | str:
     return Tried(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _env() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours: the folder of a workspace is never on the path of what it starts."""
     import os
 

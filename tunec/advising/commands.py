@@ -19,6 +19,9 @@ def advise(
     measure: Annotated[
         bool, typer.Option("--measure", help="Train cheap models on growing parts of the rows.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="With --measure: train the base model on growing parts, too; takes long.")
+    ] = False,
     apply: Annotated[
         int | None, typer.Option("--apply", metavar="N", min=1, help="Write the Nth way into task.yaml; comments stay.")
     ] = None,
@@ -33,7 +36,7 @@ def advise(
     from tunec.advising import recommending
     from tunec.advising.advise import advise as advised
 
-    found = advised(Path(), overrides or [], answers, measure=measure)
+    found = advised(Path(), overrides or [], answers, measure=measure or deep, deep=deep)
     print(json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else found.text())
     if apply is not None:
         if apply > len(found.ways):

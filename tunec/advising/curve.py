@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from statistics import mean, stdev
+from statistics import mean, stdev, variance
 from typing import Any
 
 from tunec.advising.learners import Score
@@ -110,9 +110,13 @@ class Curve:
 
     @cached_property
     def _drawn(self) -> float:
-        """Deviation of the last point: which rows were drawn to learn from and to be asked."""
+        """Deviation of the last point: which rows were drawn to learn from and to be asked. Where it was measured once,
+        the smaller sizes tell how far two draws lie apart.
+        """
         last = self.points[-1]
-        seen = stdev(last.values) / math.sqrt(len(last.values)) if len(last.values) > 1 else 0.0
+        repeated = [variance(p.values) for p in self.points if len(p.values) > 1]
+        once = math.sqrt(mean(repeated)) if repeated else 0.0
+        seen = stdev(last.values) / math.sqrt(len(last.values)) if len(last.values) > 1 else once
         return max(seen, _noise(last.value, round(last.decisions * len(last.values) * 0.7)))
 
     def json(self) -> dict[str, Any]:

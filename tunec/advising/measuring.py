@@ -7,7 +7,7 @@ which is a floor for a tuned one and not a forecast of it; how the value grows w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tunec.advising.curve import LEAST, Curve, Expected, measure
 from tunec.observing import Observed
 from tunec.observing.rows import rows
 
+LINEAR = "linear"
 MOST = 6_000  # rows that are learnt from; of more, so many are drawn
 _KEPT_APART = ("test", "golden", "adversarial", "holdout")
 _LABEL_METRICS = {"macro_f1": "macro_f1", "accuracy": "accuracy", "weighted_f1": "accuracy"}
@@ -26,13 +27,15 @@ _LABEL_METRICS = {"macro_f1": "macro_f1", "accuracy": "accuracy", "weighted_f1":
 
 @dataclass(frozen=True)
 class Measured:
-    """metric: what was measured. majority: of always giving the commonest answer. curve: of the linear model.
+    """metric: what was measured. model: of which; a linear one, or the base model. majority: of always giving the
+    commonest answer, where that was counted.
 
     all, twice: what all rows, and twice as many, lead to. needed: rows until the threshold: likely, at best, at worst.
     """
 
     metric: str
-    majority: float
+    model: str
+    majority: float | None
     curve: Curve
     all: Expected
     twice: Expected
@@ -43,7 +46,7 @@ class Measured:
         return {
             "metric": self.metric,
             "majority": self.majority,
-            "model": "linear",
+            "model": self.model,
             **self.curve.json(),
             "all": vars(self.all),
             "twice": vars(self.twice),
@@ -66,16 +69,14 @@ def measured(root: Path, compiled: Compiled, seen: Observed | None) -> Measured 
     if kind == "label" and len(set(answers)) < 2:
         return "every row has the same answer"
     curve = measure(len(texts), _learner(kind, metric, texts, answers))
-    total = seen.to_train
-    threshold = compiled.task.success_criteria.threshold
+    majority = _majority(kind, metric, answers)
+    return stated(metric, LINEAR, majority, curve, seen.to_train, compiled.task.success_criteria.threshold)
+
+
+def stated(metric: str, model: str, majority: float | None, curve: Curve, rows: int, threshold: float) -> Measured:
+    """What a curve says of all rows, of twice as many, and of the threshold."""
     return Measured(
-        metric=metric,
-        majority=_majority(kind, metric, answers),
-        curve=curve,
-        all=curve.at(total),
-        twice=curve.at(2 * total),
-        threshold=threshold,
-        needed=curve.needed(threshold),
+        metric, model, majority, curve, curve.at(rows), curve.at(2 * rows), threshold, curve.needed(threshold)
     )
 
 
@@ -135,6 +136,6 @@ def _majority(kind: str, metric: str, answers: Sequence[Any]) -> float:
     return round(share if metric == "accuracy" else 2 * share / (1 + share) / len(counts), 4)
 
 
-def signal(found: Measured) -> Mapping[str, Any]:
-    """What the rules are told: whether the linear model is surely good enough with all rows."""
-    return {"linear_reaches": found.all.low >= found.threshold}
+def reaches(found: Measured) -> bool | None:
+    """What the rules are told: whether all rows surely lead to the threshold, or surely do not; None in between."""
+    return True if found.all.low >= found.threshold else False if found.all.high < found.threshold else None

@@ -141,6 +141,19 @@ def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answe
         best = max(reached, key=lambda one: reached[one])
         told = f"{best} has {primary} {reached[best]:.3f}; needed {threshold:g}"
         yield Signal(name, reached[best] >= threshold, "build", told)
+    yield _tuned(report, primary, threshold)
+
+
+def _tuned(report: Mapping[str, Any], primary: str, threshold: float) -> Signal:
+    """Whether the file that the last build chose surely reaches the threshold on dev, or surely does not."""
+    systems: list[dict[str, Any]] = list(report.get("systems", ()))
+    chosen = next((one for one in systems if one.get("name") == report.get("chosen")), {})
+    found = (chosen.get("dev") or {}).get(primary)
+    if not isinstance(found, Mapping) or report.get("primary") != primary:
+        return Signal("tuned_reaches", None, "assumed", "nothing was trained yet: `tunec build`, or --measure --deep")
+    value, low, high = (float(found[end]) for end in ("value", "low", "high"))
+    told = f"{chosen['name']} has {primary} {value:.3f} [{low:.2f}, {high:.2f}]; needed {threshold:g}"
+    return Signal("tuned_reaches", True if low >= threshold else False if high < threshold else None, "build", told)
 
 
 def _figures(report: Mapping[str, Any], primary: str, prefixes: tuple[str, ...]) -> Iterator[tuple[str, float]]:

@@ -22,6 +22,7 @@ _OTHERWISE: Mapping[str, tuple[Any, ...]] = {
     "data_may_leave": (False,),
     "linear_reaches": (True,),
     "prompt_reaches": (True,),
+    "tuned_reaches": (True, False),
 }
 
 
