@@ -1,11 +1,12 @@
 """Builds with one fault each, and what `tunec diagnose` says of them: is the planted cause named first?
 
-    python benchmarks/faults.py [--only NAME …] [--keep FOLDER] [--plain]
+    python benchmarks/faults.py [--only NAME …] [--keep FOLDER] [--plain] [--seed N] [--held-out]
 
-Every build is a real one, by DVC, of rows of banking77 and of a model of two million weights that begins as noise and
-learns them: 20 to 60 s each on two cores. --keep: builds stay in this folder, and one that stands there is only
-diagnosed. --plain: llama.cpp without its kernels for AMX, which crash on some virtual machines. Ends with 1 when a
-figure does not hold.
+The marks of the diagnosis were set on seed 0 and the usual labels. --seed: other rows of them are drawn. --held-out:
+other labels, on which no mark was set. Every build is a real one, by DVC, of rows of banking77 and of a model of two
+million weights that begins as noise and learns them: 20 to 60 s each on two cores. --keep: builds
+stay in this folder, and one that stands there is only diagnosed. --plain: llama.cpp without its kernels for AMX, which
+crash on some virtual machines. Ends with 1 when a figure does not hold.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,19 @@ NEAR = (
     *("card_arrival", "card_delivery_estimate", "card_not_working", "card_swallowed", "declined_card_payment"),
     *("declined_transfer", "failed_transfer", "pending_transfer"),
 )  # of like meaning: where answers hang by little, as real ones do
+# Other labels in the place of those that the marks were set on.
+HELD_USUAL = (
+    *("activate_my_card", "request_refund", "country_support", "verify_my_identity"),
+    *("top_up_limits", "transfer_timing"),
+)
+HELD_OTHERS = ("terminate_account", "passcode_forgotten", "receiving_money", "disposable_card_limits")
+HELD_OTHERS += ("visa_or_mastercard",)
+HELD_NEAR = (
+    *("pending_card_payment", "reverted_card_payment?", "card_payment_not_recognised", "declined_cash_withdrawal"),
+    *("direct_debit_payment_not_recognised", "pending_cash_withdrawal", "cash_withdrawal_not_recognised"),
+    "wrong_amount_of_cash_received",
+)
+HELD_OUT = {USUAL: HELD_USUAL, OTHERS: HELD_OTHERS, NEAR: HELD_NEAR}
 TRAIN, DEV, TEST = 80, 20, 15  # rows a label
 LABELS = """\
 task_name: intents
@@ -93,24 +107,31 @@ class Case:
 # ---------------------------------------------------------------- what is planted
 
 
-def of_train(change: Callable[[Row, random.Random], list[Row]], rows: list[Row]) -> list[Row]:
-    rng = random.Random(1)  # noqa: S311 - no secret
-    return [new for row in rows for new in (change(row, rng) if row["split"] == "train" else [row])]
+Change = Callable[[Row, random.Random, list[str]], list[Row]]
 
 
-def noisy(row: Row, rng: random.Random) -> list[Row]:
-    others = [label for label in USUAL if label != row["label"]]
+def of_train(change: Change, rows: list[Row]) -> list[Row]:
+    rng, labels = random.Random(1), labels_of(rows)  # noqa: S311 - no secret
+    return [new for row in rows for new in (change(row, rng, labels) if row["split"] == "train" else [row])]
+
+
+def labels_of(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row["label"] for row in rows))
+
+
+def noisy(row: Row, rng: random.Random, labels: list[str]) -> list[Row]:
+    others = [label for label in labels if label != row["label"]]
     return [{**row, "label": rng.choice(others)} if rng.random() < 0.2 else row]
 
 
-def conflicting(row: Row, rng: random.Random) -> list[Row]:
+def conflicting(row: Row, rng: random.Random, labels: list[str]) -> list[Row]:
     """A third of the rows stand there again, a little otherwise, with the label that comes next."""
-    following = USUAL[(USUAL.index(row["label"]) + 1) % len(USUAL)]
+    following = labels[(labels.index(row["label"]) + 1) % len(labels)]
     twin = {**row, "text": row["text"].upper(), "label": following}
     return [row, twin] if rng.random() < 0.35 else [row]
 
 
-def prose(row: Row, rng: random.Random) -> list[Row]:
+def prose(row: Row, rng: random.Random, labels: list[str]) -> list[Row]:
     said = "Sure! Here is the intent: " + json.dumps(row["output"]) + " Let me know if you need more."
     return [{**row, "output": said} if rng.random() < 0.7 else row]
 
@@ -121,7 +142,8 @@ def leaking(rows: list[Row]) -> list[Row]:
 
 
 def lacking(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row["split"] != "train" or row["label"] != USUAL[2]]
+    third = labels_of(rows)[2]
+    return [row for row in rows if row["split"] != "train" or row["label"] != third]
 
 
 def shifted(rows: list[Row]) -> list[Row]:
@@ -161,6 +183,24 @@ def foreign_template(folder: Path) -> None:
     file.write_text(json.dumps(config), encoding="utf-8")
 
 
+def outliers(folder: Path) -> None:
+    """One channel of 16 is read by weights 32 times as large, and its norm makes it as much smaller.
+
+    The model says what it said before. But two bits and a scale for 16 weights leave nothing of the other 15, as the
+    outlying channels of large models do (Dettmers et al. 2022, LLM.int8()).
+    """
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    for name, tensor in weights.items():
+        if name.endswith(("input_layernorm.weight", "post_attention_layernorm.weight")):
+            tensor[::16] /= 32
+        elif name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight", "up_proj.weight")):
+            tensor[:, ::16] *= 32
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+STRONG = {"quantization.formats": ["q2_k"], "quantization.imatrix": 0}
 NO_STOP = """
 def patch(module):
     whole = module.stop_tokens
@@ -188,7 +228,7 @@ FAULTS = (
     Case("a label missing in train", "missing_label", lacking),
     Case("conflicting labels", "conflicting_labels", partial(of_train, conflicting), OFF),
     Case("shifted dev", "shift", shifted),
-    Case("q2_k", "quantization", keys={"quantization.formats": ["q2_k"]}, labels=NEAR),
+    Case("q2_k", "quantization", keys=STRONG, labels=NEAR, model=outliers),
     Case("stop token untrained", "stop_untrained", task=JSON, patch=NO_STOP),
     Case("prose in outputs", "prose", partial(of_train, prose), task=JSON),
     Case("duplicates", "duplicates", doubled),
@@ -299,10 +339,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
-        wanted = [case for case in (*FAULTS, *HEALTHY) if not given.only or case.name in given.only]
+        cases = [replace(case, seed=case.seed + given.seed) for case in (*FAULTS, *HEALTHY)]
+        if given.held_out:
+            cases = [replace(case, labels=HELD_OUT[case.labels]) for case in cases]
+        wanted = [case for case in cases if not given.only or case.name in given.only]
         found = {case.name: look(case, folder, given.plain) for case in wanted}
     sys.exit(not judge(found))
 

@@ -46,7 +46,7 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 _WORDS = {"currency": (r"[A-Z]{3}", "no three capitals, such as USD")}
 _WORDS["kind"] = (r"provider|own|labour", "none of provider, own and labour")
-_TEXTS = {"title", "privacy", "source", *_WORDS}
+_TEXTS = {"title", "privacy", "region", "models", "source", *_WORDS}
 _KEYS = {*_TEXTS, "date", "leaves", "methods", "export", "prices"}
 _BESIDE = ("currency", "date", "source")
 
@@ -64,13 +64,15 @@ class Price(NamedTuple):
 
 class PriceList(NamedTuple):
     """What one place asks. methods: those that it trains by. export: whether the weights come home. leaves: whether
-    rows and requests go to somebody else.
+    rows and requests go to somebody else; region: to where. models: which it trains. Both empty where nobody says.
     """
 
     name: str
     title: str = ""
     kind: str = "provider"
     privacy: str = ""
+    region: str = ""
+    models: str = ""
     leaves: bool = True
     methods: tuple[str, ...] = ()
     export: bool = False

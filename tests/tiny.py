@@ -64,14 +64,13 @@ def _write_weights(folder: Path, family: str, context: int) -> None:
     config = AutoConfig.for_model(
         family,
         vocab_size=VOCABULARY,
-        num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=1,
         eos_token_id=VOCABULARY_OF_CONTROL["<|im_end|>"],
         pad_token_id=VOCABULARY_OF_CONTROL["<|endoftext|>"],
-        **{"hidden_size": 64, **SHAPES[family]},
+        **{"hidden_size": 64, "num_hidden_layers": 2, **SHAPES[family]},
     )
     with torch.random.fork_rng():
         torch.manual_seed(7)

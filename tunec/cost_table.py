@@ -75,9 +75,19 @@ def _number(value: float) -> str:
 def providers(costs: Costs) -> Table:
     currency = costs.bill["currency"] or "cost"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("provider", f"training {currency}", f"month {currency}", "1,000 requests", "methods", "weights"):
-        table.add_column(name, justify="right" if name[0] in "tm1" and name != "methods" else "left", no_wrap=True)
-    for name in ("privacy", "prices of", "against it"):
+    for name in (
+        "provider",
+        f"training {currency}",
+        f"month {currency}",
+        "1,000 requests",
+        "methods",
+        "trains",
+        "weights",
+    ):
+        table.add_column(
+            name, justify="right" if name[0] in "tm1" and name not in ("methods", "trains") else "left", no_wrap=True
+        )
+    for name in ("privacy", "region", "prices of", "against it"):
         table.add_column(name, no_wrap=True)
     for one in costs.providers:
         table.add_row(
@@ -86,8 +96,10 @@ def providers(costs: Costs) -> Table:
             _marked(one["month"], one["month_origin"]),
             money(one["per_1000"]),
             _plain(", ".join(one["methods"])),
+            _plain(one["models"] or "not said"),
             "yes" if one["export"] else "no",
             _plain(one["privacy"]),
+            _plain(one["region"] or "not said"),
             f"{one['date'] or '-'}{' (old)' if one['old'] else ''}",
             "; ".join(one["against"]),
             style=None if one["fits"] else "dim",

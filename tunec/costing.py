@@ -128,7 +128,7 @@ def _provider(of: PriceList, sums: Sums, compiled: Compiled, cost: Cost) -> dict
     price, tokens = tuned_tokens(there)
     month = there.line("hosting", "requests", price, requests, *tokens) if by_token else _hosted(there, prices)
     each = None if month.cost is None or not requests.value else 1000 * month.cost / requests.value
-    against = list(_against(of, compiled, cost))
+    against = list(speaks_against(of, compiled, cost))
     return {
         "name": of.name,
         "title": of.title,
@@ -138,6 +138,8 @@ def _provider(of: PriceList, sums: Sums, compiled: Compiled, cost: Cost) -> dict
         "month_origin": month.origin,
         "per_1000": each,
         "privacy": of.privacy,
+        "region": of.region,
+        "models": of.models,
         "methods": list(of.methods),
         "export": of.export,
         "fits": not against,
@@ -163,7 +165,7 @@ def _assumed(figure: Figure) -> Figure:
     return Figure(figure.value, "assumed", "taken to be as quick as the machine that built it")
 
 
-def _against(of: PriceList, compiled: Compiled, cost: Cost) -> Iterator[str]:
+def speaks_against(of: PriceList, compiled: Compiled, cost: Cost) -> Iterator[str]:
     method, target = compiled.task.training.method, compiled.task.versioning.deploy_target
     if of.leaves and not cost.data_may_leave:
         yield "data may not leave"

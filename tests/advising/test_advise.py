@@ -268,3 +268,43 @@ def test_more_weights_and_longer_rows_never_take_less(size: int, tokens: int, ad
     base = hardware.training_memory(size, tokens, adapter, machine)
     assert hardware.training_memory(size, 2 * tokens, adapter, machine) >= base
     assert hardware.training_memory(10 * size, tokens, adapter, machine) >= base
+
+
+# ---------------------------------------------------------------- places
+
+
+def test_where_rows_may_not_leave_only_ones_own_machines_are_left(folder: Path) -> None:
+    (folder / "task.yaml").write_text(TASK + "cost: {data_may_leave: false}\n", encoding="utf-8")
+    told = json.loads(tunec(folder, "advise", "--json")[0])["places"]
+    assert {one["name"] for one in told if not one["against"]} == {"own_cpu", "own_gpu"}
+    assert {one["name"] for one in told[:2]} == {"own_cpu", "own_gpu"}
+    assert all("data may not leave" in one["against"] for one in told[2:])
+
+
+def test_personal_data_and_what_nobody_said_are_asked_about_where_rows_would_go(folder: Path) -> None:
+    rows = [{"text": f"write to anna.lindqvist{n}@example.org {n}", "label": "ab"[n % 2]} for n in range(60)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    told = json.loads(tunec(folder, "advise", "--json")[0])
+    asks = {one["name"]: " ".join(one["ask"]) for one in told["places"]}
+    assert "email" in asks["openai"] and "cost.data_may_leave" in asks["openai"] and not asks["own_cpu"]
+    assert "region is not said" in asks["together"] and "region" not in asks["openai"]
+    assert told["signals"]["personal"]["value"] is True and "the gate pii says" in told["signals"]["personal"]["told"]
+
+
+def test_what_a_release_would_be_under_is_told_and_what_refuses_it(folder: Path) -> None:
+    def licence(source: str) -> dict[str, Any]:
+        text = TASK.replace("path: rows.jsonl", f"path: rows.jsonl{source}") + "versioning: {license: apache-2.0}\n"
+        (folder / "task.yaml").write_text(text, encoding="utf-8")
+        found: dict[str, Any] = json.loads(tunec(folder, "advise", "--json")[0])["signals"]["licence"]
+        return found
+
+    assert licence(", license: mit")["value"] is True
+    assert "no licence is named for rows.jsonl" in licence("")["told"]
+    passed_on = licence(", license: cc-by-nc-4.0")
+    assert passed_on["value"] is False and "cc-by-nc-4.0" in passed_on["told"]
+
+
+def test_a_field_in_which_mistakes_hurt_asks_for_an_expert(folder: Path) -> None:
+    (folder / "task.yaml").write_text(TASK + "domain: banking\n", encoding="utf-8")
+    field = json.loads(tunec(folder, "advise", "--json")[0])["signals"]["field"]
+    assert field["value"] == "finance" and "expert_review, which is not written" in field["told"]

@@ -142,6 +142,16 @@ def test_after_the_build_fixed_broken_and_golden_rows_are_told(tmp_path: Path) -
     assert done["golden"] == {"fixed": ["a"], "broken": ["b"], "wrong": 1}
     text, _ = tunec(tmp_path, "repair")
     assert "cluster 1: 10 of 14 fixed" in text and "broken: 1 rows" in text and "golden: 1 fixed, 1 broken" in text
+    assert "another file" not in text
+
+
+def test_that_another_file_was_chosen_is_said_of_the_effect(tmp_path: Path) -> None:
+    brought(tmp_path).write()
+    record = read_json(tmp_path / RECORD)
+    for before, said in (("smollm2-135m-r16-q4_k_m", True), ("smollm2-135m-r16-q8_0", False), ("", False)):
+        (tmp_path / RECORD).write_text(json.dumps({**record, "chosen": before}), encoding="utf-8")
+        assert ("another file was chosen" in tunec(tmp_path, "repair")[0]) is said
+        assert asked(tmp_path, "repair")["files"] == {"before": before, "after": "smollm2-135m-r16-q8_0"}
 
 
 def test_the_next_round_has_files_of_its_own(tmp_path: Path) -> None:

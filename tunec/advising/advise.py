@@ -10,6 +10,7 @@ from typing import Any
 from compiler import Compiled
 from stages.diagnostics import UserError, fail
 from tunec.advising.measuring import LINEAR, Measured, measured, reaches
+from tunec.advising.places import Place, duties, places
 from tunec.advising.recommending import Way, ways
 from tunec.advising.resources import Resources, resources
 from tunec.advising.signals import Signal, signals
@@ -32,6 +33,7 @@ class Advice:
     curve: Measured | str | None
     deep: Measured | None
     resources: Resources
+    places: list[Place]
 
     def json(self) -> dict[str, Any]:
         verdict = self.verdict
@@ -48,6 +50,7 @@ class Advice:
             "curve": curve,
             "deep": self.deep and self.deep.json(),
             "resources": self.resources.json(),
+            "places": [place.json() for place in self.places],
             "sources": dict(sources()),
         }
 
@@ -63,7 +66,7 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
     compiled = compile_workspace(root, list(overrides))
     seen = _observed(root, compiled)
     answers = _answers(root, given)
-    found = signals(root, compiled, seen, answers)
+    found = signals(root, compiled, seen, answers) | {one.name: one for one in duties(compiled, seen)}
     if measure and seen is None and not deep:
         raise fail("T851", "there are no rows to measure", help="bring rows, or leave out `--measure`")
     curve = measured(root, compiled, seen) if measure else None
@@ -74,7 +77,9 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
         found["tuned_reaches"] = _reaches("tuned_reaches", f"{tuned.model} tuned on all rows", tuned)
     verdict = judge({name: one.value for name, one in found.items()})
     advised = ways(root, compiled, seen, answers)
-    return Advice(compiled, seen, found, verdict, advised, curve, tuned, resources(root, compiled, calibrate=measure))
+    taken = resources(root, compiled, calibrate=measure)
+    where = places(root, compiled, seen, found["data_may_leave"].value)
+    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where)
 
 
 def _reaches(name: str, who: str, curve: Measured) -> Signal:
@@ -157,6 +162,8 @@ def _lines(advice: Advice) -> Iterator[str]:
     for number, way in enumerate(advice.ways, start=1):
         yield from _way(number, way)
     yield from ("", "What a build takes", *advice.resources.lines())
+    yield from ("", "Where it can be trained and run; `tunec cost` has the prices")
+    yield from (f"  {place.line()}" for place in advice.places)
     yield from ("", "Sources", *(f"  [{name}] {what}" for name, what in sources()))
 
 

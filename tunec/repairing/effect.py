@@ -18,7 +18,9 @@ def built(build: Build, of: Round) -> bool:
 
 
 def effect(build: Build, of: Round) -> dict[str, Any]:
-    """{brought, trained_on, before, after, clusters, broken, gone, golden}; rows by their ids, on dev."""
+    """{brought, trained_on, before, after, clusters, broken, gone, golden}; rows by their ids, on dev. files: whose
+    answers are held against each other; "" where an older record does not say.
+    """
     right = {one.id: same(one.gold, one.said) for one in build.chosen}
     was = set(of.right)
     train = read_rows(build.root / "build/splits/train.jsonl")
@@ -32,6 +34,7 @@ def effect(build: Build, of: Round) -> dict[str, Any]:
     known = was | {id for target in of.targets for id in target.rows}
     return {
         "round": of.number,
+        "files": {"before": of.chosen, "after": build.choice["chosen"]},
         "brought": read["read"],
         "accepted": read["accepted"],
         "trained_on": sum(of.tag in row.tags for row in train),
@@ -59,6 +62,9 @@ def text(found: dict[str, Any]) -> Iterator[str]:
         f"{found['trained_on']:,} trained on"
     )
     yield f"dev: {found['before']:,} right before, {found['after']:,} now, of {found['rows']:,}"
+    before, after = found["files"]["before"], found["files"]["after"]
+    if before not in ("", after):
+        yield f"  another file was chosen, which is part of the difference: {before} before, {after} now"
     for one in found["clusters"]:
         yield f"  cluster {one['number']}: {len(one['fixed'])} of {one['rows']} fixed: {one['about']}"
     yield f"  broken: {len(found['broken'])} rows that were right before"

@@ -43,13 +43,14 @@ class Target:
 @dataclass(frozen=True)
 class Round:
     """right: ids of the dev rows that were right. wrong_golden: ids of golden rows that were not; None where there are
-    no golden rows.
+    no golden rows. chosen: the file whose answers they were.
     """
 
     number: int
     targets: tuple[Target, ...]
     right: tuple[str, ...]
     wrong_golden: tuple[str, ...] | None
+    chosen: str
 
     @property
     def tag(self) -> str:
@@ -72,10 +73,10 @@ def last(root: Path) -> Round | None:
     try:
         told = read_json(root / path)
         targets = tuple(Target(**{**one, **_tuples(one, "terms", "rows")}) for one in told["targets"])
-        golden, number = told["wrong_golden"], told["number"]
-        if not isinstance(number, int):
+        golden, number, chosen = told["wrong_golden"], told["number"], told.get("chosen", "")
+        if not (isinstance(number, int) and isinstance(chosen, str)):
             raise TypeError
-        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden))
+        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden), chosen)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         help = "take it back from git, or remove it and begin the round again"
         raise fail("T871", f"{path} is no record of a round", help=help) from None
@@ -108,7 +109,7 @@ def begin(build: Build, number: int, many: int, rows: int | None) -> Round:
         for place, ((kind, what, of), one) in enumerate(zip(groups[:many], told[:many], strict=True), start=1)
     )
     right = tuple(sorted(one.id for one in build.chosen if same(one.gold, one.said)))
-    return Round(number, targets, right, golden(build))
+    return Round(number, targets, right, golden(build), build.choice["chosen"])
 
 
 def golden(build: Build) -> tuple[str, ...] | None:
