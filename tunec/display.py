@@ -34,8 +34,8 @@ class Display:
     """On a terminal a live line for each stage that runs, and above them a line for each that has ended; elsewhere a
     line when a stage begins or ends. Stages that did not change are counted, not shown.
 
-    events: where stages tell. Of a file that is not DVC's, a stage begins and ends as its own events say; else as `hear`
-    is told.
+    events: where stages tell. In a file that is not a build's they tell of beginning and end, too; else `hear` is
+    told.
     """
 
     def __init__(self, console: Console, root: Path, events: Path = dvc.EVENTS) -> None:
