@@ -1,4 +1,7 @@
-"""Base models that bring code of their own are refused, from wherever they come: nothing of a model is ever run."""
+"""Base models that bring code of their own are refused, from wherever they come: nothing of a model is ever run.
+
+So are folders that lead to files which nobody looked at.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,20 @@ from typing import Any
 from stages.diagnostics import fail
 
 _KERNEL = "_implementation"  # attn_implementation: OWNER/KERNEL would be fetched from the Hub, and run
+_CONFIGS = "*config*.json"  # config.5.0.0.json is what transformers reads where config.json names it
+_ADAPTER = "adapter_config.json"  # the model that it names would be fetched, whatever that brings
 
 
 def refuse_code(folder: Path) -> None:
-    """Raises T334 when a configuration of a transformers folder names code: Python files in `auto_map`, or kernels.
+    """Raises T334 when a configuration of a transformers folder names code: Python files in `auto_map`, or kernels;
+    T336 when the folder holds an adapter, whose own base model nothing pins.
 
     A file that is no JSON names nothing; transformers refuses it.
     """
-    for file in sorted(folder.glob("*config.json")):
+    if (folder / _ADAPTER).is_file():
+        help = "merge the adapter into its base model, and name the folder of what comes of it"
+        raise fail("T336", f"the base model is an adapter of another model ({_ADAPTER})", help=help)
+    for file in sorted(folder.glob(_CONFIGS)):
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -29,9 +38,10 @@ def refuse_code(folder: Path) -> None:
 
 def _code(values: Any) -> Iterator[str]:
     """The keys that name code, at any depth: a model may consist of several."""
-    inner = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
-    for key, value in values.items() if isinstance(values, dict) else ():
-        if key == "auto_map" or (_KERNEL in key and "/" in str(value)):
-            yield key
-    for value in inner:
-        yield from _code(value)
+    waiting = [values]
+    while waiting:
+        part = waiting.pop()
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key == "auto_map" or (_KERNEL in key and "/" in str(value)):
+                yield key
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stages import gguf_header, model, weights
+from stages import foreign_code, gguf_header, model, weights
 from stages.base_model import BaseModel, trainable
 from stages.baselines import encoder
 from stages.baselines._ask import Question
@@ -38,6 +38,7 @@ CONFIGS = [
     ("tokenizer_config.json", {"auto_map": EVIL}),
     ("generation_config.json", {"auto_map": EVIL}),
     ("processor_config.json", {"auto_map": {"AutoProcessor": "evil.Model"}}),
+    ("config.4.0.0.json", {"attn_implementation": "evil/kernel"}),  # config.json may name it: `configuration_files`
 ]
 COMMIT = "0" * 40
 
@@ -99,6 +100,22 @@ def test_a_model_of_the_hub_is_refused_and_its_code_is_not_even_fetched(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     refused(lambda: pin(BaseModel(name="x", source="hub", repo="org/x", revision=COMMIT), tmp_path), tmp_path)
     assert asked and not any("py" in pattern or pattern == "*" for pattern in asked)
+
+
+def test_an_adapter_is_no_base_model_for_nothing_pins_the_one_that_it_names(calm: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(calm, tmp_path / "adapted")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "evil/base"}))
+    with pytest.raises(UserError) as error:
+        pin(BaseModel(name="x", source="folder", path=str(folder)), tmp_path, folder)
+    (found,) = error.value.diagnostics
+    assert found.code == "T336" and "adapter" in found.message and "merge" in str(found.help)
+
+
+def test_however_deep_a_configuration_is_nested_it_is_looked_at_whole(tmp_path: Path) -> None:
+    values: Any = {"auto_map": EVIL}
+    for _ in range(5000):
+        values = {"inner": [values]}
+    assert list(foreign_code._code(values)) == ["auto_map"]
 
 
 def test_what_was_unpacked_of_a_gguf_names_no_code_and_is_refused_once_it_does(tmp_path: Path) -> None:
