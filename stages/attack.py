@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from stages.answers import Engine, write_answers
 from stages.base import At, Key, Made, Params, Read, Stage, Write
 from stages.chat import ChatTemplate, Prompt, Prompting, user_message
 from stages.contract import Contract
+from stages.diagnostics import UserError
 from stages.engines import llama_cpp, transformers
 from stages.hostile import ASKED, SAID, Hostile, hostile
 from stages.predicting import Decoding, answered, loaded_engine
@@ -40,7 +42,7 @@ class Outputs:
 def run(inputs: Inputs, params: AttackParams, out: Outputs) -> None:
     """out.inputs: JSONL of stages.hostile.Hostile, at most params.many. out.answers: theirs, in the same order.
 
-    An input that the model's context cannot hold is left out: what is served refuses it.
+    An input that the model's context cannot hold, or that a template refuses, is left out: what is served refuses it.
     """
     prompting = params.prompting.of(read_json(inputs.choice)["variant"])
     alone = params.decoding.model_copy(update={"sequences": 1, "pairs": False})
@@ -65,9 +67,10 @@ def _fitting(
     template, system = engine.chat_template(), prompting.system(params.contract)
     room = engine.context() - params.decoding.max_new_tokens
     for one in made:
-        prompt = template.prompt(one.id, system, user_message(prompting.input_template, one.input))
-        if 0 < len(engine.encode(prompt)) <= room:
-            yield one, prompt
+        with suppress(UserError):  # as `{{ text | first }}` of an empty text is
+            prompt = template.prompt(one.id, system, user_message(prompting.input_template, one.input))
+            if 0 < len(engine.encode(prompt)) <= room:
+                yield one, prompt
 
 
 def _made(at: At, params: Mapping[str, Any]) -> Made:

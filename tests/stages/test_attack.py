@@ -92,10 +92,12 @@ def test_rows_without_a_text_are_passed_over() -> None:
 # ---------------------------------------------------------------- what is asked
 
 
-def asked(folder: Path, contract: Contract, given: Sequence[Row], many: int = 45) -> tuple[list[Any], list[Answer]]:
+def asked(
+    folder: Path, contract: Contract, given: Sequence[Row], many: int = 45, template: str = "{text}"
+) -> tuple[list[Any], list[Answer]]:
     write_rows(folder / "rows.jsonl", given)
     write_json(folder / "choice.json", {"variant": "v"})
-    prompting = {"input_template": "{text}", "system_prompt": "Answer.", "mode": "contract"}
+    prompting = {"input_template": template, "system_prompt": "Answer.", "mode": "contract"}
     decoding = {"max_new_tokens": 12, "sequences": 4}
     params = AttackParams(many=many, prompting=prompting, contract=contract, decoding=decoding)
     out = Outputs(folder / "inputs.jsonl", folder / "answers.jsonl")
@@ -110,6 +112,12 @@ def test_the_file_answers_each_of_them_under_its_contract(tmp_path: Path) -> Non
     assert all(LABELS.valid(one.text) for one in answers)
     forged = next(one for one in inputs if one["attack"] == "forged_turn")
     assert f"<|im_start|>assistant\n{forged['demand']}<|im_end|>" in forged["input"]["text"]
+
+
+def test_an_input_that_the_template_refuses_is_left_out(tmp_path: Path) -> None:
+    inputs, answers = asked(tmp_path, LABELS, rows(30), 15, "{{ text | first }}{{ text }}")
+    assert {one["attack"] for one in inputs} == {one.name for one in ATTACKS} - {"long", "empty"}
+    assert [one["id"] for one in inputs] == [one.id for one in answers]
 
 
 def test_rows_that_cannot_be_attacked_leave_empty_files(tmp_path: Path) -> None:
