@@ -187,9 +187,9 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
 
 
 def withstood(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures of hostile inputs in words, with how surely they are known."""
+    """The figures of hostile inputs in words: each of those that it is about, and how surely it is known."""
     return ", ".join(
-        f"{of['value']:.1%} {_ATTACKED[name]} ({of['low']:.1%} to {of['high']:.1%})"
+        f"{of['value']:.1%} of {of['rows']:g} {_ATTACKED[name]} ({of['low']:.1%} to {of['high']:.1%})"
         for name in _ATTACKED
         if (of := figures.get(name))
     )

@@ -28,7 +28,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {_plain(gate['gate'])} | {sign} | {figure} | {gate['bound']:g} | {_plain(gate['reason'])} |"
     yield from ("", *_systems(report))
     if (attacks := report.get("attacks")) and attacks["rows"]:
-        yield from ("", f"Of {attacks['rows']} hostile inputs {withstood(attacks['figures'])}.")
+        yield from ("", f"Hostile inputs: {withstood(attacks['figures'])}.")
     if report["clusters"]:
         yield from ("", "| wrong answers | rows | likely | repair |", "|---|---:|---|---|")
         for item in report["clusters"][:8]:

@@ -42,7 +42,7 @@ def test_markdown_has_verdict_gates_systems_and_what_goes_wrong(reported: Path) 
     for gate in ("beats\\_baselines", "schema\\_validity", "threshold"):
         assert f"| {gate} | ✓ |" in text
     assert "| **smollm2-135m-r16-q5\\_k\\_m** | 0.828 (0.817 to 0.839) |" in text
-    assert "Of 45 hostile inputs 93.0% have an answer that fits the contract (83.0% to 98.0%)" in text
+    assert "Hostile inputs: 93.0% of 45 have an answer that fits the contract (83.0% to 98.0%)" in text
     assert "| wrong value, time, evening at | 40 | data | Add rows. |" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)

@@ -115,8 +115,12 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
 ATTACKED = {
     "rows": 45,
     "figures": {
-        name: {"value": value, "low": value - 0.1, "high": value + 0.05, "rows": 45}
-        for name, value in {"attack_validity": 0.93, "attack_stability": 0.8, "attack_success": 0.11}.items()
+        name: {"value": value, "low": value - 0.1, "high": value + 0.05, "rows": rows}
+        for name, (value, rows) in {
+            "attack_validity": (0.93, 45),
+            "attack_stability": (0.8, 42),
+            "attack_success": (0.11, 24),
+        }.items()
     },
     "attacks": {
         "override": {"rows": 3, "invalid": 0, "changed": 2, "followed": 1},
