@@ -20,6 +20,7 @@ from tunec.hiding import phone_regions, safe
 from tunec.releasing.build import ROWS, cache_object, locked
 
 _LISTED = 20  # rows of a kind that are shown
+_LABELS = 1000  # answers, beyond which none is counted by itself
 
 
 @dataclass(frozen=True)
@@ -71,27 +72,34 @@ def difference(root: Path, before: str, now: str | None) -> Difference:
 
     now: the build that stands here, by default. Raises T614 for what is neither.
     """
-    old, new = _version(root, before), _version(root, now or ROWS)
+    old, new, regions = _version(root, before), _version(root, now or ROWS), phone_regions(root)
     gone, come = old.ids.keys() - new.ids.keys(), new.ids.keys() - old.ids.keys()
     asked = {old.ids[id][0]: id for id in sorted(gone)}
     changed = [(asked[new.ids[id][0]], id) for id in sorted(come) if new.ids[id][0] in asked]
     moved = [id for id in sorted(old.ids.keys() & new.ids.keys()) if old.ids[id][1] != new.ids[id][1]]
     twins = {id for pair in changed for id in pair}
-    counts = {name: new.answers[name] - old.answers[name] for name in sorted(old.answers | new.answers)}
-    labels = {name: many for name, many in counts.items() if many} if len(counts) <= 1000 else {}
     added, removed = sorted(come - twins), sorted(gone - twins)
     shown = {*added[:_LISTED], *moved[:_LISTED], *(id for _, id in changed[:_LISTED])}
-    texts = _texts(new, shown, root) | _texts(old, {*removed[:_LISTED], *(id for id, _ in changed[:_LISTED])}, root)
-    return Difference(added, removed, changed, moved, labels, texts)
+    texts = _texts(new, shown, regions)
+    texts |= _texts(old, {*removed[:_LISTED], *(id for id, _ in changed[:_LISTED])}, regions)
+    return Difference(added, removed, changed, moved, _answers(old, new, regions), texts)
+
+
+def _answers(old: Version, new: Version, regions: tuple[str, ...]) -> dict[str, int]:
+    """Answers of which there are more or fewer now, as a person may see them; a label stands as it is."""
+    names = sorted(old.answers | new.answers)
+    found: Counter[str] = Counter()
+    for name in names if len(names) <= _LABELS else ():
+        found[tame(safe(dumps(name), regions))] += new.answers[name] - old.answers[name]
+    return {name: many for name, many in found.items() if many}
 
 
 def _more(sign: str, found: Sequence[Any]) -> list[str]:
     return [f"  {sign} … {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
 
 
-def _texts(version: Version, ids: set[str], root: Path) -> dict[str, str]:
+def _texts(version: Version, ids: set[str], regions: tuple[str, ...]) -> dict[str, str]:
     """What rows say, as a person may see it."""
-    regions = phone_regions(root)
     rows = (row for row in read_jsonl(version.path) if row["id"] in ids) if ids else ()
     return {row["id"]: _said(row, regions) for row in rows}
 

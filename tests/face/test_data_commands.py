@@ -91,6 +91,14 @@ def test_what_is_personal_in_a_row_is_hidden_where_versions_are_told_apart(tmp_p
     assert max(map(len, told.splitlines())) < 280 and "…" in told
 
 
+def test_so_is_what_is_personal_in_an_answer_that_is_counted(tmp_path: Path) -> None:
+    for name, outputs in (("one", ["yes"]), ("two", ["yes", "yes", "ask zoe@example.com\x1b[2J"])):
+        rows = [{"id": f"{n:012x}", "input": {"text": str(n)}, "output": said} for n, said in enumerate(outputs)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = difference(tmp_path, "one.jsonl", "two.jsonl")
+    assert found.answers == {"yes": 1, "ask [EMAIL_1]\ufffd[2J": 1}
+
+
 def test_rows_that_wait_stand_in_the_counts(tmp_path: Path) -> None:
     generate = "generate: {teacher: {endpoint: http://127.0.0.1:9/v1, model: m}, label: true}\n"
     root = built(tmp_path, [*GOOD, {"text": "nobody has read this"}], TASK + generate)
