@@ -232,7 +232,8 @@ def slice_is_there(look: Look) -> Iterator[Found]:
 
     A slice is a column of `input_template`, `tags`, `length`, `script` or `language`.
     """
-    known = [*sorted(placeholders(look.task.input_template)), "tags", "length", "script", "language"]
+    columns = sorted(placeholders(look.task.input_template))
+    known = list(dict.fromkeys([*columns, "tags", "length", "script", "language"]))
     for index, name in enumerate(look.task.evaluation.slices):
         if name not in known:
             help = did_you_mean(name, known) or CHOOSE
