@@ -19,12 +19,14 @@ class Preset(NamedTuple):
 class Peek(NamedTuple):
     """What the beginning of a data file shows.
 
-    columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about.
+    columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about. whole:
+    whether later rows can have no other columns.
     """
 
     columns: frozenset[str]
     rows: int
     splits: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 class Workspace(Protocol):

@@ -47,7 +47,8 @@ def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
         return None
     columns = frozenset(name for row in rows for name in _columns(row))
     splits = {SPLITS.get(str(row.get(SPLIT_COLUMN)).strip().lower()) for row in rows}
-    return Peek(columns, _count(path, size, len(beginning), len(rows), kind), frozenset(filter(None, splits)))
+    count = _count(path, size, len(beginning), len(rows), kind)
+    return Peek(columns, count, frozenset(filter(None, splits)), whole or kind in ("csv", "tsv"))
 
 
 def _columns(row: dict[str, Any]) -> Iterable[str]:

@@ -50,7 +50,7 @@ def every_file_has_the_columns(look: Look) -> Iterator[Found]:
                 help = f"write `{{{taken[name]}}}` in input_template, or take another column"
                 what = f"`map` renames `{name}`, which input_template reads, to `{taken[name]}`"
                 yield Found(what, f"data.sources.{index}.map.{taken[name]}", help)
-            elif name in look.columns:
+            elif name in look.columns and peek.whole:
                 known = ", ".join(sorted(peek.columns))
                 help = did_you_mean(name, sorted(peek.columns)) or f"rename a column: `map: {{{name}: COLUMN}}`"
                 what = f"no column of {file} fills `{{{name}}}`: all its rows would be rejected"
