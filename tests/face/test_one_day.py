@@ -21,7 +21,7 @@ def test_the_commands_of_the_day_run_as_they_stand(tmp_path: Path, zygote: Path)
     """With a tiny model in the place of the one that a person trains."""
     script = "set -e\n" + "".join(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
     tiny_model(tmp_path / "models" / "tiny")
-    script = script.replace("smollm2-135m", "models/tiny").replace("cd desk\n", "cd desk\ncp -r ../models .\n")
+    script = script.replace("smollm2-135m", r"models\/tiny").replace("cd desk\n", "cd desk\ncp -r ../models .\n")
     path = os.pathsep.join([str(zygote / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-c", script],
