@@ -47,8 +47,8 @@ def test_a_map_may_swap_two_columns() -> None:
     [("a.jsonl", '{"text": "x"}\n', False), ("a.csv", "x,y\n", True), ("a.tsv", "x\ty\n", True)],
 )
 def test_what_is_looked_at_in_part_may_hold_more_unless_a_header_says_so(tmp_path, name, line, whole) -> None:
-    for rows, told in ((10, True), (60_000, whole)):
+    for rows, expected in ((10, True), (60_000, whole)):
         file = tmp_path / f"{rows}-{name}"
         file.write_text(line * rows)
         found = peek(file, "auto")
-        assert found and found.whole is told
+        assert found and found.whole is expected
