@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 
-from stages import export, threads
+from stages import export, threads, weights
 from stages.base_model import trainable
 from stages.train import Outputs
 from tests.stages.teaching import LABELS, OWN, Learn, Start, asked_of, pinned, taught, trained
 from tests.stages.test_train import params, row
 from tests.tiny import tiny_model
+
+
+@pytest.fixture(scope="package", autouse=True)
+def float32() -> Iterator[None]:
+    """These tests hold numbers to 1e-5 on any machine; a processor with AMX would round products to bfloat16."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "rounds", lambda device: False)
+        yield
 
 
 @pytest.fixture(scope="module")

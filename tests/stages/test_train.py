@@ -22,6 +22,7 @@ from stages.supervision import common_prefix, examples
 from stages.train import Inputs, Outputs, TrainParams
 from tests.tiny import tiny_model
 
+ROUNDS = weights.rounds  # before tests/stages/conftest.py takes its place
 SCHEMA = {"type": "object", "properties": {"people": {"type": "string"}, "time": {"type": "string"}}}
 NAMES = ("two", "five", "11", "nine people", "three adults and 1 child")
 
@@ -194,7 +195,7 @@ def test_the_processor_tells_whether_it_multiplies_in_bfloat16(device, amx, roun
     import torch
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
-    assert weights.rounds(device) is rounds
+    assert ROUNDS(device) is rounds
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral"])
