@@ -23,6 +23,7 @@ from stages.diagnostics import fail
 from stages.threads import idle_cores
 
 Logits = npt.NDArray[np.float32]
+SEQUENCES = 256  # that a context may know: LLAMA_MAX_SEQ
 TOP = (64, 1024)  # candidates that the grammar is asked about, when it has refused the best one, before all the others
 _ERROR = 3  # GGML_LOG_LEVEL_ERROR
 _complaints: list[str] = []
@@ -206,36 +207,37 @@ def _candidates(lib: Any, count: int) -> Any:
 
 
 class Batch:
-    """Tokens for one decoding call, in arrays of our own: `room` tokens, each in one sequence."""
+    """Tokens for one decoding call, in arrays of our own: `room` tokens, each in one sequence or in a run of them."""
 
     def __init__(self, lib: Any, room: int) -> None:
         self.room, self.size = room, 0
-        self.tokens, self.positions, self.sequences, counts = (np.zeros(room, np.int32) for _ in range(4))
-        counts[:] = 1
+        self.tokens, self.positions, self.counts = (np.zeros(room, np.int32) for _ in range(3))
         self.wanted = np.zeros(room, np.int8)
-        base, step = self.sequences.ctypes.data, self.sequences.itemsize
+        self._sequences = np.arange(SEQUENCES, dtype=np.int32)  # a token's own are a part of this one array
+        self._first = np.zeros(room, np.uintp)  # the address at which that part begins
         int32 = ctypes.POINTER(ctypes.c_int32)
-        pointers = (int32 * room)(*(ctypes.cast(base + i * step, int32) for i in range(room)))
         self.native = lib.llama_batch(
             n_tokens=0,
             token=self.tokens.ctypes.data_as(int32),
             embd=None,
             pos=self.positions.ctypes.data_as(int32),
-            n_seq_id=counts.ctypes.data_as(int32),
-            seq_id=pointers,
+            n_seq_id=self.counts.ctypes.data_as(int32),
+            seq_id=self._first.ctypes.data_as(ctypes.POINTER(int32)),
             logits=self.wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
         )
-        self._alive = (counts, pointers)
 
     def clear(self) -> None:
         self.size = 0
 
-    def add(self, tokens: Sequence[int], position: int, sequence: int, *, logits: bool) -> int:
-        """Append tokens of one sequence; returns the place of the last. logits: whether that one is asked for them."""
+    def add(self, tokens: Sequence[int], position: int, sequence: int, *, logits: bool, many: int = 1) -> int:
+        """Append tokens of one sequence; returns the place of the last. logits: whether that one is asked for them.
+        many: sequences from that one on that hold them, in a unified cache.
+        """
         begin, end = self.size, self.size + len(tokens)
         self.tokens[begin:end] = tokens
         self.positions[begin:end] = range(position, position + len(tokens))
-        self.sequences[begin:end] = sequence
+        self._first[begin:end] = self._sequences.ctypes.data + sequence * self._sequences.itemsize
+        self.counts[begin:end] = many
         self.wanted[begin:end] = 0
         self.wanted[end - 1] = logits
         self.size = self.native.n_tokens = end
@@ -245,19 +247,26 @@ class Batch:
 class Context:
     """The key-value cache of one model for some sequences, and the decoding into it.
 
-    cells: tokens that the cache holds of each sequence. watch: a callback that is told of every step.
+    cells: tokens that the cache holds of each sequence; of all together where it is unified. watch: a callback that is
+    told of every step.
     """
 
-    def __init__(self, model: Model, *, cells: int, sequences: int, batch: int, watch: Any = None) -> None:
+    def __init__(
+        self, model: Model, *, cells: int, sequences: int, batch: int, unified: bool = False, watch: Any = None
+    ) -> None:
         self.model, self.lib = model, model.lib
         params = self.lib.llama_context_default_params()
-        params.n_ctx, params.n_seq_max, params.n_batch, params.n_ubatch = cells * sequences, sequences, batch, batch
+        params.n_ctx, params.n_seq_max = cells if unified else cells * sequences, sequences
+        params.n_batch = params.n_ubatch = batch
         params.n_threads = params.n_threads_batch = model.threads
-        params.kv_unified = (
-            False  # a sequence then looks at its own cells alone; 32 of them decode 40% more tokens a second
-        )
+        # Apart, a sequence looks at its own cells alone: 32 of them decode 40% more tokens a second. Unified, a token
+        # may stand in several of them.
+        params.kv_unified = unified
         # Flash attention stays at llama.cpp's own default (on, where it can), as in its server: what is measured is
-        # what is served. It answers half as many rows again.
+        # what is served. It answers half as many rows again. Over one cache with several rows' branches it is three
+        # times as slow: it looks at every cell, those of the others too.
+        if unified:
+            params.flash_attn_type = self.lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.no_perf = True
         if watch is not None:
             params.cb_eval = watch

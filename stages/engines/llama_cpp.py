@@ -135,9 +135,9 @@ class LlamaCpp:
         texts = label_tokens(labels, lambda text: self._model.tokenize(text, special=False))
         deepest = max(map(len, texts)) + 1
         jobs = [self._job(index, prompt, deepest) for index, prompt in enumerate(prompts)]
-        tree = likely.tree(texts, self._end())
+        trees = likely.trees(texts, self._end())
         asked = [job.prompt for job in jobs]
-        found = likely.search(self._model, asked, tree, deepest, sequences, share=self._share_prefix)
+        found = likely.search(self._model, asked, trees, sequences, share=self._share_prefix)
         scored: dict[int, likely.Found] = {}
         for count, one in enumerate(found, start=1):
             progress.tell(count, len(prompts), progress.ANSWERED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -19,6 +19,7 @@ from stages.predicting import Decoding, answered
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_folder, tiny_gguf
 
 LABELS = ("positive", "negative", "neutral", "yes", "yes please", "no", "other", "訂位")
+MANY = tuple(f"{letter}{number}" for letter in "abcdefghij" for number in range(30))
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +28,27 @@ def engine() -> Iterator[LlamaCpp]:
         yield opened
 
 
-def whole(engine: LlamaCpp) -> list[list[float]]:
+def whole(engine: LlamaCpp, labels: Sequence[str] = LABELS) -> list[list[float]]:
     """Of each text and label, the log-probability of the label with the end of the answer: every label read whole."""
-    texts = [[*engine.model.tokenize(label, special=False), engine._end()] for label in LABELS]
+    texts = [[*engine.model.tokenize(label, special=False), engine._end()] for label in labels]
     pairs = [(engine.encode(prompt), text) for prompt in asked(*TEXTS) for text in texts]
     said = [
         float(log_probabilities(logits)[np.arange(len(text)), text].sum())
         for logits, (_, text) in zip(forced(engine.model, pairs), pairs, strict=True)
     ]
-    return [said[i : i + len(LABELS)] for i in range(0, len(said), len(LABELS))]
+    return [said[i : i + len(labels)] for i in range(0, len(said), len(labels))]
 
 
 @pytest.mark.parametrize("sequences", [1, 3, 16])
-def test_the_likeliest_label_is_found_without_scoring_all(engine: LlamaCpp, sequences: int) -> None:
-    found = list(engine.label(asked(*TEXTS), LABELS, sequences=sequences))
+@pytest.mark.parametrize("labels", [LABELS, MANY], ids=["few", "more_than_a_cache_holds"])
+def test_the_likeliest_label_is_found_without_scoring_all(
+    engine: LlamaCpp, sequences: int, labels: Sequence[str]
+) -> None:
+    found = list(engine.label(asked(*TEXTS), labels, sequences=sequences))
     assert [answer.id for answer in found] == [str(n) for n in range(len(TEXTS))]
-    for answer, scores in zip(found, whole(engine), strict=True):
-        best = max(range(len(LABELS)), key=lambda place: scores[place])
-        assert answer.text == LABELS[best] and answer.free is None
+    for answer, scores in zip(found, whole(engine, labels), strict=True):
+        best = max(range(len(labels)), key=lambda place: scores[place])
+        assert answer.text == labels[best] and answer.free is None
         share = math.exp(scores[best]) / sum(map(math.exp, scores))
         assert answer.confidence == pytest.approx(share, abs=0.02)
 
