@@ -123,12 +123,17 @@ class Look:
         return tuple((index, source, file, peek) for index, source, file, peek in seen if peek is not None)
 
     @cached_property
-    def seen_whole(self) -> bool:
-        """Whether every data file could be looked into, so that what none of them shows is not there."""
+    def seen_each(self) -> bool:
+        """Whether every data file could be looked into, so that `rows` counts them all."""
         if any(source.hub for source in self.task.data.sources):
             return False
         files = {file for source in self.task.data.sources for file in self.workspace.glob(source.path)}
         return bool(self.peeks) and files == {file for _, _, file, _ in self.peeks}
+
+    @cached_property
+    def seen_whole(self) -> bool:
+        """Whether a column that no data file shows is in none of their rows."""
+        return self.seen_each and all(peek.whole for _, _, _, peek in self.peeks)
 
     @cached_property
     def columns(self) -> frozenset[str]:

@@ -81,7 +81,7 @@ def column_is_read(look: Look) -> Iterator[Found]:
     read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, splits.group_by, splits.order_by}
     read |= {data.tags, data.licenses.column, *data.patterns, *(quota.by for quota in data.quotas), *_TOLD}
     unused = sorted(look.columns - read - set(_SHAPES.get(look.shape, ())))
-    if unused and look.seen_whole:
+    if unused and look.seen_each:
         names = ", ".join(f"`{name}`" for name in unused[:8])
         what = "the column" if len(unused) == 1 else "the columns"
         yield Found(f"nothing reads {what} {names}", "input_template", "name it here if it belongs to the input")
@@ -178,7 +178,7 @@ def map_renames_a_column(look: Look) -> Iterator[Found]:
         peeks = [peek for i, _, _, peek in look.peeks if i == index]
         columns = frozenset().union(*(peek.columns for peek in peeks))
         for new, old in source.map.items():
-            if peeks and old not in columns:
+            if peeks and old not in columns and all(peek.whole for peek in peeks):
                 help = did_you_mean(old, sorted(columns)) or "write `new name: column of the file`"
                 note = f"columns there: {', '.join(sorted(columns))}"
                 yield Found(f"`{source.path}` has no column `{old}`", f"data.sources.{index}.map.{new}", help, note)

@@ -84,7 +84,7 @@ def splits_hold_enough(look: Look) -> Iterator[Found]:
 
     Of 20 rows, a share of right answers is known to about 0.2 in each direction. Bring more rows, or raise the share.
     """
-    if not look.seen_whole or any(peek.splits for _, _, _, peek in look.peeks):
+    if not look.seen_each or any(peek.splits for _, _, _, peek in look.peeks):
         return
     roles, ratios = {source.role for source in look.task.data.sources}, look.task.splits.ratios
     counts = {split: round(look.rows * getattr(ratios, split)) for split in ("dev", "test") if split not in roles}

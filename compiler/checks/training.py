@@ -35,7 +35,7 @@ def epochs_are_sane(look: Look) -> Iterator[Found]:
 
     Up to 10 below 200 rows, 5 below 5,000, 3 above. Raise the rate or bring more rows instead.
     """
-    epochs, rows = look.task.training.epochs, look.rows if look.seen_whole else 0
+    epochs, rows = look.task.training.epochs, look.rows if look.seen_each else 0
     most = next(most for count, most in _EPOCHS if rows < count) if rows else 5
     if epochs > most:
         what = f"of {rows:,} rows" if rows else "of any data"
@@ -95,6 +95,6 @@ def batch_has_rows(look: Look) -> Iterator[Found]:
     A model learns in steps: some hundred of them. Write a smaller batch.
     """
     size = look.task.training.batch_size
-    if look.seen_whole and 0 < look.rows < size:
+    if look.seen_each and 0 < look.rows < size:
         message = f"a batch of {size} holds every row there is to train on"
         yield Found(message, "training.batch_size", "write 4 or 8", f"rows: {look.rows}")
