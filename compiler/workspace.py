@@ -29,6 +29,14 @@ class Peek(NamedTuple):
     whole: bool = True
 
 
+class NoText(Exception):
+    """A file that people write cannot be read as a text: what is wrong with it, and how to mend that."""
+
+    def __init__(self, what: str, help: str) -> None:
+        super().__init__(what)
+        self.what, self.help = what, help
+
+
 class Workspace(Protocol):
     def glob(self, pattern: str) -> list[str]:
         """The files below the workspace that a pattern matches, as sorted relative paths; `*` stays within a folder."""
@@ -42,8 +50,8 @@ class Workspace(Protocol):
         """What a data file shows; None when it cannot be looked into quickly, or not be read at all."""
         ...
 
-    def text(self, file: str) -> str | None:
-        """What stands in a file that people write; None for one that is too large, or no UTF-8 text."""
+    def text(self, file: str) -> str:
+        """What stands in a file that people write. Raises NoText for one that is too large, or no UTF-8 text."""
         ...
 
     def labels(self) -> Mapping[str, int] | None:

@@ -28,8 +28,8 @@ class Memory:
     def peek(self, file: str, format: str) -> Peek | None:
         return self.peeks.get(file)
 
-    def text(self, file: str) -> str | None:
-        return self.texts.get(file, "" if file in self.files else None)
+    def text(self, file: str) -> str:
+        return self.texts.get(file, "")
 
     def labels(self) -> Mapping[str, int] | None:
         return self.counted

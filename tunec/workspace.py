@@ -10,7 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Any
 
-from compiler.workspace import Peek, Preset, literal, too_wild
+from compiler.workspace import NoText, Peek, Preset, literal, too_wild
 from tunec.peeking import peek
 
 if TYPE_CHECKING:  # the guard asks a workspace, and does not wait for pydantic
@@ -55,14 +55,18 @@ class Disk:
     def peek(self, file: str, format: str) -> Peek | None:
         return None if self.escapes(file) else peek(self.root / file, format)
 
-    def text(self, file: str) -> str | None:
+    def text(self, file: str) -> str:
+        if self.escapes(file):
+            raise NoText("leads out of the workspace", "copy the file there")
         path = self.root / file
         try:
-            if self.escapes(file) or path.stat().st_size > _TOO_LARGE:
-                return None
+            if (size := path.stat().st_size) > _TOO_LARGE:
+                raise NoText(f"is too large: {size:,} bytes", "keep to a prompt; rows belong in data.sources")
             return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+        except UnicodeDecodeError:
+            raise NoText("is no UTF-8 text", "save it as UTF-8") from None
+        except OSError as error:
+            raise NoText(f"cannot be read: {error.strerror}", "name a file that you may read") from None
 
     def labels(self) -> Mapping[str, int] | None:
         try:

@@ -10,6 +10,7 @@ from compiler.checks._check import Found, Look, check
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
+from compiler.workspace import NoText
 from stages.facts import methods
 from stages.kinds import SCORES
 from stages.prompts import Flaw, flaw
@@ -167,10 +168,15 @@ def prompt_can_be_used(look: Look) -> Iterator[Found]:
     Write plain Jinja, as UTF-8, with the words that the help lists.
     """
     for at, shipped, path in _there(look):
-        text = look.workspace.text(path)
-        found = flaw(text, shipped) if text is not None else Flaw("is no UTF-8 text", "save it as UTF-8")
-        if found:
+        if found := _flaw(look, path, shipped):
             yield Found(f"the prompt `{path}` {found.what}", at, found.help)
+
+
+def _flaw(look: Look, path: str, shipped: str) -> Flaw | None:
+    try:
+        return flaw(look.workspace.text(path), shipped)
+    except NoText as error:
+        return Flaw(error.what, error.help)
 
 
 def _there(look: Look) -> Iterator[tuple[str, str, str]]:

@@ -57,6 +57,23 @@ def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golde
     golden(case / "stderr.txt", shown(found, text, own))
 
 
+@pytest.mark.parametrize(
+    ("written", "what", "help"),
+    [
+        (b"\xff\xfe{{ tag }}", "is no UTF-8 text", "save it as UTF-8"),
+        (b" " * 4_000_001, "is too large: 4,000,001 bytes", "keep to a prompt; rows belong in data.sources"),
+    ],
+)
+def test_a_prompt_that_is_no_text_says_why(written: bytes, what: str, help: str, tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "rows.jinja").write_bytes(written)
+    task = (HERE / "rejects" / "T748-broken" / "task.yaml").read_text(encoding="utf-8")
+    with pytest.raises(ParseError) as error:
+        compile_task(task, Disk(tmp_path))
+    (found,) = (one for one in error.value.diagnostics if one.code == "T748")
+    assert (found.message, found.help) == (f"the prompt `prompts/rows.jinja` {what}", help)
+
+
 def test_every_code_of_the_compiler_has_a_case() -> None:
     sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "compiler").rglob("*.py"))
     raised = set(re.findall(r'"(T\d{3})"', sources))
