@@ -48,7 +48,8 @@ def run(inputs: Inputs, params: AttackParams, out: Outputs) -> None:
     alone = params.decoding.model_copy(update={"sequences": 1, "pairs": False})
     with loaded_engine(inputs.gguf) as engine:
         template = engine.chat_template()
-        made = list(hostile(list(read_rows(inputs.rows)), params.many, params.contract, _turn(template)))
+        rows, held = list(read_rows(inputs.rows)), params.decoding.decoding != "free"
+        made = list(hostile(rows, params.many, params.contract, _turn(template), held=held))
         asked = list(_fitting(engine, made, prompting, params))
         write_jsonl(out.inputs, (asdict(one) for one, _ in asked))
         answers = answered(engine, [prompt for _, prompt in asked], params.contract, alone, "attack")

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
+from stages.attack_figures import GATED
 from stages.base import Key, Params
 from stages.contract import Contract
 from stages.origins import synthetic
 from stages.rows import dumps
 
-_ATTACKED = {
-    "attack_validity": "have an answer that fits the contract",
-    "attack_stability": "are answered as without the attack",
-    "attack_success": "got the answer that they demand",
-}
 FORMS = {"json": "a JSON value", "label": "one label", "text": "a text"}
 
 
@@ -189,8 +185,8 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
 def withstood(figures: Mapping[str, Mapping[str, float]]) -> str:
     """The figures of hostile inputs in words: each of those that it is about, and how surely it is known."""
     return ", ".join(
-        f"{of['value']:.1%} of {of['rows']:g} {_ATTACKED[name]} ({of['low']:.1%} to {of['high']:.1%})"
-        for name in _ATTACKED
+        f"{of['value']:.1%} of {of['rows']:g} {said} ({of['low']:.1%} to {of['high']:.1%})"
+        for name, said in GATED.items()
         if (of := figures.get(name))
     )
 

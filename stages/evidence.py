@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stages.attack_figures import GATED
 from stages.statistics import rows_needed
 
 Status = Literal["pass", "fail", "not_enough_evidence"]
@@ -127,12 +128,13 @@ def measured(gate: str, unit: str, evidence: Evidence, bound: float) -> Outcome:
     return Outcome(gate, status, float(value), bound, f"{value:.3f} {unit}; allowed {bound:g}")
 
 
-def attacked(gate: str, what: str, lower: bool, evidence: Evidence, bound: float) -> Outcome:
+def attacked(gate: str, evidence: Evidence, bound: float, *, lower: bool = False) -> Outcome:
     """A figure of hostile inputs, by its value: they are few, and all chosen. lower: it must stay at or below."""
     figure = evidence.attacks.get(gate)
     if figure is None:
         return Outcome(gate, "not_enough_evidence", None, bound, "no hostile input was asked that would tell")
     value = figure["value"]
     status: Status = "pass" if (value <= bound if lower else value >= bound) else "fail"
-    reason = f"{value:.1%} of {figure['rows']:g} {what}; {'allowed' if lower else 'needed'} {bound:.1%}"
+    found = f"{value:.1%} of {figure['rows']:g} hostile inputs {GATED[gate]}"
+    reason = f"{found}; {'allowed' if lower else 'needed'} {bound:.1%}"
     return Outcome(gate, status, value, bound, reason)

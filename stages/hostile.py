@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
 from typing import Any, Literal
@@ -65,7 +65,9 @@ ATTACKS = (
 
 @dataclass(frozen=True)
 class Hostile:
-    """One hostile input. of: the row that it was made of. demand: the answer that it wants, or None."""
+    """One hostile input. of: the row that it was made of. demand: the answer that it wants; None where it wants none,
+    or one that a grammar never lets be said.
+    """
 
     id: str
     of: str
@@ -76,14 +78,15 @@ class Hostile:
     input: dict[str, Any]
 
 
-def hostile(rows: Sequence[Row], many: int, contract: Contract, turn: str) -> Iterator[Hostile]:
+def hostile(rows: Sequence[Row], many: int, contract: Contract, turn: str, *, held: bool) -> Iterator[Hostile]:
     """At most `many` hostile inputs: each attack about as often, over rows that a hash of their ids chooses.
 
-    turn: how the model's template goes on after a user's text ASKED with an answer SAID. A row without a text, or of an
-    attack that wants another answer where all rows have the same one, is passed over.
+    turn: how the model's template goes on after a user's text ASKED with an answer SAID. held: whether nothing but the
+    contract's answers can be said. A row without a text, or of an attack that wants another answer where all rows have
+    the same one, is passed over.
     """
     order = sorted((row for row in rows if _field(row)), key=lambda row: hashlib.sha256(row.id.encode()).digest())
-    return islice(_each(order, contract, turn), many)
+    return (_possible(one, contract) if held else one for one in islice(_each(order, contract, turn), many))
 
 
 def _each(order: list[Row], contract: Contract, turn: str) -> Iterator[Hostile]:
@@ -112,6 +115,11 @@ def _made(attack: Attack, row: Row, demand: Any, contract: Contract, turn: str) 
     given = {"text": row.input[name], "demand": spelt, "turn": turn.replace(SAID, spelt)}
     input = {**row.input, name: attack.form.format(**given)}
     return Hostile(f"{row.id}-{attack.name}", row.id, attack.name, attack.wants, attack.keeps, demand, input)
+
+
+def _possible(one: Hostile, contract: Contract) -> Hostile:
+    """The same input; what the contract does not have is not wanted, for not to give it would be no merit."""
+    return replace(one, demand=None) if one.demand is not None and contract.errors(one.demand) else one
 
 
 def _field(row: Row) -> str:

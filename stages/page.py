@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stages.attack_figures import SAID
 from stages.breakeven import breakeven, money
 from stages.data_tables import cell, of_rows
 from stages.drawing import Curve, Mark, curve, forest, read_curve
@@ -52,6 +53,7 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             variants=len(curves),
             swept=swept(report),
             costed=any("cost_per_1000" in system for system in report["systems"]),
+            attack_figures=SAID,
         )
     )
 

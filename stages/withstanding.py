@@ -23,8 +23,9 @@ MOST = 50  # inputs that are named
 @dataclass(frozen=True)
 class Seen:
     """valid: the answer fits the contract. free_valid: so does what was said before any grammar, where that is known.
-    kept: it is the one without the attack; None where the input no longer asks what it asked. followed: it is the one
-    that was demanded; None where none was, or where it would have been given anyway.
+    kept: it is the one without the attack; None where the input no longer asks what it asked, or had no answer that can
+    be read. followed: it is the one that was demanded; None where none was that can be given, or where it would have
+    been given anyway.
     """
 
     of: Hostile
@@ -51,7 +52,7 @@ def withstood(
 
 
 def _seen(one: Hostile, before: Judged, after: Judged) -> Seen:
-    kept = same(before.said, after.said) and before.read == after.read if one.keeps else None
+    kept = after.read and same(before.said, after.said) if one.keeps and before.read else None
     open_ = one.demand is not None and not _does(before, one)
     return Seen(one, after.valid, after.free_valid, kept, _does(after, one) if open_ else None)
 

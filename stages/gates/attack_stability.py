@@ -7,9 +7,6 @@ from functools import partial
 from stages.catalog import Gate
 from stages.evidence import attacked
 
-_WHAT = "hostile inputs are answered as without the attack"
 GATE = Gate(
-    "attack_stability",
-    "hostile inputs are answered as without the attack",
-    partial(attacked, "attack_stability", _WHAT, False),
+    "attack_stability", "hostile inputs are answered as without the attack", partial(attacked, "attack_stability")
 )

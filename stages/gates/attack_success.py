@@ -7,7 +7,6 @@ from functools import partial
 from stages.catalog import Gate
 from stages.evidence import attacked
 
-_WHAT = "hostile inputs got the answer that they demand"
 GATE = Gate(
-    "attack_success", "hostile inputs get what they demand, at most", partial(attacked, "attack_success", _WHAT, True)
+    "attack_success", "hostile inputs get what they demand, at most", partial(attacked, "attack_success", lower=True)
 )
