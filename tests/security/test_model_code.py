@@ -6,8 +6,11 @@ Known cases: `trust_remote_code`, CVE-2026-4372 (a kernel of the Hub, named in c
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ CONFIGS = [
     ("config.4.0.0.json", {"attn_implementation": "evil/kernel"}),  # config.json may name it: `configuration_files`
 ]
 COMMIT = "0" * 40
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +104,73 @@ def test_a_model_of_the_hub_is_refused_and_its_code_is_not_even_fetched(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     refused(lambda: pin(BaseModel(name="x", source="hub", repo="org/x", revision=COMMIT), tmp_path), tmp_path)
     assert asked and not any("py" in pattern or pattern == "*" for pattern in asked)
+
+
+KERNELS = """\
+from pathlib import Path
+
+
+class Anything:
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *given, **named):
+        return given[0] if given and isinstance(given[0], type) else self
+
+
+def get_kernel(*given, **named):
+    Path({canary!r}).touch()
+    raise FileNotFoundError("a kernel would have been fetched, and run")
+
+
+anything = Anything()
+
+
+def __getattr__(name):
+    return getattr(anything, name)
+"""
+LOAD = """\
+import sys
+from pathlib import Path
+
+from stages import weights
+from stages.base_model import Located
+from stages.diagnostics import UserError
+
+try:
+    weights.load(Located(Path(sys.argv[1]), gguf=False))
+except UserError as error:
+    print(*(found.code for found in error.diagnostics))
+"""
+
+
+def test_no_kernel_is_fetched_where_the_package_that_does_so_is_installed(evil: Any, tmp_path: Path) -> None:
+    """`flash_attention_2` names no repository, but where flash-attn is not installed it comes from the Hub."""
+    from transformers.utils.import_utils import KERNELS_MIN_VERSION
+
+    folder, site, canary = (
+        evil("config.json", {"attn_implementation": "flash_attention_2"}),
+        tmp_path / "site",
+        tmp_path / "canary",
+    )
+    metadata = site / f"kernels-{KERNELS_MIN_VERSION}.dist-info" / "METADATA"
+    for file, text in (
+        (site / "kernels" / "__init__.py", KERNELS.format(canary=str(canary))),
+        (metadata, f"Metadata-Version: 2.1\nName: kernels\nVersion: {KERNELS_MIN_VERSION}\n"),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    path = os.pathsep.join([str(site), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(folder)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), canary.exists()) == ("T336", False), done.stderr[-2000:]
 
 
 def test_an_adapter_is_no_base_model_for_nothing_pins_the_one_that_it_names(calm: Path, tmp_path: Path) -> None:
