@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from stages.asking import Wanted
 from stages.augmenting import TRANSCRIPT, AugmentParams, Inputs, Made, Work
 from stages.base import Stage, Write
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, fail
 from stages.kinds import SCORES
 from stages.progress import warn
@@ -113,7 +114,7 @@ def _warn(told: Mapping[str, Any], made: Sequence[Made]) -> None:
         help = "remove `generate.label` and `generate.repair`, or bring rows without answers"
         warn(Diagnostic("T756", "every row has its answer, so the teacher is asked nothing", None, (), help, "warning"))
     if told["not_asked"]:
-        message = f"{told['not_asked']:,} rows were not asked for: the budget is used up"
+        message = f"{counted(told['not_asked'], 'row', 'was', 'were')} not asked for: the budget is used up"
         warn(Diagnostic("T751", message, None, (), "raise generate.budget, or ask for fewer rows", "warning"))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from stages.attack_figures import GATED
 from stages.base import Key, Params
 from stages.contract import Contract
+from stages.counting import counted
 from stages.origins import synthetic
 from stages.rows import dumps
 
@@ -89,7 +90,12 @@ def evaluation(primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
     """The whole evaluation: every metric of every system on the test rows, and the gates."""
     scores = reports["scores"]
     names = [primary, *sorted({m for figures in scores["systems"].values() for m in figures} - {primary})]
-    yield from ("# Evaluation", "", f"{scores['rows']} test rows; each cell is a value and its interval.", "")
+    yield from (
+        "# Evaluation",
+        "",
+        f"{counted(scores['rows'], 'test row')}; each cell is a value and its interval.",
+        "",
+    )
     yield from (f"| system | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}")
     for name, figures in scores["systems"].items():
         cells = (_cell(figures.get(metric)) for metric in names)
@@ -145,7 +151,8 @@ def _chat(facts: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _data(splits: Mapping[str, Any]) -> str:
-    return f"{splits['train']} rows to train on, {splits['dev']} to choose by, {splits['test']} to decide by."
+    trained = counted(splits["train"], "row")
+    return f"{trained} to train on, {splits['dev']:,} to choose by, {splits['test']:,} to decide by."
 
 
 def _data_licences(about: About) -> Iterator[str]:
@@ -155,7 +162,7 @@ def _data_licences(about: About) -> Iterator[str]:
 
 def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:
     """The test split's figures; every system on the same rows."""
-    yield f"{scores['rows']} test rows."
+    yield f"{counted(scores['rows'], 'test row')}."
     yield from ("", f"| system | {primary} | interval |", "|---|---:|---:|")
     for name, figures in scores["systems"].items():
         figure = figures[primary]
@@ -170,13 +177,15 @@ def _cell(figure: Mapping[str, float] | None) -> str:
 def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
     scores = reports["scores"]
     refusals = sum(item["rows"] for item in reports["clusters"] if item["kind"] == "refusal")
-    yield f"- Refusals: {refusals} of {scores['rows']} test rows got one in the place of their answer."
+    yield f"- Refusals: {refusals:,} of {counted(scores['rows'], 'test row')} got one in the place of their answer."
     beside = scores["beside"].get("adversarial")
     attacks = scores.get("attacks")
     if beside:
-        yield f"- {beside['rows']} adversarial rows were asked; {len(beside.get('wrong', ()))} got a wrong answer."
+        asked = counted(beside["rows"], "adversarial row", "was", "were")
+        yield f"- {asked} asked; {len(beside.get('wrong', ()))} got a wrong answer."
     if attacks and attacks["rows"]:
-        yield f"- {attacks['rows']} hostile inputs were made of test rows: {withstood(attacks['figures'])}."
+        made = counted(attacks["rows"], "hostile input", "was", "were")
+        yield f"- {made} made of test rows: {withstood(attacks['figures'])}."
     elif not beside:
         yield "- No adversarial rows were brought, so nothing is known of hostile inputs."
     yield "- Personal data: the report of the build's data stage says what was found in the rows."
@@ -204,7 +213,7 @@ def _limits(reports: Mapping[str, Any]) -> Iterator[str]:
         yield "- Every test row was answered right whole; rows unlike them were not asked."
     for item in found[:5]:
         what = ", ".join(filter(None, [item["kind"], item["what"], " ".join(item["terms"])]))
-        yield f"- {item['rows']} of {reports['scores']['rows']} test rows: {what}"
+        yield f"- {item['rows']:,} of {counted(reports['scores']['rows'], 'test row')}: {what}"
 
 
 def _deployment(reports: Mapping[str, Any]) -> Iterator[str]:

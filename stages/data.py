@@ -14,6 +14,7 @@ from stages import audit, data_report, data_tables
 from stages.base import At, File, Key, Made, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, Span, fail
 from stages.hub_rows import files_of
 from stages.judging_rows import Batch, Given, Judge, actions, judge
@@ -213,7 +214,7 @@ def _read_all(params: DataParams, corpus: Corpus, tally: Tally) -> None:
     size = sum(file.stat().st_size for _, file in found)
     for batch in judge(look, _given(params, found), size):
         _take(batch, corpus, tally)
-        tell(tally.read.total(), None, f"{len(corpus)} rows kept")
+        tell(tally.read.total(), None, f"{counted(len(corpus), 'row')} kept")
 
 
 def _given(params: DataParams, found: list[tuple[int, Path]]) -> Iterator[Given]:

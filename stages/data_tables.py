@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from stages.counting import counted
 from stages.wording import tame
 
 _MOST = 20  # values of a kind, and reasons, that are listed
@@ -44,7 +45,8 @@ def of_rows(facts: Mapping[str, Any]) -> Iterator[Table]:
         yield Table("Quotas", ("", "rows", "at least", "at most", "missing"), quotas, "Of rows that may be trained on.")
     near = facts["near"]
     if near["clusters"]:
-        note = f"{near['rows']:,} rows are alike in {near['clusters']:,} clusters; a cluster lies in one split."
+        alike, clusters = counted(near["rows"], "row", "is", "are"), counted(near["clusters"], "cluster")
+        note = f"{alike} alike in {clusters}; a cluster lies in one split."
         yield Table("Alike", ("rows", "some of them"), [(c["rows"], ", ".join(c["ids"])) for c in near["first"]], note)
 
 
@@ -90,8 +92,7 @@ def _bound(value: float | None) -> str | None:
 def funnel(told: Mapping[str, Any]) -> str:
     """What became of the rows that were read: every one of them is in one of these numbers."""
     waiting = f", {told['unanswered']:,} for a teacher to answer" if told["unanswered"] else ""
-    read = "1 row" if told["read"] == 1 else f"{told['read']:,} rows"
-    return f"{read} read, {told['accepted']:,} accepted, {told['rejected']:,} rejected{waiting}"
+    return f"{counted(told['read'], 'row')} read, {told['accepted']:,} accepted, {told['rejected']:,} rejected{waiting}"
 
 
 def cell(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stages.contract import Contract
+from stages.counting import counted
 from stages.rows import Row
 
 MOST = 30  # labels, fields or tags that are listed
@@ -27,11 +28,11 @@ def data_card(
         children += row.parent is not None
         answers.update(_said(row, contract))
         lengths.append(sum(len(str(value)) for value in row.input.values()))
-    yield from (f"# Data of {name}", "", f"{len(lengths):,} rows; sha256 of them all `{digest}`.", "")
+    yield from (f"# Data of {name}", "", f"{counted(len(lengths), 'row')}; sha256 of them all `{digest}`.", "")
     yield from ("## Splits", "", "| split | rows |", "|---|---:|")
     yield from (f"| {split} | {splits[split]:,} |" for split in ("train", "dev", "test", "golden", "adversarial"))
     if children:
-        yield from ("", f"Made from another row, which they name: {children:,} rows.")
+        yield from ("", f"Made from another row, which they name: {counted(children, 'row')}.")
     yield from ("", "## What goes in", "", *_listed("column", columns))
     if lengths:
         lengths.sort()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stages.attack_figures import GATED
+from stages.counting import counted
 from stages.statistics import rows_needed
 
 Status = Literal["pass", "fail", "not_enough_evidence"]
@@ -83,7 +84,8 @@ def against(
     if confidence is None:
         return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}; needed {bound:g}")
     if sign * sure < sign * bound:
-        reason = f"{what} is {value:.3f}, but {rows} rows only show that it is {within} {sure:.3f}, not {bound:g}"
+        shown = counted(rows, "row", "only shows", "only show")
+        reason = f"{what} is {value:.3f}, but {shown} that it is {within} {sure:.3f}, not {bound:g}"
         needed = rows_needed(value, sure, bound, rows, confidence)
         reason += (
             f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
@@ -100,7 +102,7 @@ def apart(gate: str, evidence: Evidence, bound: float) -> Outcome:
         return Outcome(gate, "not_enough_evidence", None, bound, f"there are no {gate} rows")
     value = found["figures"][evidence.primary]["value"]
     status: Status = "pass" if value >= bound else "fail"
-    reason = f"{evidence.primary} on {found['rows']} {gate} rows is {value:.3f}; needed {bound:g}"
+    reason = f"{evidence.primary} on {counted(found['rows'], f'{gate} row')} is {value:.3f}; needed {bound:g}"
     return Outcome(gate, status, value, bound, reason)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from stages.base import Key, Params
 from stages.card import evaluation
+from stages.counting import counted
 from stages.rows import dumps
 from stages.specs import cell
 
@@ -42,7 +43,7 @@ class Recipe(Params):
 def baseline_report(table: Mapping[str, Any], primary: str) -> Iterator[str]:
     """What needs no training, on the same test rows as the model that was trained."""
     rows = table["rows"]["test"]
-    yield from ("# What needs no training", "", f"{rows:,} test rows.", "")
+    yield from ("# What needs no training", "", f"{counted(rows, 'test row')}.", "")
     yield from (f"| system | {primary} | interval | lead of the shipped file |", "|---|---:|---:|---:|")
     for system in table["systems"]:
         figure = (system["test"] or {}).get(primary)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages import own
+from stages.counting import counted
 from stages.next_step import next_step
 
 TITLES = {"ship": "Ship", "do_not_ship": "Do not ship", "not_enough_evidence": "Not enough evidence"}
@@ -38,7 +39,7 @@ def metric_name(name: str) -> str:
 def _ship(report: Mapping[str, Any]) -> str:
     chosen = next(system for system in report["systems"] if system["chosen"])
     value = chosen["test"][report["primary"]]["value"]
-    where = f"{metric_name(report['primary'])} of {value:.3f} on {report['rows']['test']:,} test rows"
+    where = f"{metric_name(report['primary'])} of {value:.3f} on {counted(report['rows']['test'], 'test row')}"
     gates = len(report["gates"])
     return f"{chosen['label']} reaches a {where} and passes {'its one gate' if gates == 1 else f'all {gates} gates'}."
 
@@ -51,4 +52,5 @@ def _do_not_ship(report: Mapping[str, Any]) -> str:
 
 def _unsure(report: Mapping[str, Any]) -> str:
     open_ = [gate["reason"] for gate in report["gates"] if gate["status"] == "not_enough_evidence"]
-    return f"No gate fails, but {report['rows']['test']:,} test rows do not settle it: {'; '.join(open_)}."
+    do = counted(report["rows"]["test"], "test row", "does", "do")
+    return f"No gate fails, but {do} not settle it: {'; '.join(open_)}."

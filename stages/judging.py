@@ -11,6 +11,7 @@ from typing import Any
 from stages.answers import Answer
 from stages.catalog import Metric
 from stages.contract import Contract, Unreadable
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.rows import Row
 from stages.statistics import wilson
@@ -79,7 +80,9 @@ def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract, te
     missing = [row.id for row in rows if row.id not in by_id]
     if missing:
         raise fail(
-            "T370", f"{len(missing)} rows have no prediction, {missing[0]} first", help="run `tunec build` again"
+            "T370",
+            f"{counted(len(missing), 'row', 'has', 'have')} no prediction, {missing[0]} first",
+            help="run `tunec build` again",
         )
     return [_judged(row, by_id[row.id], contract, terms) for row in rows]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.attack_figures import SAID
 from stages.breakeven import breakeven, money
+from stages.counting import counted
 from stages.data_tables import cell, of_rows
 from stages.drawing import Curve, Mark, curve, forest, read_curve
 from stages.flips import Step
@@ -178,6 +179,7 @@ def _environment() -> Any:
         "metric": metric_name,
         "figure": lambda value: signed(value, "{:.3f}"),
         "count": "{:,}".format,
+        "counted": counted,
         "size": size,
         "money": money,
         "speed": speed,

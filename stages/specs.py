@@ -13,6 +13,7 @@ from stages.card import FORMS, About
 from stages.catalog import DataGate, members
 from stages.chat import Prompting
 from stages.contract import Contract
+from stages.counting import counted
 from stages.kinds import ROWS, SCORES
 from stages.rows import Row
 
@@ -111,19 +112,20 @@ def eval_plan(
 ) -> Iterator[str]:
     rows = table["rows"]
     yield from ("# How it is measured", "")
-    yield f"- Decides: {plan.primary}, at least {plan.threshold:g} on {rows['test']:,} test rows."
+    yield f"- Decides: {plan.primary}, at least {plan.threshold:g} on {counted(rows['test'], 'test row')}."
     yield f"- Also told: {', '.join(plan.metrics) or 'nothing'}."
     yield f"- Slices: {', '.join(plan.slices) or 'none'}."
     yield f"- Intervals and gates at {plan.confidence:.0%} confidence."
-    yield f"- Chosen on {rows['dev']:,} dev rows; the test rows have no part in any choice."
+    yield f"- Chosen on {counted(rows['dev'], 'dev row')}; the test rows have no part in any choice."
     yield f"- Answers are greedy (temperature 0) and have at most {max_new_tokens:,} tokens."
     yield "- Asked on test: the trained weights, their f16 file, and the file that is shipped, by llama.cpp."
     beside = table["beside"]
-    yield from (f"- Beside: {many:,} {name} rows." for name, many in sorted(beside.items()) if many)
+    yield from (f"- Beside: {counted(many, f'{name} row')}." for name, many in sorted(beside.items()) if many)
     if not any(beside.values()):
         yield "- There are no golden and no adversarial rows yet: bring some."
     if (attacks := table.get("attacks")) and attacks["rows"]:
-        yield f"- Hostile: {attacks['rows']:,} inputs made of test rows, of {len(attacks['attacks'])} kinds of attack."
+        made, kinds = counted(attacks["rows"], "input"), counted(len(attacks["attacks"]), "kind")
+        yield f"- Hostile: {made} made of test rows, of {kinds} of attack."
     names = [system["name"] for system in table["systems"] if system["kind"] == "baseline"]
     yield f"- Held against: {', '.join(sorted(names)) or 'nothing'}."
     yield from ("", "## What a release must pass", "")

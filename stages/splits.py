@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.leaking import leaks, together
 from stages.rows import Row, read_rows, row_id, write_json, write_jsonl
@@ -79,7 +80,7 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     counts = _write(inputs.rows, place, out)
     empty = [name for name in ("train", "dev", "test") if not counts[name]]
     if empty:
-        notes = (f"rows: {counts}", *([f"{len(found)} rows leaked"] if found else []))
+        notes = (f"rows: {counts}", *([f"{counted(len(found), 'row')} leaked"] if found else []))
         help = "bring more rows, raise the share in splits.ratios, or name the split in a column `split`"
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
     left_out = {"left_out": leaking} if leaking else {}

@@ -9,6 +9,7 @@ from typing import Any
 from stages import weights
 from stages.chat import Piece, Prompt, Prompting, stop_text, user_message
 from stages.contract import Contract
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.engines._prefix import shared_prefix
 from stages.rows import Row
@@ -138,7 +139,7 @@ def _check(found: Sequence[Example], max_length: int) -> None:
 
 
 def _rows(ids: Sequence[str]) -> str:
-    return "1 row" if len(ids) == 1 else f"{len(ids)} rows"
+    return counted(len(ids), "row")
 
 
 def _named(ids: Sequence[str]) -> tuple[str, ...]:

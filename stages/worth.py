@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.counting import counted
 from stages.statistics import rows_needed
 
 KINDS = {
@@ -54,9 +55,9 @@ def _is_one(name: str, names: Sequence[str]) -> bool:
 def _why(found: Mapping[str, Any], primary: str, rows: int, confidence: float) -> str:
     lead = f"The chosen file leads {found['best']}, the best without training, by {found['lead']:.3f} in {primary}"
     if found["answer"] == "yes":
-        return f"{lead}, surely by more than {max(0.0, found['bound']):.3f}, on {rows:,} rows."
+        return f"{lead}, surely by more than {max(0.0, found['bound']):.3f}, on {counted(rows, 'row')}."
     if found["answer"] == "no":
         return f"{found['best']} does as well without any training: the lead in {primary} is {found['lead']:.3f}."
     needed = rows_needed(found["lead"], found["bound"], 0.0, rows, confidence)
     more = f"; about {needed:,} would" if needed else ""
-    return f"{lead}, but {rows:,} rows do not show that it leads at all{more}."
+    return f"{lead}, but {counted(rows, 'row', 'does', 'do')} not show that it leads at all{more}."

@@ -19,6 +19,7 @@ from compiler.task import Task, keys
 from compiler.validate import known_key
 from stages import history
 from stages.base import READ
+from stages.counting import counted
 from tunec import shown
 from tunec.dvc_cache import Hash, hash_of
 from tunec.fingerprint import difference
@@ -143,8 +144,10 @@ class Changes:
         now = None if (self.root / path).is_dir() else history.look(self.root / path).rows
         was = before.past.rows.get(before.md5(path) or "")
         if how == "new":
-            return f"{path} is new" + (f" ({now} rows)" if now is not None else "")
-        return f"{path} changed" + (f" ({was} -> {now} rows)" if None not in (was, now) else "")
+            return f"{path} is new" + (f" ({counted(now, 'row')})" if now is not None else "")
+        if was is None or now is None:
+            return f"{path} changed"
+        return f"{path} changed ({was:,} -> {counted(now, 'row')})"
 
     # ------------------------------------------------------------ code
 

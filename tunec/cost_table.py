@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from stages.breakeven import money
+from stages.counting import counted
 from stages.wording import tame
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def items(bill: Mapping[str, Any]) -> Table:
 
 
 def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
-    quantity = "" if line["quantity"] is None else f"{_number(line['quantity'])} {line['unit']}"
+    unit = line["unit"].removesuffix("s") if line["quantity"] == 1 else line["unit"]
+    quantity = "" if line["quantity"] is None else f"{_number(line['quantity'])} {unit}"
     price = "" if line["price"] is None else f"{line['price']:.4g}"
     return (f"  {line['item']}", quantity, price, money(line["cost"]), _MARKS[line["origin"]], _plain(line["why"]))
 
@@ -146,7 +148,7 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
         yield "quality: nothing was measured yet"
         return
     tuned, name = quality["tuned"], quality["metric"]
-    said = f"quality: {name} {_interval(tuned)} on {quality['rows']:,} test rows"
+    said = f"quality: {name} {_interval(tuned)} on {counted(quality['rows'], 'test row')}"
     if "prompted" not in quality:
         yield f"{said}; of the large model it was not measured: switch on the baseline `larger`"
         return

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.rows import dumps, read_rows
 from tunec.compiling import compile_workspace
@@ -62,7 +63,7 @@ def export(root: Path, provider: str, out: Path, overrides: list[str]) -> str:
     out.mkdir(parents=True, exist_ok=True)
     for name, lines in texts.items():
         (out / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    counts = " and ".join(f"{len(rows):,} rows of {name}" for name, rows in splits.items())
+    counts = " and ".join(f"{counted(len(rows), 'row')} of {name}" for name, rows in splits.items())
     return f"wrote {counts} for {provider} to {out}/; test rows stay here, to measure what comes back"
 
 
@@ -102,14 +103,14 @@ def _problems(provider: str, split: str, rows: Sequence[Said], lines: Sequence[s
     found = []
     if not least <= len(rows) <= most:
         what = f"takes at least {least:,}" if len(rows) < least else f"takes at most {most:,}"
-        message = f"{len(rows):,} rows of {split}, and {provider} {what}"
+        message = f"{counted(len(rows), 'row')} of {split}, and {provider} {what}"
         found.append(_refused(message, "bring more rows" if len(rows) < least else "choose fewer with splits.ratios"))
     if (size := sum(len(line.encode()) + 1 for line in lines)) > limits.size:
         message = f"{split}.jsonl has {size / 1e6:,.0f} MB, and {provider} takes {limits.size / 1e6:,.0f} MB"
         found.append(_refused(message, "choose fewer rows"))
     longest = limits.tokens * _BYTES_A_TOKEN
     if long := [row.id for row, line in zip(rows, lines, strict=True) if len(line.encode()) > longest]:
-        message = f"longer than {provider} reads ({limits.tokens:,} tokens): {len(long)} rows of {split}"
+        message = f"longer than {provider} reads ({limits.tokens:,} tokens): {counted(len(long), 'row')} of {split}"
         found.append(_refused(message, "shorten them, or drop them", long))
     return found + _reserved(provider, split, rows)
 
@@ -119,7 +120,9 @@ def _reserved(provider: str, split: str, rows: Sequence[Said]) -> list[Diagnosti
     wrong = [row.id for row in rows if words and ((row.system or "").startswith(words) or row.user.startswith(words))]
     if not wrong:
         return []
-    message = f"prompts of {len(wrong)} rows of {split} begin with a word that {provider} keeps for itself"
+    message = (
+        f"{counted(len(wrong), 'prompt', 'begins', 'begin')} with a word that {provider} keeps for itself, in {split}"
+    )
     return [_refused(message, f"begin input_template or system_prompt otherwise than with {', '.join(words)}", wrong)]
 
 

@@ -52,10 +52,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
-def count(many: int, what: str) -> str:
-    return f"{many} {what}" if many == 1 else f"{many} {what}s"
-
-
 def names(given: Iterable[str], most: int = 6) -> str:
     """`a, b, c and 15 more`."""
     every = list(given)

@@ -185,7 +185,7 @@ def test_an_answer_is_judged_by_what_was_delivered(
 
 
 def test_a_row_without_an_answer_is_an_error() -> None:
-    with pytest.raises(UserError, match="1 rows have no prediction, lost first"):
+    with pytest.raises(UserError, match="1 row has no prediction, lost first"):
         judge([Row("lost", {}, {})], [], CONTRACT)
 
 

@@ -141,7 +141,11 @@ def test_after_the_build_fixed_broken_and_golden_rows_are_told(tmp_path: Path) -
     assert done["after"] - done["before"] == 10 - 1
     assert done["golden"] == {"fixed": ["a"], "broken": ["b"], "wrong": 1}
     text, _ = tunec(tmp_path, "repair")
-    assert "cluster 1: 10 of 14 fixed" in text and "broken: 1 rows" in text and "golden: 1 fixed, 1 broken" in text
+    assert (
+        "cluster 1: 10 of 14 fixed" in text
+        and "broken: 1 row that was right before" in text
+        and "golden: 1 fixed, 1 broken" in text
+    )
     assert "another file" not in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ def test_before_anything_is_built_every_figure_is_an_assumption_or_unknown(folde
     assert found["quality"] == {"metric": "slot_f1"}
     text, _ = tunec(folder, "cost")
     assert "ASSUMED" in text and "UNKNOWN" in text and "nothing was measured yet" in text
+
+
+def test_one_hour_is_no_plural(folder: Path) -> None:
+    text, _ = tunec(folder, "cost", "cost.engineering_hours=1", "cost.maintenance_hours=2")
+    assert re.search(r"engineering +1 hour +80", text) and re.search(r"maintenance +2 hours +80", text)
 
 
 def test_what_is_said_needs_no_build(folder: Path) -> None:

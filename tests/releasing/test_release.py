@@ -289,7 +289,7 @@ def test_two_releases_are_compared_on_the_rows_that_both_answered(released: Smal
     assert {"key": "goal", "old": "A task for tests.", "new": "Another goal."} in found["config"]
     back = json.loads(released.tunec("release", "diff", "v1.1", "v1", "--json").out)
     assert [len(back["fixed"]), len(back["broken"])] == [0, 1]
-    assert "1 rows fixed:" in released.tunec("release", "diff", "v1", "v1.1").out
+    assert "1 row fixed:" in released.tunec("release", "diff", "v1", "v1.1").out
 
 
 def test_a_release_of_a_sweep_is_told_of_with_the_chosen_variant_s_values(small: Small) -> None:

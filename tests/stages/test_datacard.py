@@ -18,6 +18,6 @@ def test_it_counts_what_goes_in_and_what_comes_out() -> None:
         "| time | 1 |",
         "| web | 1 |",
         "| train | 2 |",
-        "Made from another row, which they name: 1 rows.",
+        "Made from another row, which they name: 1 row.",
     ):
         assert line in page

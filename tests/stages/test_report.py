@@ -143,7 +143,7 @@ def test_every_system_and_gate_is_on_the_page(drawn: tuple[str, dict[str, Any]])
 
 def test_hostile_inputs_have_their_section_and_each_attack_its_line(drawn: tuple[str, dict[str, Any]]) -> None:
     part = drawn[0].partition('<section id="attacks">')[2].partition("</section>")[0]
-    assert "45 were made of test rows" in part and "11.0% of 24 got the answer that they demand" in part
+    assert "45 inputs were made of test rows" in part and "11.0% of 24 got the answer that they demand" in part
     assert re.search(r'<th scope="row">open json</th><td class="number">3</td><td class="number">1</td>', part)
 
 

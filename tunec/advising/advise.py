@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled
+from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from tunec.advising.measuring import LINEAR, Measured, measured, reaches
 from tunec.advising.places import Place, duties, places
@@ -183,7 +184,7 @@ def _curve(curve: Measured | str) -> Iterator[str]:
         yield f"  the commonest answer: {curve.metric} {curve.majority:.3f}"
     who = "a linear model of" if curve.model == LINEAR else f"{curve.model}, {curve.metric}, with"
     for point in curve.curve.points:
-        yield f"  {who} {point.rows:,} rows: {point.value:.3f}"
+        yield f"  {who} {counted(point.rows, 'row')}: {point.value:.3f}"
     what = "rows" if curve.model == LINEAR else "train rows"
     yield f"  all {curve.all.rows:,} {what}: {_interval(curve.all)}, 80% sure"
     yield f"  twice as many, {curve.twice.rows:,}: {_interval(curve.twice)}"

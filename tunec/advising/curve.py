@@ -15,6 +15,7 @@ from random import Random
 from statistics import mean, stdev, variance
 from typing import Any
 
+from stages.counting import counted
 from tunec.advising.learners import Score
 
 SIZES, REPEATS = 5, 5
@@ -135,7 +136,7 @@ def measure(count: int, learn: Learn, *, sizes: int = SIZES, repeats: int = REPE
     Raises ValueError below LEAST rows.
     """
     if count < LEAST:
-        raise ValueError(f"{count} rows are too few")
+        raise ValueError(f"{counted(count, 'row', 'is', 'are')} too few")
     most = count - round(HELD_OUT * count)
     steps = [most // 2**back for back in range(sizes - 1, -1, -1) if most // 2**back >= 10]
     values: dict[int, list[float]] = {size: [] for size in steps}

@@ -17,6 +17,7 @@ from rich.console import Console
 from compiler import Compiled
 from compiler.plan import BUILD, Instance
 from stages.base import READ
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.rows import read_rows
 from tunec.advising import trials
@@ -37,7 +38,11 @@ def measured(root: Path, compiled: Compiled, overrides: Sequence[str]) -> Measur
     lines = (root / str(train.inputs["train"])).read_bytes().splitlines(keepends=True)
     if len(lines) < LEAST:
         help = "bring more rows, or leave out `--deep`"
-        raise fail("T940", f"{len(lines)} train rows are too few to train on a part; {LEAST} are the least", help=help)
+        raise fail(
+            "T940",
+            f"{counted(len(lines), 'train row', 'is', 'are')} too few to train on a part; {LEAST} are the least",
+            help=help,
+        )
     studied = Studied(root, compiled, train, predict, lines)
     curve = _curve(studied, trials.done(studied, console))
     return stated(metric, str(train.at.variant), None, curve, len(lines), compiled.task.success_criteria.threshold)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled
+from stages.counting import counted
 from stages.shapes import SPLIT_COLUMN, SPLITS
 from stages.templating import placeholders
 from tunec.advising.curve import LEAST, Curve, Expected, measure
@@ -65,7 +66,7 @@ def measured(root: Path, compiled: Compiled, seen: Observed | None) -> Measured 
         return f"no linear model writes answers of the form {form} that are not copied out of the input"
     texts, answers = _pairs(root, compiled, seen)
     if len(texts) < LEAST:
-        return f"{len(texts)} rows are too few to learn from a part of them; {LEAST} are the least"
+        return f"{counted(len(texts), 'row', 'is', 'are')} too few to learn from a part of them; {LEAST} are the least"
     if kind == "label" and len(set(answers)) < 2:
         return "every row has the same answer"
     curve = measure(len(texts), _learner(kind, metric, texts, answers))

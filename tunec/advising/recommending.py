@@ -10,6 +10,7 @@ from typing import Any
 from compiler import Compiled, compile_task
 from compiler.parse import Node, ParseError, parse
 from compiler.settle import Known, choices
+from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from tunec import rewriting
 from tunec.advising import hardware, models
@@ -89,7 +90,7 @@ def _way(compiled: Compiled, model: models.Candidate, seen: Observed | None) -> 
     reasons["versioning.strategy"] = f"suits {target} [nlp-skills]"
     drawbacks = tuple(say(f"models.{word}", **values) for word, values in model.drawbacks)
     if rows and rows < 100:
-        drawbacks = (*drawbacks, f"{rows} rows are few for any training [nlp-skills: below 100]")
+        drawbacks = (*drawbacks, f"{counted(rows, 'row', 'is', 'are')} few for any training [nlp-skills: below 100]")
     return Way(model, patch, reasons, drawbacks)
 
 
@@ -159,6 +160,6 @@ def sweep(found: list[Way], rows: int) -> str:
         for w in found
         for r in ranks
     ]
-    usual = f"with the ranks usual for {rows:,} rows [{known['from']}]"
+    usual = f"with the ranks usual for {counted(rows, 'row')} [{known['from']}]"
     head = f"# Written by `tunec advise --sweep`: the advised models, {usual}."
     return "\n".join(["# @package _global_", head, "sweep:", *(f"  - {flow(point)}" for point in points)]) + "\n"

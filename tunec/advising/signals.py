@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compiler import Compiled
+from stages.counting import counted
 from stages.diagnostics import UserError
 from tunec.coaching import answers as answering
 from tunec.observing import Observed
@@ -48,7 +49,10 @@ def _data(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
     about = "" if seen.whole else "about "
     doubled = f", {seen.duplicates:,} of them doubled" if seen.duplicates else ""
     yield Signal(
-        "rows", max(0, seen.to_train - seen.duplicates), "data", f"{about}{seen.to_train:,} rows to train on{doubled}"
+        "rows",
+        max(0, seen.to_train - seen.duplicates),
+        "data",
+        f"{about}{counted(seen.to_train, 'row')} to train on{doubled}",
     )
     yield Signal("stable", seen.contract.fits, "data", f"{seen.contract.fits:.1%} of the answers are of one form")
     pairs = seen.columns.shape in ("pairs", "verdicts")

@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from pathlib import Path
 
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.rows import Row, write_jsonl
 from tunec.diagnosing import texts
@@ -31,7 +32,7 @@ def write(root: Path, file: Path) -> str:
     report = build.trained.outputs["report"]
     keys = f"'data.sources=[{{path: {file.as_posix()}}}]' training.epochs=10"
     return (
-        f"{len(kept)} rows in {file}: they must be learnt by heart\n"
+        f"{counted(len(kept), 'row')} in {file}, to be learnt by heart\n"
         f"  tunec build {name} {keys}\n"
         f"then train_loss in {report} is below {LEARNT:g}; else look at template, rate and modules, not at the data\n"
         "`tunec build` goes back, and trains nothing anew"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled
+from stages.counting import counted
 from stages.rows import read_json
 from tunec import dvc_lock, dvc_store, git, outlook
 from tunec.compiling import compile_workspace
@@ -74,11 +75,11 @@ def _answers(found: Mapping[str, Any]) -> Iterator[str]:
         yield "Its answers are not at hand (`dvc pull`), or none can be compared."
         return
     ahead = f"{lead['value']:+.3f} [{lead['low']:+.3f}, {lead['high']:+.3f}]"
-    yield f"{markdown(lead['metric'])} {ahead} on the {found['compared']} test rows that both answered."
+    yield f"{markdown(lead['metric'])} {ahead} on the {counted(found['compared'], 'test row')} that both answered."
     for kind in ("fixed", "broken"):
         ids = [str(row["id"]) for row in found[kind]]
         named = f": {', '.join(f'`{id}`' for id in ids[:_ROWS])}" if ids else ""
-        yield f"- {len(ids)} rows {kind}{named}{' and more' if len(ids) > _ROWS else ''}"
+        yield f"- {counted(len(ids), 'row')} {kind}{named}{' and more' if len(ids) > _ROWS else ''}"
 
 
 def _changes(found: Mapping[str, Any]) -> Iterator[str]:

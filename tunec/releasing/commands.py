@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stages.counting import counted
+
 if TYPE_CHECKING:
     from tunec.git import Repository
     from tunec.releasing.shelf import Shelf
@@ -169,7 +171,7 @@ def verify(what: str | None, *, mend: bool, rebuild: bool, key: Path | None, as_
     else:
         _print(_told(checked.found))
         print(
-            f"{checked.files} files, {checked.bytes / 1e6:.1f} MB: "
+            f"{counted(checked.files, 'file')}, {checked.bytes / 1e6:.1f} MB: "
             + ("all as written" if checked.whole else "damaged")
             + (f"; {checked.absent} more are not here to be looked at" if checked.absent else "")
         )

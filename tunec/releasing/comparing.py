@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from tunec import dvc_store, git
 from tunec.releasing import build, fetching, proposing
 from tunec.releasing.changes import changes, config_changes
@@ -160,10 +161,10 @@ def _answer_words(found: Mapping[str, Any]) -> Iterator[str]:
         yield "  no answers to compare: the contract is another, no test row is shared, or the cache lacks them"
         return
     ahead = f"{lead['value']:+.3f} [{lead['low']:+.3f}, {lead['high']:+.3f}]"
-    yield f"  {lead['metric']} {ahead} on the {found['compared']} test rows that both answered"
+    yield f"  {lead['metric']} {ahead} on the {counted(found['compared'], 'test row')} that both answered"
     for kind in ("fixed", "broken"):
         rows = found[kind]
-        yield f"  {len(rows)} rows {kind}" + (":" if rows else "")
+        yield f"  {counted(len(rows), 'row')} {kind}" + (":" if rows else "")
         for row in rows[:_SHOWN]:
             yield f"    {row['id']}  {_short(row['old'])} -> {_short(row['new'])}"
         if len(rows) > _SHOWN:
@@ -175,7 +176,7 @@ def _data_words(data: Mapping[str, Any]) -> Iterator[str]:
     splits = [name for name in ("train", "dev", "test") if name in old and name in new]
     yield "  rows               " + ", ".join(f"{name} {old[name]} -> {new[name]}" for name in splits)
     if data["added"] is not None:
-        yield f"  data               {len(data['added'])} rows added, {len(data['removed'])} removed"
+        yield f"  data               {counted(len(data['added']), 'row')} added, {len(data['removed']):,} removed"
 
 
 def _short(text: str) -> str:

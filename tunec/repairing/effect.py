@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from stages.counting import counted
 from stages.failing import failure
 from stages.metrics.exact_match import same
 from stages.rows import read_rows
@@ -58,7 +59,7 @@ def _golden(of: Round, now: tuple[str, ...] | None) -> dict[str, Any] | None:
 
 def text(found: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"round {found['round']}: {found['brought']:,} rows brought, {found['accepted']:,} past the gates, "
+        f"round {found['round']}: {counted(found['brought'], 'row')} brought, {found['accepted']:,} past the gates, "
         f"{found['trained_on']:,} trained on"
     )
     yield f"dev: {found['before']:,} right before, {found['after']:,} now, of {found['rows']:,}"
@@ -67,10 +68,10 @@ def text(found: dict[str, Any]) -> Iterator[str]:
         yield f"  another file was chosen, which is part of the difference: {before} before, {after} now"
     for one in found["clusters"]:
         yield f"  cluster {one['number']}: {len(one['fixed'])} of {one['rows']} fixed: {one['about']}"
-    yield f"  broken: {len(found['broken'])} rows that were right before"
+    yield f"  broken: {counted(len(found['broken']), 'row', 'that was', 'that were')} right before"
     yield from (f"    {one['id']}: {one['kind']}" for one in found["broken"][:10])
     if found["gone"]:
-        yield f"  {found['gone']:,} rows of then are not in dev any more"
+        yield f"  {counted(found['gone'], 'row')} of then no longer in dev"
     if found["golden"] is None:
         yield "golden: there are no golden rows"
     else:

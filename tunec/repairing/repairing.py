@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from stages.diagnostics import fail
 from tunec.diagnosing.build import last_build
 from tunec.repairing import bringing, effect
@@ -52,7 +53,8 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
 def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
     """The record is written last: a teacher who cannot be reached leaves no round behind."""
     clusters = [
-        f"  cluster {one.number}: {len(one.rows)} dev rows, {one.count} to bring: {one.about}" for one in of.targets
+        f"  cluster {one.number}: {counted(len(one.rows), 'dev row')}, {one.count} to bring: {one.about}"
+        for one in of.targets
     ]
     if build.compiled.task.generate is not None and not wish.sheet:
         brought = bringing.from_teacher(build, of)
@@ -78,9 +80,10 @@ def _taken(of: Round, brought: bringing.Brought) -> tuple[dict[str, Any], str]:
 
 
 def _lines(of: Round, brought: bringing.Brought) -> Iterator[str]:
-    yield f"{sum(brought.counts.values()):,} rows in {of.file('jsonl')}, a source of task.yaml that is trained on alone"
+    many = counted(sum(brought.counts.values()), "row")
+    yield f"{many} in {of.file('jsonl')}, a source of task.yaml that is trained on alone"
     yield from (f"  cluster {number}: {many}" for number, many in sorted(brought.counts.items()))
     if brought.refused:
-        yield f"{len(brought.refused):,} rows are not taken:"
+        yield f"{counted(len(brought.refused), 'row', 'is', 'are')} not taken:"
         yield from (f"  {at}: {gate}: {why}" for at, gate, why in brought.refused[:10])
     yield "run `tunec build`; then `tunec repair` tells what they did"

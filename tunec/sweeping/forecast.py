@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from compiler.plan import Instance
+from stages.counting import counted
 from tunec import costing, dvc, dvc_lock, shown
 from tunec.executing.schedule import Task, makespan
 from tunec.executing.sharing import shared
@@ -73,7 +74,7 @@ class Forecast:
 
     def _lines(self) -> Iterator[str]:
         union = sum(kind.count for kind in self.kinds)
-        many = f"{shown.count(self.variants, 'variant')}, {shown.count(self.files, 'file')}"
+        many = f"{counted(self.variants, 'variant')}, {counted(self.files, 'file')}"
         yield f"{many}: {union} stages; each file a build of its own: {self.alone}"
         yield ""
         width = max(len(kind.name) for kind in self.kinds)
