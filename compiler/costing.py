@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from compiler.costs import Cost
 from compiler.prices import PriceList, price_list
 from compiler.task import Task
 from compiler.workspace import Workspace
@@ -26,30 +27,45 @@ def costing(task: Task, workspace: Workspace, bound: Any) -> dict[str, Any] | No
         return None
     said = task.cost.model_dump()
     terms = {key: value for key, value in said.items() if key not in _NO_TERMS}
-    terms |= {f"{part}_{key}": value for part in ("teacher", "review") for key, value in said[part].items()}
-    terms = {key: value for key, value in terms.items() if value is not None and key != "teacher_provider"}
+    terms |= {"teacher_rows": task.cost.teacher.rows}
+    terms |= {f"review_{key}": value for key, value in said["review"].items()}
+    terms = {key: value for key, value in terms.items() if value is not None}
     found = rates(task, workspace)
     return {"terms": terms, "rates": found, "gate_hour": found["serve"].get("machine") if bound is not None else None}
 
 
 def rates(task: Task, workspace: Workspace) -> dict[str, Any]:
-    """{currency, against, teacher, train, serve, labour, judge where one is asked}: each {title, list, NAME: price}."""
+    """{currency, against, train, serve, labour, and who is asked elsewhere}: each {title, list, NAME: price}.
+
+    unnamed: the key that would say by which list somebody is paid, where nothing says it.
+    """
     cost = task.cost
     if cost is None:
         raise RuntimeError("a task without the section `cost` has no rates")
     places = {
         "against": (cost.against, ("prompted_input", "prompted_output")),
-        "teacher": (cost.teacher.provider or cost.against, ("prompted_input", "prompted_output")),
         "train": (cost.train_on, ("machine", "training")),
         "serve": (cost.serve_on, ("machine", "tuned_input", "tuned_output")),
         "labour": (LABOUR, ("engineering", "review")),
     }
-    if task.evaluation.judge:
-        places["judge"] = (cost.judge.provider or cost.against, ("prompted_input", "prompted_output"))
+    asked = asked_elsewhere(task, cost)
+    places |= {who: (name or cost.against, ("prompted_input", "prompted_output")) for who, (_, name) in asked.items()}
     lists = {part: price_list(name, workspace) or PriceList(name, name) for part, (name, _) in places.items()}
     found = {part: _rate(lists[part], wanted, cost.hour) for part, (_, wanted) in places.items()}
     currency = next((price.currency for of in lists.values() for price in of.prices.values()), None)
+    for who in (who for who, (_, name) in asked.items() if name is None):
+        found[who]["unnamed"] = asked[who][0]
     return {"currency": currency, **found}
+
+
+def asked_elsewhere(task: Task, cost: Cost) -> dict[str, tuple[str, str | None]]:
+    """Who is asked by the token to make the model -> the key of the price list that it is paid by, and that list."""
+    found = {"teacher": ("cost.teacher.provider", cost.teacher.provider)}
+    if task.generate and task.generate.judged_elsewhere:
+        found["row_judge"] = ("cost.teacher.judge", cost.teacher.judge)
+    if task.evaluation.judge:
+        found["judge"] = ("cost.judge.provider", cost.judge.provider)
+    return found
 
 
 def _rate(of: PriceList, wanted: tuple[str, ...], hour: float | None) -> dict[str, Any]:

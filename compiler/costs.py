@@ -22,7 +22,13 @@ class Teacher(Section):
         default=None, ge=0, json_schema_extra=unit("rows"), description="Rows that it writes; default: as it was asked."
     )
     provider: List | None = Field(
-        default=None, description="The price list of conf/prices/ that it is paid by; default: that of `against`."
+        default=None,
+        description="The price list of conf/prices/ that it is paid by; default: that of `against`, an assumption.",
+    )
+    judge: List | None = Field(
+        default=None,
+        description="The price list that `generate.judge` is paid by, where that is another model or at another "
+        "address; default: that of `against`, an assumption.",
     )
 
 
@@ -30,7 +36,8 @@ class Judging(Section):
     """Verdicts of `evaluation.judge`."""
 
     provider: List | None = Field(
-        default=None, description="The price list of conf/prices/ that it is paid by; default: that of `against`."
+        default=None,
+        description="The price list of conf/prices/ that it is paid by; default: that of `against`, an assumption.",
     )
 
 

@@ -176,3 +176,10 @@ class Generate(Section):
     judge: Judge = unwritten(Judge)
     budget: Spending = unwritten(Spending)
     seed: int = Field(default=0, ge=0, description="Another seed shows the teacher other train rows.")
+
+    @property
+    def judged_elsewhere(self) -> bool:
+        """Whether another model than the teacher judges its rows, or one at another address."""
+        teacher, judge = self.teacher, self.judge
+        others = (judge.endpoint not in (None, teacher.endpoint), judge.model not in (None, teacher.model))
+        return judge.enabled and any(others)

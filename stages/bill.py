@@ -19,6 +19,11 @@ from stages.sums import ASSUMED, Facts, Figure, Line, Sums, weakest
 HOURS = 730.0  # of a month
 MILLION = 1e6
 MOST_MACHINES = 10_000
+ASKED = {
+    "teacher": "teacher",
+    "row_judge": "judge of its rows",
+    "judge": "judge",
+}  # who is paid by the token -> its line
 
 
 def bill(facts: Facts, terms: Mapping[str, Any], rates: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +81,8 @@ def _told(name: str, figure: Figure) -> dict[str, Any]:
 def _experiment(sums: Sums) -> Iterator[Line]:
     rounds = sums.figure("iterations")
     yield _teacher(sums)
+    if "row_judge_requests" in sums.facts:
+        yield _requests(sums, "row_judge")
     reviewed = (sums.figure("review_rows"), sums.figure("review_minutes"), Figure(1 / 60, "given"))
     yield sums.line("data review", "hours", sums.rate("labour", "review"), *reviewed)
     yield training(sums, rounds)
@@ -99,7 +106,8 @@ def _teacher(sums: Sums) -> Line:
         none = Figure(0.0, "given" if rows.origin == "given" else "measured")
         return sums.line("teacher", "tokens", None, none, note="no row was written by a teacher")
     price, tokens = _asked(sums, "teacher")
-    return sums.line("teacher", "rows", None if price is None else price / MILLION, rows, *(tokens[:1]))
+    price = None if price is None else price / MILLION
+    return sums.line("teacher", "rows", price, rows, *tokens, _paid(sums, "teacher"))
 
 
 def _requests(sums: Sums, who: str, *times: Figure) -> Line:
@@ -111,9 +119,17 @@ def _requests(sums: Sums, who: str, *times: Figure) -> Line:
         price = (given.value * prices[0] + answer.value * prices[1]) / MILLION
     asked = sums.figure(f"{who}_requests")
     if asked.value is None:
-        return sums.line(who, "requests", price, asked, *times, note=asked.why)
+        return sums.line(ASKED[who], "requests", price, asked, *times, note=asked.why)
     each = Figure(1.0, weakest(given, answer), _both(given, answer))
-    return sums.line(who, "requests", price, asked, each, *times)
+    return sums.line(ASKED[who], "requests", price, asked, each, *times, _paid(sums, who))
+
+
+def _paid(sums: Sums, who: str) -> Figure:
+    """Whether it is said, or assumed, by which price list somebody is paid."""
+    rate = sums.rates.get(who, {})
+    if "unnamed" not in rate:
+        return Figure(1.0, "given")
+    return Figure(1.0, "assumed", f"paid by {rate['title']}, as {rate['unnamed']} names no list")
 
 
 def training(sums: Sums, rounds: Figure) -> Line:

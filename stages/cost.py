@@ -4,16 +4,17 @@ task.yaml has the section `cost`; nothing but the report reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from stages.answers import read_answers
 from stages.base import Key, Params, Read, Stage, Write
-from stages.bill import bill
+from stages.bill import ASKED, bill
 from stages.chat import Prompting, user_message
 from stages.contract import Contract
+from stages.counting import counted
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, write_json
 from stages.sums import Figure
 
@@ -81,8 +82,8 @@ def facts(inputs: Inputs, params: CostParams) -> dict[str, Figure]:
         **otherwise(lambda: _larger(inputs), {}),
         **otherwise(lambda: _wrong(read_json(inputs.scores)), {}),
     }
-    found |= {} if inputs.taught is None else _asked("teacher", inputs.taught)
-    found |= {} if inputs.judged is None else _asked("judge", inputs.judged)
+    for who, transcript, mine in _transcripts(inputs, params):
+        found |= _asked(who, transcript, mine)
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
@@ -96,7 +97,9 @@ def otherwise(look: Callable[[], Any], nothing: Any = None) -> Any:
 
 def _answer_tokens(inputs: Inputs) -> Figure:
     tokens = [float(answer.tokens) for answer in read_answers(inputs.answers)]
-    return Figure(sum(tokens) / len(tokens), "measured", f"{len(tokens):,} test answers, by the base model's tokens")
+    return Figure(
+        sum(tokens) / len(tokens), "measured", f"{counted(len(tokens), 'test answer')}, by the base model's tokens"
+    )
 
 
 def _seconds(inputs: Inputs) -> Figure:
@@ -166,10 +169,26 @@ def _larger(inputs: Inputs) -> dict[str, Figure]:
     return {"larger_spent": Figure(spent[0] * rows / 1000, "measured", "baselines.larger")} if spent else {}
 
 
-def _asked(who: str, transcript: Path) -> dict[str, Figure]:
+Mine = Callable[[Mapping[str, Any]], bool]
+
+
+def _transcripts(inputs: Inputs, params: CostParams) -> Iterator[tuple[str, Path, Mine]]:
+    """(who is asked elsewhere, the file with what they said, which lines of it are theirs). A judge of a teacher's rows
+    that has no price of its own is the teacher itself.
+    """
+    apart = "row_judge" in params.rates
+    if inputs.taught is not None:
+        yield "teacher", inputs.taught, lambda line: not (apart and line["for"] == "judge")
+        if apart:
+            yield "row_judge", inputs.taught, lambda line: bool(line["for"] == "judge")
+    if inputs.judged is not None:
+        yield "judge", inputs.judged, lambda line: True
+
+
+def _asked(who: str, transcript: Path, mine: Mine) -> dict[str, Figure]:
     """Requests to a model elsewhere, and the tokens of one in the mean, as it counted them; where it did not, about."""
-    unknown = Figure(None, "unknown", f"the {who} was not asked yet")
-    found: dict[str, Figure] | None = otherwise(lambda: _counted(who, list(read_jsonl(transcript))))
+    unknown = Figure(None, "unknown", f"the {ASKED[who]} was not asked yet")
+    found: dict[str, Figure] | None = otherwise(lambda: _counted(who, list(filter(mine, read_jsonl(transcript)))))
     return {f"{who}_requests": unknown} if found is None else found
 
 
@@ -193,7 +212,9 @@ def _wrong(scores: Mapping[str, Any]) -> dict[str, Figure]:
     metric = next(name for name in ("exact_match", "accuracy") if name in systems[scores["chosen"]])
     known = {"wrong_tuned": scores["chosen"], "wrong_prompted": larger}
     return {
-        name: Figure(1 - systems[system][metric]["value"], "measured", f"{metric} on {scores['rows']:,} test rows")
+        name: Figure(
+            1 - systems[system][metric]["value"], "measured", f"{metric} on {counted(scores['rows'], 'test row')}"
+        )
         for name, system in known.items()
         if system is not None
     }

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from compiler import Compiled
-from compiler.costing import LABOUR, OWN
+from compiler.costing import LABOUR, OWN, asked_elsewhere
 from compiler.costs import Cost
 from compiler.parse import ParseError
 from compiler.prices import PriceList, names, price_list
+from compiler.task import Task
 from stages import history
 from stages.base import READ
 from stages.bill import hosting, training, tuned_tokens
@@ -64,18 +65,17 @@ def look(root: Path, overrides: list[str]) -> Costs:
         lists = {name: found for name in names(disk) if (found := price_list(name, disk))}
     except ParseError as error:
         raise UserError(*error.diagnostics) from None
-    used = [lists[name] for name in dict.fromkeys(_used(cost)) if name in lists]
+    used = [lists[name] for name in dict.fromkeys(_used(compiled.task, cost)) if name in lists]
     sums = Sums(known, params.terms, params.rates)
     providers = [_provider(of, sums, compiled, cost) for of in lists.values() if of.name != LABOUR]
     warnings = [warning for of in used if (warning := _age_warning(of))]
     return Costs(compiled.task.task_name, told(known, inputs, params), providers, used, warnings)
 
 
-def _used(cost: Cost) -> Iterator[str]:
+def _used(task: Task, cost: Cost) -> Iterator[str]:
     yield from (
         cost.against,
-        cost.teacher.provider or cost.against,
-        cost.judge.provider or cost.against,
+        *(name or cost.against for _, name in asked_elsewhere(task, cost).values()),
         cost.train_on,
         cost.serve_on,
         LABOUR,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NEEDED = {
     "against": (("prompted_input", "prompted_output"),),
     "teacher.provider": (("prompted_input", "prompted_output"),),
+    "teacher.judge": (("prompted_input", "prompted_output"),),
     "judge.provider": (("prompted_input", "prompted_output"),),
     "train_on": (("machine",), ("training",)),
     "serve_on": (("machine",), ("tuned_input", "tuned_output")),
@@ -26,7 +27,7 @@ _NEEDED = {
 def _named(cost: Cost) -> Iterator[tuple[str, str]]:
     """(key, price list) of every list that a task names."""
     found = {"against": cost.against, "teacher.provider": cost.teacher.provider}
-    found |= {"judge.provider": cost.judge.provider}
+    found |= {"teacher.judge": cost.teacher.judge, "judge.provider": cost.judge.provider}
     found |= {"train_on": cost.train_on, "serve_on": cost.serve_on}
     yield from ((key, name) for key, name in found.items() if name is not None)
 
@@ -60,14 +61,17 @@ def price_is_there(look: Look) -> Iterator[Found]:
 
 @check("T828", "warning")
 def judge_is_asked(look: Look) -> Iterator[Found]:
-    """`cost.judge.provider` where no judge is asked, so nobody is paid by that list.
+    """`cost.judge.provider` or `cost.teacher.judge` where no such judge is asked, so nobody is paid by that list.
 
-    Name a judge in `evaluation.judge`, or remove the key.
+    Name a judge in `evaluation.judge`, or another one than the teacher in `generate.judge`; or remove the key.
     """
-    if look.task.cost and look.task.cost.judge.provider and not look.task.evaluation.judge:
-        yield Found(
-            "no judge is asked", "cost.judge.provider", "remove it, or write `evaluation: {judge: …}`", key=True
-        )
+    cost, generate = look.task.cost, look.task.generate
+    if cost and cost.judge.provider and not look.task.evaluation.judge:
+        help = "remove it, or write `evaluation: {judge: …}`"
+        yield Found("no judge is asked", "cost.judge.provider", help, key=True)
+    if cost and cost.teacher.judge and not (generate and generate.judged_elsewhere):
+        help = "remove it, or name another model in `generate.judge`"
+        yield Found("no judge but the teacher itself looks at its rows", "cost.teacher.judge", help, key=True)
 
 
 @check("T776")

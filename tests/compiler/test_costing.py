@@ -57,6 +57,35 @@ def test_an_hour_of_one_s_own_stands_for_one_s_own_machines_alone() -> None:
     assert (rates["train"]["machine"], rates["serve"]["machine"]) == (0.3, 3.36)
 
 
+TEACHER = "generate: {teacher: {endpoint: https://a.example/v1, model: big}, rows: [{tag: boundary, count: 9}]"
+
+
+@pytest.mark.parametrize(
+    ("judge", "apart"),
+    [
+        ("", False),
+        (", judge: {endpoint: https://a.example/v1, model: big}", False),
+        (", judge: {endpoint: https://b.example/v1}", True),
+        (", judge: {model: small}", True),
+        (", judge: {model: small, enabled: false}", False),
+    ],
+)
+def test_a_judge_of_rows_that_is_not_the_teacher_has_a_price_of_its_own(judge: str, apart: bool) -> None:
+    rates = params(compiled(f"{COST}{TEACHER}{judge}}}\n"), "cost")["rates"]
+    assert ("row_judge" in rates) is apart
+    if apart:
+        named = f"{MINIMAL}cost: {{teacher: {{provider: vertex, judge: bedrock}}}}\n{TEACHER}{judge}}}\n"
+        rates = params(compiled(named), "cost")["rates"]
+        assert (rates["teacher"]["list"], rates["row_judge"]["list"]) == ("vertex", "bedrock")
+        assert "unnamed" not in rates["teacher"] | rates["row_judge"]
+
+
+def test_a_price_list_that_nothing_names_is_marked_with_the_key_that_would() -> None:
+    rates = params(compiled(f"{COST}{TEACHER}, judge: {{model: small}}}}\n"), "cost")["rates"]
+    told = {who: rates[who]["unnamed"] for who in ("teacher", "row_judge")}
+    assert told == {"teacher": "cost.teacher.provider", "row_judge": "cost.teacher.judge"}
+
+
 def test_variants_of_a_sweep_share_the_one_stage() -> None:
     found = compiled(f"{COST}sweep: {{training.epochs: [1, 2]}}\n")
     assert [instance.name for instance in found.plan.instances if instance.stage.name == "cost"] == ["cost"]

@@ -284,6 +284,7 @@ OTHER: dict[str, Any] = {
     "cost.iterations": (COST, 2),
     "cost.teacher.rows": (COST, 100),
     "cost.teacher.provider": (COST, "bedrock"),
+    "cost.teacher.judge": (TAUGHT | COST | {"generate.judge.model": "small"}, "bedrock"),
     "cost.judge.provider": (COMPARED | COST, "bedrock"),
     "cost.review.rows": (COST, 500),
     "cost.review.minutes": (COST, 0.5),

@@ -270,6 +270,36 @@ def test_what_a_judge_and_a_teacher_were_asked_is_in_the_bill(who: str, field: s
     assert "301 tokens in, 20.0 out a request" in found["why"]
 
 
+def test_a_judge_of_rows_at_another_address_is_paid_by_its_own_price(tmp_path: Path) -> None:
+    taught = [line(n, text="A", tokens=20, input=300, **{"for": "rows"}) for n in range(3)]
+    looked = [line(9, text="A", tokens=10, input=100, **{"for": "judge"})]
+    write_jsonl(tmp_path / "t.jsonl", [*taught, *looked])
+    dear, cheap = ({"prompted_input": price, "prompted_output": price} for price in (10.0, 1.0))
+    both = {**RATES, "teacher": dear, "row_judge": cheap}
+    for rates, expected in (
+        (both, {"teacher": 3 * 3200, "judge of its rows": 110}),
+        (RATES | {"teacher": dear}, {"teacher": 10_700}),
+    ):
+        inputs = replace(built(tmp_path), taught=tmp_path / "t.jsonl")
+        found = bill(facts(inputs, CostParams(**{**PARAMS, "rates": rates})), MILLION, rates)["experiment"]
+        costs = {one["item"]: one["cost"] for one in found["items"] if "cost" in one}
+        told = {name: costs[name] for name in ("teacher", "judge of its rows") if name in costs}
+        assert told == pytest.approx({name: tokens / 1e6 for name, tokens in expected.items()})
+
+
+def test_a_price_list_that_nothing_names_is_an_assumption(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "t.jsonl", [line(0, text="A", tokens=20, input=300)])
+    known = facts(replace(built(tmp_path), taught=tmp_path / "t.jsonl"), CostParams(**PARAMS))
+    named = {"title": "OpenAI", "prompted_input": 2.0, "prompted_output": 8.0}
+    unnamed = {**named, "unnamed": "cost.teacher.provider"}
+    for rate, origin in ((named, "measured"), (unnamed, "assumed")):
+        found = item(bill(known, MILLION, {**RATES, "teacher": rate})["experiment"], "teacher")
+        assert found["origin"] == origin and found["cost"] == pytest.approx((300 * 2 + 20 * 8) / 1e6)
+        assert ("paid by OpenAI, as cost.teacher.provider names no list" in found["why"]) is (origin == "assumed")
+        planned = item(billed({"teacher_rows": 10.0}, {**RATES, "teacher": rate})["experiment"], "teacher")
+        assert planned["cost"] and (planned["origin"] == "assumed") is (origin == "assumed")
+
+
 def test_tokens_that_an_endpoint_does_not_count_are_estimated(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "t.jsonl", [line(0, text="A", tokens=2, input=0)])
     known = facts(replace(built(tmp_path), judged=tmp_path / "t.jsonl"), CostParams(**PARAMS))
