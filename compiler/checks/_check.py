@@ -124,7 +124,7 @@ class Look:
 
     @cached_property
     def seen_each(self) -> bool:
-        """Whether every data file could be looked into, so that `rows` counts them all."""
+        """Whether every data file could be looked into: `columns` has all that every row needs, `rows` counts them."""
         if any(source.hub for source in self.task.data.sources):
             return False
         files = {file for source in self.task.data.sources for file in self.workspace.glob(source.path)}
@@ -132,7 +132,7 @@ class Look:
 
     @cached_property
     def seen_whole(self) -> bool:
-        """Whether a column that no data file shows is in none of their rows."""
+        """Whether a column that no data file shows is in none of their rows, later ones too."""
         return self.seen_each and all(peek.whole for _, _, _, peek in self.peeks)
 
     @cached_property

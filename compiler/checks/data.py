@@ -24,7 +24,7 @@ def placeholder_has_a_column(look: Look) -> Iterator[Found]:
 
     Every row would be rejected. Correct the name, or rename the column with `map` in data.sources.
     """
-    if not look.seen_whole or look.shape == "texts":
+    if not look.seen_each or look.shape == "texts":
         return
     renamed = {old for _, source, _, peek in look.peeks for old in source.map.values() if old in peek.columns}
     for name in sorted(placeholders(look.task.input_template) - look.columns - renamed):
@@ -138,7 +138,7 @@ def answer_has_a_column(look: Look) -> Iterator[Found]:
     It is the column that `data.output` names; otherwise `output`, `label` or `answer`; otherwise, of a JSON contract,
     the columns that are named like its fields. Name the column in `data.output`.
     """
-    if not look.seen_whole or look.shape != "answers" or _answers(look) & look.columns:
+    if not look.seen_each or look.shape != "answers" or _answers(look) & look.columns:
         return
     named = look.task.data.output
     what = f"the data has no column `{named}`" if named else "no column of the data holds the answer"
@@ -156,7 +156,7 @@ def rows_suit_the_method(look: Look) -> Iterator[Found]:
     """
     needs = [name for name in _SHAPES.get(look.shape, ()) if name not in look.columns]
     needs += ["completion"] if look.shape == "verdicts" and not _answers(look) else []
-    if look.seen_whole and needs and look.shape in _SHAPES:
+    if look.seen_each and needs and look.shape in _SHAPES:
         note = f"columns of the data: {', '.join(sorted(look.columns))}"
         method, missing = look.task.training.method, " and ".join(f"`{name}`" for name in needs)
         help = f"rename a column: `map: {{{needs[0]}: COLUMN}}` in data.sources, or choose another method"
@@ -178,7 +178,7 @@ def map_renames_a_column(look: Look) -> Iterator[Found]:
         peeks = [peek for i, _, _, peek in look.peeks if i == index]
         columns = frozenset().union(*(peek.columns for peek in peeks))
         for new, old in source.map.items():
-            if peeks and old not in columns and all(peek.whole for peek in peeks):
+            if peeks and old not in columns:
                 help = did_you_mean(old, sorted(columns)) or "write `new name: column of the file`"
                 note = f"columns there: {', '.join(sorted(columns))}"
                 yield Found(f"`{source.path}` has no column `{old}`", f"data.sources.{index}.map.{new}", help, note)

@@ -39,20 +39,30 @@ def test_a_large_file_may_have_the_column_in_later_rows() -> None:
 @pytest.mark.parametrize(
     ("code", "task"),
     [
-        ("T103", MINIMAL.replace("{text}", "{message}")),
-        ("T109", MINIMAL + "data: {output: slots}\n"),
-        ("T111", MINIMAL + "data: {sources: [{path: data/raw/0.jsonl, map: {said: speech}}]}\n"),
         ("T114", MINIMAL + "splits: {group_by: guest}\n"),
-        ("T135", MINIMAL.replace("training:", "training:\n  method: dpo")),
         ("T608", MINIMAL + "data: {patterns: {phone: '[0-9]+'}}\n"),
         ("T609", MINIMAL + "data: {quotas: [{by: town, value: Bern, min: 5}]}\n"),
         ("T610", MINIMAL + "splits: {order_by: day}\n"),
     ],
 )
-def test_only_of_files_that_were_seen_whole_a_column_is_said_to_be_missing(code: str, task: str) -> None:
+def test_what_some_rows_have_is_missing_only_of_files_that_were_seen_whole(code: str, task: str) -> None:
     for whole in (True, False):
         peeks = {"data/raw/0.jsonl": Peek(frozenset({"text", "output"}), 500, whole=whole)}
         assert (code in {found.code for found in told(task, peeks=peeks)}) is whole
+
+
+@pytest.mark.parametrize(
+    ("code", "task"),
+    [
+        ("T103", MINIMAL.replace("{text}", "{message}")),
+        ("T109", MINIMAL + "data: {output: slots}\n"),
+        ("T111", MINIMAL + "data: {sources: [{path: data/raw/0.jsonl, map: {said: speech}}]}\n"),
+        ("T135", MINIMAL.replace("training:", "training:\n  method: dpo")),
+    ],
+)
+def test_what_every_row_needs_is_missing_where_the_first_hundreds_lack_it(code: str, task: str) -> None:
+    peeks = {"data/raw/0.jsonl": Peek(frozenset({"text", "output"}), 500, whole=False)}
+    assert code in {found.code for found in told(task, peeks=peeks)}
 
 
 def test_rows_are_counted_of_files_that_were_seen_in_part_as_well() -> None:
