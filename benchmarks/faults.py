@@ -32,7 +32,8 @@ from figures import figure  # noqa: E402
 from tests import tiny  # noqa: E402
 from tunec.rewriting import with_values  # noqa: E402
 
-ROWS = ROOT.parent.parent / "shared" / "data" / "banking77.jsonl"
+_SHARED = [folder / "shared" / "data" / "banking77.jsonl" for folder in ROOT.parents]
+ROWS = next((file for file in _SHARED if file.is_file()), _SHARED[0])
 USUAL = (
     *("card_arrival", "exchange_rate", "lost_or_stolen_card", "age_limit"),
     *("top_up_failed", "cash_withdrawal_charge"),

@@ -118,8 +118,7 @@ def _same_bytes(given: argparse.Namespace) -> None:
     """The adapter of five runs, each in a process and a folder of its own."""
     steps = argparse.Namespace(**{**vars(given), "steps": 4, "times": 1, "into": None})
     found = [_medians(("bytes",), "booking", "system", steps)["bytes"]["sha256"] for _ in range(5)]
-    figure("same_bytes_runs", max(map(found.count, found)), "of 5 runs", None)
-    _at_least("same_bytes", max(map(found.count, found)), 5)
+    _at_least("same_bytes", max(map(found.count, found)), 5, "of 5 runs")
 
 
 def _fill(given: argparse.Namespace) -> None:
@@ -133,7 +132,7 @@ def _fill(given: argparse.Namespace) -> None:
         steps = batches(lengths, BATCH, 1, 0)
         run = sum(shared + (max(lengths[row] for row in step) - shared) * len(step) for step in steps)
         real = sum(shared + sum(lengths[row] - shared for row in step) for step in steps)
-        _at_least(f"fill_{name}", 100 * real / run, 95)
+        _at_least(f"fill_{name}", 100 * real / run, 95, "%")
 
 
 def _arguments() -> argparse.Namespace:
@@ -149,10 +148,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _at_least(name: str, times: float, bound: float) -> None:
-    print(
-        json.dumps({"figure": name, "value": round(times, 2), "unit": "times", "least": bound, "holds": times >= bound})
-    )
+def _at_least(name: str, value: float, bound: float, unit: str = "times") -> None:
+    told = {"figure": name, "value": round(value, 2), "unit": unit, "least": bound, "holds": value >= bound}
+    print(json.dumps(told), flush=True)
 
 
 def _medians(ways: tuple[str, ...], rows: str, prompt: str, given: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+FILL = 0.95  # of a run's tokens are no padding, at least, where longer pools of rows can bring that about
 WORTH = 8  # tokens; a shorter prefix costs more to set up than it saves
 ATTENTION = "tunec_rows"  # the name that transformers knows our attention by
 
@@ -121,9 +122,17 @@ def pieces(rows: Sequence[Any], size: int | None) -> list[Sequence[Any]]:
 def batches(lengths: Sequence[int], size: int, epochs: float, seed: int) -> list[list[int]]:
     """The rows of every step of a whole run, in its order. Rows of like length stand together, so little is padding.
 
-    lengths: tokens of each row. Each epoch shuffles anew, sorts pools of 32 batches by length and shuffles the batches.
-    A part of an epoch takes its first steps. Never empty. The same for the same arguments.
+    lengths: tokens of each row. Each epoch shuffles anew, sorts pools of 32 batches by length and shuffles the batches;
+    where that leaves more than a twentieth to padding, larger pools. A part of an epoch takes its first steps. Never
+    empty. The same for the same arguments.
     """
+    pool = 32 * size
+    while _fill(steps := _steps(lengths, size, epochs, seed, pool), lengths) < FILL and pool < len(lengths):
+        pool *= 2
+    return steps
+
+
+def _steps(lengths: Sequence[int], size: int, epochs: float, seed: int, pool: int) -> list[list[int]]:
     import math
     import random
 
@@ -132,8 +141,14 @@ def batches(lengths: Sequence[int], size: int, epochs: float, seed: int) -> list
     steps: list[list[int]] = []
     while len(steps) < wanted:
         rows = draw.sample(range(len(lengths)), len(lengths))
-        pools = (rows[i : i + 32 * size] for i in range(0, len(rows), 32 * size))
-        ordered = [row for pool in pools for row in sorted(pool, key=lambda row: lengths[row])]
+        parts = (rows[i : i + pool] for i in range(0, len(rows), pool))
+        ordered = [row for part in parts for row in sorted(part, key=lambda row: lengths[row])]
         epoch = [ordered[i : i + size] for i in range(0, len(ordered), size)]
         steps += draw.sample(epoch, len(epoch))
     return steps[:wanted]
+
+
+def _fill(steps: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
+    """The share of tokens that are no padding."""
+    real = sum(lengths[row] for step in steps for row in step)
+    return real / max(1, sum(max(lengths[row] for row in step) * len(step) for step in steps))

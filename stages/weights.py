@@ -39,7 +39,17 @@ def load(located: Located, *, device: Device = "cpu", dtype: Any = None, quantiz
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or dtype_of(device), **how, **safe)
         _check_vocabulary(tokenizer, model)
     model = _as_if_from_a_folder(model) if located.gguf else model
-    return model if quantization is not None else model.to(device), tokenizer
+    if quantization is None:
+        return model.to(device), tokenizer
+    _leave_the_file(model)
+    return model, tokenizer
+
+
+def _leave_the_file(model: Any) -> None:
+    """Copy what was not quantized. It lies in the mapped file, which would stay in memory whole for its sake."""
+    for tensor in model.parameters():
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.clone()
 
 
 def tokenizer_of(located: Located) -> Any:

@@ -302,6 +302,15 @@ def test_every_row_comes_once_an_epoch_in_batches_of_like_length():
     assert padded < 1.1 * 2 * sum(lengths)
 
 
+def test_a_few_rows_twenty_times_as_long_cost_little_padding():
+    draw = random.Random(3)
+    lengths = [draw.randrange(20, 40) * (20 if draw.random() < 0.1 else 1) for _ in range(2_000)]
+    steps = batches(lengths, size=8, epochs=1, seed=0)
+    assert sorted(row for step in steps for row in step) == list(range(2_000))
+    padded = sum(max(lengths[row] for row in step) * len(step) for step in steps)
+    assert sum(lengths) > 0.95 * padded
+
+
 def test_a_part_of_an_epoch_is_some_of_its_batches_and_never_none():
     assert len(batches([5] * 80, size=8, epochs=0.25, seed=0)) == 3
     assert len(batches([5] * 8, size=8, epochs=0.01, seed=0)) == 1
