@@ -145,7 +145,7 @@ class Prepared:
     trainer: Any
     lengths: Sequence[int]
     dev: Callable[[], Mapping[str, float]]
-    counts: Mapping[str, int]
+    counts: dict[str, int]
     series: Mapping[str, list[float]] = field(default_factory=dict)
     passes: int = 1
     written: int = 0

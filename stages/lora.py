@@ -63,9 +63,10 @@ def _whole(base: Any) -> Any:
 
 
 def _forward(apply: Any, layer: Any, adapter: str, x: Any) -> Any:
-    if layer.disable_adapters or layer.active_adapters != [adapter]:  # a reference is asked, the base model as it was
-        return type(layer).forward(layer, x)
     down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+    asked_plain = layer.disable_adapters or layer.active_adapters != [adapter]  # a reference, the base model as it was
+    if asked_plain or x.dtype != down.dtype:  # TRL holds an adapter beside four bits in bfloat16 for a while
+        return type(layer).forward(layer, x)
     y = apply(x.reshape(-1, x.shape[-1]), layer.base_layer, down, up, layer.scaling[adapter])
     bias = layer.base_layer.bias
     return (y if bias is None else y + bias).view(*x.shape[:-1], -1)

@@ -61,6 +61,7 @@ def be_thrifty(ready: Prepared) -> None:
     trainer.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if getattr(trainer, "shared", 0):
         trainer.shared = 0
+        ready.counts["shared_prefix_tokens"] = 0
 
 
 def needed(ready: Prepared) -> Need:

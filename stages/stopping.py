@@ -16,7 +16,8 @@ from stages.resuming import trained
 class Stopping:
     """dev: (step, dev loss) of every check so far. best: the weights of the best check, where they are to be kept.
 
-    figures: what the last check measured. spent: seconds of earlier processes. why: what ended the run early.
+    figures: what the last check measured. reached: the last step that was made. spent: seconds of earlier processes.
+    why: what ended the run early.
     """
 
     ready: Prepared
@@ -25,6 +26,7 @@ class Stopping:
     dev: list[list[float]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+    reached: int = 0
     spent: float = 0.0
     why: str | None = None
     _began: float = field(default_factory=time.monotonic)
@@ -40,7 +42,7 @@ class Stopping:
 
         class Stopper(TrainerCallback):  # type: ignore[misc]
             def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-                run.figures = {}
+                run.figures, run.reached = {}, state.global_step
                 if state.global_step in run.places(state.max_steps):
                     run.look(state.global_step)
                 run.why = run.reason()
@@ -81,7 +83,7 @@ class Stopping:
         """Put the kept weights into the model; gives the figures of the dev rows with them."""
         import torch
 
-        if self.best and self.best_step != (self.dev[-1][0] if self.dev else None):
+        if self.best and self.best_step != self.reached:
             with torch.no_grad():
                 for name, parameter in trained(self.ready.trainer.model).items():
                     parameter.copy_(parallel.parted(self.best[name], parameter))

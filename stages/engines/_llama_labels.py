@@ -84,7 +84,7 @@ Open = tuple[float, int, int, Node]  # minus its log-probability, and the node; 
 class _Row:
     """One row's search. prompt: without what all share. base: the first of its sequences. length: of the whole prompt.
     waiting: a heap of what is open. later: the same of trees whose turn has not come. passed: of those that had it.
-    said: the log-probabilities of whole texts.
+    said: the log-probabilities of whole texts. looked: branches of this tree that were read for the confidence alone.
     """
 
     index: int
@@ -120,7 +120,7 @@ class _Row:
         """The branches to read next, with their log-probabilities; none when it is known what leads, and how surely."""
         least = max(self.said.values(), default=-math.inf)
         if known := not self.waiting or -self.waiting[0][0] <= least:
-            if self.later or not self.waiting or self.looked >= MOST or self._sure()[1] <= OPEN:
+            if not self.waiting or self.looked >= MOST or self._sure()[1] <= OPEN:
                 return []
             least, most = -math.inf, min(most, MOST - self.looked)
         taken = [heapq.heappop(self.waiting)]
@@ -135,7 +135,7 @@ class _Row:
     def turn(self) -> None:
         """To the next tree."""
         self.passed += self.waiting
-        self.waiting = self.later.pop()
+        self.waiting, self.looked = self.later.pop(), 0
 
     def found(self) -> Found:
         label = min(self.said, key=lambda label: (-self.said[label], label))

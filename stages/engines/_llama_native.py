@@ -275,7 +275,7 @@ class Context:
         if not pointer:
             raise fail(
                 "T351",
-                f"llama.cpp has no memory for {sequences} sequences of {cells} tokens",
+                f"llama.cpp has no memory for {sequences} sequences of {cells} tokens{' together' if unified else ''}",
                 notes=complaints(),
                 help="lower evaluation.sequences or evaluation.max_new_tokens, or shorten the prompt",
             )

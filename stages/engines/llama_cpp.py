@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stages import gguf_header, progress
 from stages.answers import Answer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stages.engines._llama_batch import Done, Job
     from stages.engines._llama_native import Model
 
+T = TypeVar("T")
 LIBRARIES = ("llama-cpp-python",)  # what its answers depend on
 CONTROL = 3  # the token type of control tokens in tokenizer.ggml.token_type
 
@@ -109,7 +110,7 @@ class LlamaCpp:
             if parsed:
                 parsed.close()
 
-    def _clocked(self, finished: Iterator[Done]) -> Iterator[Done]:
+    def _clocked(self, finished: Iterator[T]) -> Iterator[T]:
         """The same, with the time that each took written down."""
         before = perf_counter()
         for done in finished:
@@ -122,8 +123,8 @@ class LlamaCpp:
         return self._model.context
 
     def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
-        """See stages.answers.Engine. Raises T710 for a label without tokens, T353 when a prompt exceeds the context,
-        T711 for a recurrent model, which cannot take back what it has read.
+        """See stages.answers.Engine. Raises T710 for a label without tokens, T353 when a prompt and the longest label
+        exceed the context, T711 for a recurrent model: the next row goes on from what rows share, which it cannot.
         """
         from stages.engines import _llama_labels as likely
 
@@ -133,13 +134,12 @@ class LlamaCpp:
             help = "write `evaluation: {decoding: constrained}`"
             raise fail("T711", f"{self._name} is recurrent, and cannot score labels by likelihood", help=help)
         texts = label_tokens(labels, lambda text: self._model.tokenize(text, special=False))
-        deepest = max(map(len, texts)) + 1
-        jobs = [self._job(index, prompt, deepest) for index, prompt in enumerate(prompts)]
+        longest = max(map(len, texts))
+        asked = [self._fitting(prompt, longest) for prompt in prompts]
         trees = likely.trees(texts, self._end())
-        asked = [job.prompt for job in jobs]
         found = likely.search(self._model, asked, trees, sequences, share=self._share_prefix)
         scored: dict[int, likely.Found] = {}
-        for count, one in enumerate(found, start=1):
+        for count, one in enumerate(self._clocked(found) if sequences == 1 else found, start=1):
             progress.tell(count, len(prompts), progress.ANSWERED)
             scored[one.index] = one
         for index, prompt in enumerate(prompts):
@@ -171,15 +171,20 @@ class LlamaCpp:
     def _job(self, index: int, prompt: Prompt, max_new_tokens: int) -> Job:
         from stages.engines._llama_batch import Job
 
+        tokens = self._fitting(prompt, 1)
+        return Job(index, tokens, min(max_new_tokens, self._model.context - len(tokens)))
+
+    def _fitting(self, prompt: Prompt, answer: int) -> list[int]:
+        """The prompt's tokens, where an answer of so many has room behind them."""
         tokens = self.encode(prompt)
-        room = self._model.context - len(tokens)
-        if room < 1 or not tokens:
-            raise fail(
-                "T353",
-                f"row {prompt.id}: its prompt has {len(tokens)} tokens, and the model reads {self._model.context}",
-                help="shorten the input or input_template, or choose a base model with a longer context",
-            )
-        return Job(index, tokens, min(max_new_tokens, room))
+        if tokens and len(tokens) + answer <= self._model.context:
+            return tokens
+        behind = f", the longest answer {answer}" if answer > 1 else ""
+        raise fail(
+            "T353",
+            f"row {prompt.id}: its prompt has {len(tokens)} tokens{behind}, and the model reads {self._model.context}",
+            help="shorten the input or input_template, or choose a base model with a longer context",
+        )
 
 
 def _in_order(prompts: Sequence[Prompt], finished: Iterator[Done]) -> Iterator[Answer]:

@@ -23,14 +23,18 @@ def prepare(lesson: Lesson) -> Prepared:
 def blocks(rows: Iterable[Row], tokenizer: object, max_length: int) -> list[Example]:
     """The texts in pieces of at most `max_length` tokens, none left out. Special tokens in a text stay text.
 
-    A piece begins as the tokenizer begins a text, and a text's last one ends with its end-of-text token.
+    A piece begins as the tokenizer begins a text, and a text's last one ends with its end-of-text token. Of a piece
+    nothing is learned of the first token, so none is of one token alone.
     """
     begin, end = _ends(tokenizer)
     found = []
     for row in rows:
         tokens = [*encode(tokenizer, Prompt(row.id, (Piece(str(row.text), plain=True),))), *end]
         size = max_length - len(begin)
-        parts = [[*begin, *tokens[first : first + size]] for first in range(0, len(tokens), size)]
+        firsts = list(range(0, len(tokens), size))
+        if not begin and len(tokens) % size == 1 and len(firsts) > 1:
+            firsts[-1] -= 1  # the last token brings the one before it along
+        parts = [[*begin, *tokens[first:last]] for first, last in zip(firsts, [*firsts[1:], None], strict=True)]
         found += [Example(row.id, part[:1], part[1:]) for part in parts if len(part) > 1]
     return found
 

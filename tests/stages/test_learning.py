@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from stages import learning, parallel, progress, stopping, tracking, watching
@@ -85,6 +87,21 @@ def test_a_budget_of_steps_runs_the_whole_course_of_the_rate(learn: Learn) -> No
 def test_a_budget_of_minutes_ends_at_the_clock(learn: Learn) -> None:
     report = read_json(learn("sft", "lora", **FEW, budget={"minutes": 1e-9}).report)
     assert report["steps"] == 1 and "training.budget.minutes" in report["stopped"]
+
+
+def test_a_clock_that_ends_a_run_between_two_checks_leaves_the_best_weights() -> None:
+    best = torch.nn.Linear(1, 1, bias=False)
+    ready = SimpleNamespace(
+        trainer=SimpleNamespace(model=best), dev=lambda: {"dev_loss": 10.0 * float(best.weight.detach())}
+    )
+    run = stopping.Stopping(ready, DevChecks(checks=4, keep="best"), Budget(minutes=1e9))  # type: ignore[arg-type]
+    state, control = SimpleNamespace(max_steps=100), SimpleNamespace(should_training_stop=False)
+    for step in range(1, 61):
+        with torch.no_grad():
+            best.weight.fill_(1.0 if step == 50 else 2.0)
+        state.global_step = step
+        run.callback().on_step_end(None, state, control)
+    assert run.best_step == 50 and run.end()["dev_loss"] == pytest.approx(10.0) and float(best.weight.detach()) == 1.0
 
 
 def test_the_dev_loss_and_the_time_left_are_told(learn: Learn) -> None:

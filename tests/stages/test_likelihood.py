@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from stages.contract import Contract
 from stages.diagnostics import UserError
 from stages.engines._labels import label_tokens
 from stages.engines._llama_forced import divergence, forced, log_probabilities
+from stages.engines._llama_labels import search, trees
 from stages.engines.llama_cpp import LlamaCpp
 from stages.engines.transformers import Transformers
 from stages.predicting import Decoding, answered
@@ -51,6 +53,43 @@ def test_the_likeliest_label_is_found_without_scoring_all(
         assert answer.text == labels[best] and answer.free is None
         share = math.exp(scores[best]) / sum(map(math.exp, scores))
         assert answer.confidence == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize(("count", "longest", "share"), [(8, 4, True), (60, 5, True), (300, 6, True), (257, 6, False)])
+def test_of_random_trees_the_search_finds_what_reading_all_does(
+    engine: LlamaCpp, count: int, longest: int, share: bool
+) -> None:
+    chance, end = random.Random(count), 2
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < count:
+        drawn.add(tuple(chance.choices(range(10, 16), k=chance.randint(1, longest))))
+    texts, model = sorted(drawn), engine.model
+    head = chance.choices(range(3, model.vocabulary), k=20)
+    prompts = [head + chance.choices(range(3, model.vocabulary), k=chance.randint(5, 30)) for _ in range(3)]
+    pairs = [(prompt, [*text, end]) for prompt in prompts for text in texts]
+    said = [
+        float(log_probabilities(logits)[np.arange(len(text)), text].sum())
+        for logits, (_, text) in zip(forced(model, pairs), pairs, strict=True)
+    ]
+    for sequences in (1, 8):
+        for found in search(model, prompts, trees(texts, end), sequences, share=share):
+            scores = np.array(said[found.index * count :][:count])
+            assert found.label == scores.argmax()
+            share_ = math.exp(scores.max() - np.logaddexp.reduce(scores))
+            assert share_ * 0.6 < found.confidence < share_ * 1.01, "what is not looked into is counted against it"
+
+
+def test_a_label_has_room_behind_the_prompt(engine: LlamaCpp) -> None:
+    room = engine.model.context - len(engine.encode(asked("word")[0]))
+    fitting = next(n for n in range(room, 0, -1) if len(engine.encode(asked("word " * n)[0])) < engine.model.context)
+    with pytest.raises(UserError, match="the longest answer"):
+        list(engine.label([asked("word " * fitting)[0]], LABELS))
+
+
+def test_rows_that_are_labelled_one_at_a_time_are_timed() -> None:
+    with closing(LlamaCpp(tiny_gguf())) as opened:
+        list(opened.label(asked(*TEXTS), LABELS, sequences=1))
+        assert len(opened.seconds) == len(TEXTS) and min(opened.seconds) > 0
 
 
 def test_both_engines_find_the_same_label(engine: LlamaCpp) -> None:

@@ -266,6 +266,15 @@ def test_texts_are_cut_into_blocks_and_nothing_is_left_out(loaded: tuple[Any, An
         assert tokens.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1, "a special token in a text stays text"
 
 
+@pytest.mark.parametrize("size", range(3, 12))
+def test_a_text_of_any_length_ends_with_its_end(loaded: tuple[Any, Any], size: int) -> None:
+    found = blocks([Row("a", {}, None, text="Table for two, please.")], loaded[1], size)
+    assert found[-1].tokens[-1] == loaded[1].eos_token_id and 2 <= min(map(len, found)) <= max(map(len, found)) <= size
+    tokens = [id for example in found for id in example.tokens]
+    text = loaded[1].encode("Table for two, please.", add_special_tokens=False)
+    assert tokens == [*text, loaded[1].eos_token_id], "no token is left out"
+
+
 def test_a_block_begins_as_the_tokenizer_begins_a_text(tmp_path: Path) -> None:
     tokenizer = weights.load(Located(tiny_model(tmp_path), gguf=False))[1]
     tokenizer.encode = lambda text, encode=tokenizer.encode, **how: (
