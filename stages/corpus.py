@@ -20,9 +20,10 @@ from stages.seen import Seen
 from stages.shapes import APART, HOLDOUT, UNANSWERED
 from stages.sketches import Joined, clusters
 
-# A row that stands in several splits counts for the one furthest from training, so that no test row is trained on.
-KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", "train", None, UNANSWERED)
-TRAINABLE = KEEP_FIRST.index("train")  # ranks from here on may be trained on: they alone are dropped for another row
+# A row that stands in several splits counts for the one furthest from training, so that no test row is trained on; one
+# that is still to be drawn may come to be a test row.
+KEEP_FIRST = (*APART, HOLDOUT, "test", "dev", None, "train", UNANSWERED)
+TRAINABLE = KEEP_FIRST.index(None)  # ranks from here on may be trained on: they alone are dropped for another row
 PARENT = "parent"  # the column that names the row which a row was made from
 Finding = tuple[int, str, int | None]  # place, why, the place of the row that it is held against
 
