@@ -125,7 +125,7 @@ def learned(folder: Path) -> Path:
     names = sorted({row["label"] for row in rows})
     (root / "task.yaml").write_text(INTENTS.replace("LABELS", json.dumps(names)), encoding="utf-8")
     tunec = Path(sys.executable).with_name("tunec")
-    subprocess.run([tunec, "build", "export"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([tunec, "build", "export-smollm2-135m-r16"], cwd=root, check=True, stdout=subprocess.DEVNULL)
     return next(root.glob("build/export*/*.gguf"))
 
 
