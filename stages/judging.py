@@ -134,18 +134,34 @@ def measure(
         low, high = wilson(hits, rows, confidence)
         return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower])
     samples = metric.value(_weights(judged, resamples, seed) @ counts)
-    if value in (metric.low, metric.high) and not np.ptp(samples):
-        return _unanimous(value, metric, len(judged), confidence)
+    if value in (metric.low, metric.high) and np.nanmin(samples) == np.nanmax(samples):
+        return _unanimous(value, metric, _units(judged, counts), confidence)
     return _figure(value, samples, confidence, metric.lower)
 
 
-def _unanimous(value: float, metric: Metric, rows: int, confidence: float) -> Figure:
-    """Where every row is wholly right, or wholly wrong, resampling sees no spread, however few they are: as a share."""
+def _unanimous(value: float, metric: Metric, units: int, confidence: float) -> Figure:
+    """Where every row is wholly right, or wholly wrong, resampling sees no spread, however few they are: as a share of
+    what tells by itself.
+    """
     span = metric.high - metric.low
-    hits = rows * (value - metric.low) / span
-    low, high = (metric.low + span * end for end in wilson(hits, rows, confidence))
-    bound = metric.low + span * wilson(hits, rows, 2 * confidence - 1)[metric.lower]
+    hits = units * (value - metric.low) / span
+    low, high = (metric.low + span * end for end in wilson(hits, units, confidence))
+    bound = metric.low + span * wilson(hits, units, 2 * confidence - 1)[metric.lower]
     return Figure(value, low, high, bound)
+
+
+def _units(judged: Sequence[Judged], counts: Any) -> int:
+    """How many groups, and rows without one, count for a metric: so often it was asked. counts: (N, K), its own.
+
+    At least one, so that a figure of nothing (no slot was expected, and none said) is hardly sure.
+    """
+    found = {unit for unit, some in zip(_units_of(judged), counts.any(axis=1), strict=True) if some}
+    return max(1, len(found))
+
+
+def _units_of(judged: Sequence[Judged]) -> list[str]:
+    """What each row is drawn with: its group, or itself alone."""
+    return [j.group if j.group is not None else f"\0{place}" for place, j in enumerate(judged)]
 
 
 def _is_share(metric: Metric, counts: Any, judged: Sequence[Judged]) -> bool:
@@ -187,7 +203,7 @@ def _weights(judged: Sequence[Judged], resamples: int, seed: int) -> Any:
     """(resamples, rows) how often each row was drawn: each for itself, or all rows of a group together."""
     import numpy as np
 
-    names = [j.group if j.group is not None else f"\0{place}" for place, j in enumerate(judged)]
+    names = _units_of(judged)
     grouped = {name: place for place, name in enumerate(dict.fromkeys(names))}
     many = len(grouped)
     drawn = _draws(many, resamples, seed)

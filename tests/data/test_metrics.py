@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,37 @@ def test_a_few_rows_without_a_miss_are_no_certainty(name: str) -> None:
     figure = measure([judged("a", "a")] * 6, METRICS[name], confidence=0.95, resamples=500)
     assert (figure.value, figure.high) == (1, 1)
     assert 0.5 < figure.low < figure.bound < 0.75
+
+
+def calls(counted: int, groups: int | None) -> list[Judged]:
+    """300 right rows, of which the first ones expect no call; in so many groups, one row after the other."""
+    names = [None if groups is None else str(place % groups) for place in range(300)]
+    said = [None if place < counted else {"name": "book"} for place in range(300)]
+    return [replace(judged(call, call), group=name) for call, name in zip(said, names, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("counted", "groups", "bound"),
+    [(3, None, 0.526), (3, 5, 0.526), (3, 300, 0.526), (20, None, 0.881), (20, 5, 0.649), (20, 300, 0.881)],
+)
+def test_a_metric_without_a_miss_is_as_sure_as_what_counts_for_it(
+    counted: int, groups: int | None, bound: float
+) -> None:
+    """Rows that do not count tell nothing, and those of one group tell once: 20 rows in 5 groups as much as 5."""
+    figure = measure(calls(counted, groups), METRICS["no_call_recall"], confidence=0.95, resamples=1000)
+    assert (figure.value, figure.high) == (1, 1)
+    assert figure.bound == pytest.approx(bound, abs=5e-4) and figure.low < figure.bound
+
+
+@pytest.mark.parametrize(("groups", "bound"), [(None, 0.991), (300, 0.991), (5, 0.649)])
+def test_rows_of_one_group_are_one_witness(groups: int | None, bound: float) -> None:
+    figure = measure(calls(0, groups), METRICS["exact_match"], confidence=0.95, resamples=1000)
+    assert (figure.value, figure.bound) == (1, pytest.approx(bound, abs=5e-4))
+
+
+def test_a_metric_that_no_row_counts_for_is_hardly_sure() -> None:
+    figure = measure([judged({}, {})] * 300, METRICS["slot_f1"], confidence=0.95, resamples=200)
+    assert figure.value == 1 and figure.bound < 0.3
 
 
 def test_a_lead_is_resampled_in_pairs() -> None:
