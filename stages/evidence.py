@@ -15,7 +15,7 @@ Status = Literal["pass", "fail", "not_enough_evidence"]
 
 @dataclass(frozen=True)
 class Scores:
-    """One system's figures on the test split: metric name -> {value, low, high, bound}."""
+    """One system's figures on the test split: metric name -> {value, low, high, bound, units}."""
 
     name: str
     kind: Literal["baseline", "tuned", "f16", "quantized"]
@@ -65,8 +65,7 @@ class Outcome:
 def against(
     gate: str,
     what: str,
-    value: float,
-    sure: float,
+    figure: Mapping[str, float],
     bound: float,
     rows: int,
     *,
@@ -75,18 +74,20 @@ def against(
 ) -> Outcome:
     """Pass when a figure surely reaches `bound`; undecided when only its value does.
 
-    sure: the figure's one-sided bound: the lower one, or with `lower` (a rate that must stay below) the upper one.
-    confidence: of that bound; with None the value alone decides.
+    figure: {value, bound, units}, its bound one-sided: the lower one, or with `lower` (a rate that must stay below) the
+    upper one. confidence: of that bound; with None the value alone decides.
     """
+    value, sure, units = figure["value"], figure["bound"], figure["units"]
     sign, beyond, within = (-1, "above", "below") if lower else (1, "below", "above")
     if sign * value < sign * bound:
         return Outcome(gate, "fail", value, bound, f"{what} is {value:.3f}, {beyond} {bound:g}")
     if confidence is None:
         return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}; needed {bound:g}")
     if sign * sure < sign * bound:
-        shown = counted(rows, "row", "only shows", "only show")
+        worth = "" if units == rows else f", worth {counted(int(units), 'independent one')},"
+        shown = f"{counted(rows, 'row')}{worth} only {'shows' if rows == 1 else 'show'}"
         reason = f"{what} is {value:.3f}, but {shown} that it is {within} {sure:.3f}, not {bound:g}"
-        needed = rows_needed(value, sure, bound, rows, confidence)
+        needed = rows_needed(value, sure, bound, rows, units, confidence)
         reason += (
             f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
         )

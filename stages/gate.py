@@ -60,8 +60,8 @@ def of_metric(name: str, evidence: Evidence, bound: float) -> Outcome:
     if figure is None:
         reason = f"the {evidence.rows} test rows hold nothing that {name} could measure"
         return Outcome(name, "not_enough_evidence", None, bound, reason)
-    said = (figure["value"], figure["bound"], bound, evidence.rows)
-    return against(name, name, *said, lower=name in evidence.lower, confidence=evidence.confidence)
+    lower = name in evidence.lower
+    return against(name, name, figure, bound, evidence.rows, lower=lower, confidence=evidence.confidence)
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:

@@ -65,13 +65,14 @@ class Judged:
 @dataclass(frozen=True)
 class Figure:
     """A metric's value with a two-sided interval, and a one-sided bound for gates: the lower one, or the upper one of a
-    metric that is better when lower.
+    metric that is better when lower. units: how many groups, and rows without one, count for it.
     """
 
     value: float
     low: float
     high: float
     bound: float
+    units: int
 
 
 def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract, terms: Terms = NONE) -> list[Judged]:
@@ -128,15 +129,15 @@ def measure(
     if found is None or not len(judged):
         return None
     counts = np.asarray(found, dtype=float)
-    value = float(metric.value(counts.sum(axis=0)))
+    value, units = float(metric.value(counts.sum(axis=0))), _units(judged, counts)
     if _is_share(metric, counts, judged):
         hits, rows = counts.sum(axis=0)
         low, high = wilson(hits, rows, confidence)
-        return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower])
+        return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower], units)
     samples = metric.value(_weights(judged, resamples, seed) @ counts)
     if value in (metric.low, metric.high) and np.nanmin(samples) == np.nanmax(samples):
-        return _unanimous(value, metric, _units(judged, counts), confidence)
-    return _figure(value, samples, confidence, metric.lower)
+        return _unanimous(value, metric, units, confidence)
+    return _figure(value, samples, confidence, metric.lower, units)
 
 
 def _unanimous(value: float, metric: Metric, units: int, confidence: float) -> Figure:
@@ -147,7 +148,7 @@ def _unanimous(value: float, metric: Metric, units: int, confidence: float) -> F
     hits = units * (value - metric.low) / span
     low, high = (metric.low + span * end for end in wilson(hits, units, confidence))
     bound = metric.low + span * wilson(hits, units, 2 * confidence - 1)[metric.lower]
-    return Figure(value, low, high, bound)
+    return Figure(value, low, high, bound, units)
 
 
 def _units(judged: Sequence[Judged], counts: Any) -> int:
@@ -186,17 +187,17 @@ def difference(
     weights = _weights(a, resamples, seed=0)
     samples = metric.value(weights @ of_a) - metric.value(weights @ of_b)
     value = metric.value(of_a.sum(axis=0)) - metric.value(of_b.sum(axis=0))
-    return _figure(float(value), samples, confidence, lower=False)
+    return _figure(float(value), samples, confidence, lower=False, units=_units(a, np.hstack([of_a, of_b])))
 
 
-def _figure(value: float, samples: Any, confidence: float, lower: bool) -> Figure:
+def _figure(value: float, samples: Any, confidence: float, lower: bool, units: int) -> Figure:
     """Resamples in which no row counts say nothing, and are left out."""
     import numpy as np
 
     tail = (1 - confidence) / 2
     ends = [tail, 1 - tail, confidence if lower else 1 - confidence]
     low, high, bound = np.nanquantile(samples, ends)
-    return Figure(value, float(low), float(high), float(bound))
+    return Figure(value, float(low), float(high), float(bound), units)
 
 
 def _weights(judged: Sequence[Judged], resamples: int, seed: int) -> Any:

@@ -55,7 +55,7 @@ def judged(
 
 
 def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, dict[str, float]]:
-    """Metric -> {value, low, high, bound}, of those that these answers let measure.
+    """Metric -> {value, low, high, bound, units}, of those that these answers let measure.
 
     Raises T706 when the primary metric is not among them.
     """
@@ -68,7 +68,7 @@ def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> d
 
 
 def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, Any]:
-    """How far a is ahead of b in the primary metric, resampled in pairs: {value, low, high, bound}."""
+    """How far a is ahead of b in the primary metric, resampled in pairs: {value, low, high, bound, units}."""
     primary = yardstick.metrics(contract)[0]
     found = difference(a, b, primary, confidence=yardstick.confidence, resamples=yardstick.resamples)
     if found is None:

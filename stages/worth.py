@@ -58,6 +58,6 @@ def _why(found: Mapping[str, Any], primary: str, rows: int, confidence: float) -
         return f"{lead}, surely by more than {max(0.0, found['bound']):.3f}, on {counted(rows, 'row')}."
     if found["answer"] == "no":
         return f"{found['best']} does as well without any training: the lead in {primary} is {found['lead']:.3f}."
-    needed = rows_needed(found["lead"], found["bound"], 0.0, rows, confidence)
+    needed = rows_needed(found["lead"], found["bound"], 0.0, rows, rows, confidence)
     more = f"; about {needed:,} would" if needed else ""
     return f"{lead}, but {counted(rows, 'row', 'does', 'do')} not show that it leads at all{more}."

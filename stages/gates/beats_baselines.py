@@ -18,9 +18,7 @@ def judge(evidence: Evidence, bound: float) -> Outcome:
     if lead["value"] <= 0 <= bound:  # as good as a baseline is not better, whatever the rows
         reason = f"{what} is {lead['value']:.3f}: it is no better"
         return Outcome("beats_baselines", "fail", lead["value"], bound, reason)
-    return against(
-        "beats_baselines", what, lead["value"], lead["bound"], bound, evidence.rows, confidence=evidence.confidence
-    )
+    return against("beats_baselines", what, lead, bound, evidence.rows, confidence=evidence.confidence)
 
 
 GATE = Gate("beats_baselines", "better than every baseline", judge)

@@ -8,8 +8,7 @@ from stages.evidence import Evidence, Outcome, against
 
 def judge(evidence: Evidence, bound: float) -> Outcome:
     figure = evidence.chosen.figures[evidence.primary]
-    said = (figure["value"], figure["bound"], bound, evidence.rows)
-    return against("threshold", evidence.primary, *said, confidence=evidence.confidence)
+    return against("threshold", evidence.primary, figure, bound, evidence.rows, confidence=evidence.confidence)
 
 
 GATE = Gate("threshold", "the primary metric reaches the threshold", judge)

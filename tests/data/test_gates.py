@@ -15,9 +15,9 @@ from stages.select import choose
 GATES = members("stages.gates", "GATE", Gate)
 
 
-def figure(value: float, bound: float | None = None) -> dict[str, float]:
+def figure(value: float, bound: float | None = None, units: int = 200) -> dict[str, float]:
     lower = value if bound is None else bound
-    return {"value": value, "low": lower, "high": 1.0, "bound": lower}
+    return {"value": value, "low": lower, "high": 1.0, "bound": lower, "units": units}
 
 
 def scores(
@@ -198,6 +198,24 @@ def test_a_gate_that_cannot_tell_says_how_many_rows_would(tmp_path: Path) -> Non
     (found,) = judged(scores(0.9, 0.75), tmp_path)["gates"]
     assert found["status"] == "not_enough_evidence" and found["needed"] == 450  # 200 * (0.15 / 0.1) ** 2
     assert "about 450 rows" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "units", "needed", "says"),
+    [
+        (0.987, 200, 268, "200 rows only show"),  # 2.706 * 0.99 / 0.01 rows without a miss, as a share has it
+        (0.881, 20, 2679, "200 rows, worth 20 independent ones, only show"),  # of ten rows one counts
+        (0.270, 1, 53570, "200 rows, worth 1 independent one, only show"),
+    ],
+)
+def test_where_few_rows_count_as_many_more_would_have_to_be_brought(
+    bound: float, units: int, needed: int, says: str, tmp_path: Path
+) -> None:
+    report = scores()
+    report["systems"]["q4"]["no_call_recall"] = figure(1.0, bound, units)
+    found = judged(report, tmp_path, no_call_recall=0.99)["gates"][0]
+    assert (found["gate"], found["needed"]) == ("no_call_recall", needed)
+    assert says in found["reason"] and f"about {needed:,} rows would tell" in found["reason"]
 
 
 def test_by_the_point_alone_there_is_no_doubt(tmp_path: Path) -> None:

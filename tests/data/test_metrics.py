@@ -182,6 +182,16 @@ def test_rows_of_one_group_are_one_witness(groups: int | None, bound: float) -> 
     assert (figure.value, figure.bound) == (1, pytest.approx(bound, abs=5e-4))
 
 
+def test_a_figure_knows_how_many_rows_and_groups_count_for_it() -> None:
+    sure = {"confidence": 0.95, "resamples": 200}
+    recall, exact = METRICS["no_call_recall"], METRICS["exact_match"]
+    missed = [replace(row, said={"name": "book"}) for row in calls(20, None)]
+    assert measure(calls(20, None), recall, **sure).units == 20
+    assert measure([*missed, *calls(10, None)], recall, **sure).units == 30
+    assert difference(calls(20, None), missed, recall, **sure).units == 20
+    assert measure(calls(20, 5), exact, **sure).units == measure(calls(20, 5), recall, **sure).units == 5
+
+
 def test_a_metric_that_no_row_counts_for_is_hardly_sure() -> None:
     figure = measure([judged({}, {})] * 300, METRICS["slot_f1"], confidence=0.95, resamples=200)
     assert figure.value == 1 and figure.bound < 0.3
