@@ -14,7 +14,6 @@ from typing import Any
 from stages.failing import KINDS, failure
 from stages.judging import Judged
 from stages.metrics._words import words
-from stages.metrics.exact_match import same
 from stages.rows import dumps
 
 LEAST = 3  # rows of one field or label pair that are a cluster of their own
@@ -56,7 +55,7 @@ def clusters(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]] | 
     """
     wrong = sum(failure(j) is not None for j in judged)
     background = [_text(j) for j in judged]
-    hits = {name: {j.id for j in of if same(j.gold, j.said)} for name, of in sorted((others or {}).items())}
+    hits = {name: {j.id for j in of if j.right} for name, of in sorted((others or {}).items())}
     return [_told(kind, what, rows, wrong, background, hits) for kind, what, rows in grouped(judged)]
 
 

@@ -127,7 +127,7 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _KINDS}
 
 def failure(judged: Judged) -> tuple[str, str] | None:
     """(kind, what of the answer: a field, a pair of labels or tools); None for a row that is right."""
-    if same(judged.gold, judged.said):
+    if judged.right:
         return None
     return next(_kinds(judged))
 

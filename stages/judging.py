@@ -13,6 +13,7 @@ from stages.catalog import Metric
 from stages.contract import Contract, Unreadable
 from stages.counting import counted
 from stages.diagnostics import fail
+from stages.metrics.exact_match import same
 from stages.rows import Row
 from stages.statistics import wilson
 from stages.terms import NONE, Terms
@@ -49,6 +50,11 @@ class Judged:
     group: str | None = None
     schema: Any = None
     terms: Terms = NONE
+
+    @property
+    def right(self) -> bool:
+        """Whether the whole answer is: one that cannot be read is not, even where `null` would be."""
+        return self.read and same(self.gold, self.said)
 
     @property
     def labels(self) -> tuple[str, str]:

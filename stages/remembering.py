@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stages.judging import Judged
-from stages.metrics.exact_match import same
 from stages.rows import Row
 
 CRITICAL = "critical"  # the tag of a source whose rows are marked
@@ -19,7 +18,7 @@ CRITICAL = "critical"  # the tag of a source whose rows are marked
 def worth_remembering(rows: Sequence[Row], answers: Sequence[Judged]) -> Iterator[str]:
     """The ids of the critical rows that were answered right."""
     for row, answer in zip(rows, answers, strict=True):
-        if CRITICAL in row.tags and same(answer.gold, answer.said):
+        if CRITICAL in row.tags and answer.right:
             yield row.id
 
 
@@ -32,5 +31,5 @@ def recall(remembered: Iterable[Mapping[str, Any]], answers: Sequence[Judged]) -
     found = {answer.id: answer for answer in answers}
     ids = list(dict.fromkeys(str(line["id"]) for line in remembered))
     asked = [found[id] for id in ids if id in found]
-    lost = sorted(answer.id for answer in asked if not same(answer.gold, answer.said))
+    lost = sorted(answer.id for answer in asked if not answer.right)
     return {"rows": len(asked), "right": len(asked) - len(lost), "lost": lost, "gone": len(ids) - len(asked)}

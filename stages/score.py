@@ -16,7 +16,6 @@ from stages.details import details
 from stages.hostile import Hostile
 from stages.judging import Judged
 from stages.metrics._words import spaceless
-from stages.metrics.exact_match import same
 from stages.metrics.runaway_rate import ran_away
 from stages.remembering import recall
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
@@ -136,7 +135,7 @@ def _beside(inputs: Inputs, name: str, params: ScoreParams) -> dict[str, Any] | 
     answers = _answers_apart(inputs, name, params)
     if not answers:
         return None
-    wrong = [answer.id for answer in answers if not same(answer.gold, answer.said)]
+    wrong = [answer.id for answer in answers if not answer.right]
     return {"rows": len(answers), "figures": figures(answers, params.yardstick, params.contract), "wrong": wrong}
 
 
@@ -202,12 +201,11 @@ def flips(rows: Sequence[Row], chain: Mapping[str, Sequence[Judged]]) -> Iterato
     """Rows that are right on one side of a step and wrong on the other, step by step."""
     for (before, left), (after, right) in pairwise(chain.items()):
         for row, a, b in zip(rows, left, right, strict=True):
-            was, now = same(a.gold, a.said), same(b.gold, b.said)
-            if was != now:
+            if a.right != b.right:
                 yield {
                     "id": row.id,
                     "step": f"{before} -> {after}",
-                    "now": "right" if now else "wrong",
+                    "now": "right" if b.right else "wrong",
                     "input": row.input,
                     "expected": row.output,
                     "before": a.text,

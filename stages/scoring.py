@@ -14,7 +14,6 @@ from stages.catalog import Metric, members
 from stages.contract import Contract
 from stages.diagnostics import fail
 from stages.judging import Judged, difference, judge, measure
-from stages.metrics.exact_match import same
 from stages.rows import Row
 from stages.schemas import kinds
 from stages.statistics import mcnemar
@@ -78,6 +77,6 @@ def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contrac
 
 def duel(a: Sequence[Judged], b: Sequence[Judged]) -> dict[str, Any]:
     """Rows that a alone has right whole and rows that b alone has, with McNemar's p: {won, lost, p}."""
-    pairs = [(same(x.gold, x.said), same(y.gold, y.said)) for x, y in zip(a, b, strict=True)]
+    pairs = [(x.right, y.right) for x, y in zip(a, b, strict=True)]
     won, lost = sum(x and not y for x, y in pairs), sum(y and not x for x, y in pairs)
     return {"won": won, "lost": lost, "p": mcnemar(won, lost)}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.judging import Judged
 
 NO_CALL = ("none", "no_call", "no_tool", "respond")  # tools that stand for calling none
 
@@ -16,6 +19,12 @@ def tool(answer: Any) -> str | None:
 def calls_none(answer: Any, read: bool = True) -> bool:
     """Whether the answer says that no tool is to be called. What cannot be read says nothing."""
     return read and (answer is None or (isinstance(answer, dict) and str(answer.get("name")).lower() in NO_CALL))
+
+
+def right_tool(judged: Judged) -> bool:
+    """Whether the tool is called that should be; where none should, whether the answer says so."""
+    name = tool(judged.gold)
+    return calls_none(judged.said, judged.read) if name is None else tool(judged.said) == name
 
 
 def arguments(answer: Any) -> dict[str, Any]:

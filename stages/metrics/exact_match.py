@@ -15,7 +15,7 @@ def counts(judged: Sequence[Judged]) -> Any:
     """(N, 2): right or not, and one a row. Objects are compared without regard to key order; true is not 1."""
     import numpy as np
 
-    return np.array([(same(j.gold, j.said), 1) for j in judged], dtype=float)
+    return np.array([(j.right, 1) for j in judged], dtype=float)
 
 
 def value(sums: Any) -> Any:

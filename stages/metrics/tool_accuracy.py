@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
+from stages.metrics._calls import right_tool
 from stages.metrics.exact_match import value
 
 if TYPE_CHECKING:
@@ -16,11 +17,7 @@ def counts(judged: Sequence[Judged]) -> Any:
     """(N, 2): the right tool, and one a row."""
     import numpy as np
 
-    return np.array([(_tool(j.gold) == _tool(j.said), 1) for j in judged], dtype=float)
-
-
-def _tool(answer: Any) -> Any:
-    return answer.get("name") if isinstance(answer, dict) else None
+    return np.array([(right_tool(j), 1) for j in judged], dtype=float)
 
 
 METRIC = Metric("tool_accuracy", "share of rows that call the right tool", ("tool_call",), counts, value)

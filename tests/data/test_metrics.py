@@ -276,6 +276,28 @@ def test_tool_accuracy_looks_at_the_tool_alone(said: Any, right: float) -> None:
     assert value("tool_accuracy", [judged({"name": "book", "arguments": {"n": 2}}, said)]) == right
 
 
+@pytest.mark.parametrize("gold", [None, {"name": "none", "arguments": {}}])
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("null", 1.0),
+        ('{"name": "none", "arguments": {}}', 1.0),
+        ('{"name": "book", "arguments": {}}', 0.0),
+        ('"book"', 0.0),
+        ("I would call none.", 0.0),
+    ],
+)
+def test_where_no_tool_should_be_called_every_way_to_say_so_is_right(gold: Any, text: str, right: float) -> None:
+    found = judge([Row("r", {}, gold)], [Answer("r", text, text, 1, "stop")], Contract(type="json", schema_={}))
+    assert (value("tool_accuracy", found), value("no_call_recall", found)) == (right, right)
+
+
+@pytest.mark.parametrize(("text", "right"), [("null", True), ("Sure!", False), ("{}", False)])
+def test_an_answer_that_cannot_be_read_is_wrong_where_null_is_right(text: str, right: bool) -> None:
+    (found,) = judge([Row("r", {}, None)], [Answer("r", text, text, 1, "stop")], Contract(type="json", schema_={}))
+    assert found.right is right and value("exact_match", [found]) == right
+
+
 def test_a_label_inside_json_is_judged_as_a_label() -> None:
     schema = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}, "why": {"type": "string"}}}
     contract = Contract(type="json", schema_=schema)

@@ -145,6 +145,27 @@ def test_what_an_earlier_release_got_right_is_recalled_row_by_row(tmp_path: Path
     assert found == {"rows": 3, "right": 2, "lost": ["b"], "gone": 1}
 
 
+def test_an_answer_that_cannot_be_read_is_nowhere_right(tmp_path: Path) -> None:
+    """Not even where the right answer is `null`, which is what stands in for an answer that is not there."""
+    write_jsonl(tmp_path / "critical.jsonl", [{"id": "a", "release": "v1"}])
+    said = {"tuned": ("null", "null"), "f16": ("null", "Sure!"), "chosen": ("Sure!", "Sure!"), "rule": ("null", "null")}
+    apart = {"golden": ([row("g", None)], ("Sure!",))}
+    given = {"apart": apart, "contract": Contract(type="json", schema_={}), "primary": "exact_match"}
+    found = scored(tmp_path, said, [row("a", None), row("b", None)], remembered=tmp_path / "critical.jsonl", **given)
+    assert [(flip["id"], flip["now"]) for flip in found["flips"]] == [("b", "wrong"), ("a", "wrong")]
+    scores = found["scores"]
+    assert {name: of["exact_match"]["value"] for name, of in scores["systems"].items()} == {
+        "rule": 1.0,
+        "tuned": 1.0,
+        "f16": 0.5,
+        "q8_0": 0.0,
+    }
+    assert scores["ahead"]["rule"]["duel"]["lost"] == 2 and scores["beside"]["golden"]["wrong"] == ["g"]
+    assert scores["remembered"]["lost"] == ["a"]
+    (item,) = found["clusters"]
+    assert (item["kind"], item["rows"], item["right"]) == ("wrong schema", 2, {"f16": 1, "rule": 2, "tuned": 2})
+
+
 def test_the_clusters_know_who_has_the_rows_right(tmp_path: Path) -> None:
     rows = [row(f"{n:02}", "good", f"lovely evening {n}") for n in range(6)]
     said = {"tuned": ["good"] * 6, "f16": ["bad"] * 6, "chosen": ["bad"] * 6, "rule": ["bad"] * 6}

@@ -96,8 +96,6 @@ def _figures(after: Side) -> list[tuple[str, Any]]:
 
 def _answers(before: Side, after: Side) -> dict[str, Any]:
     """The lead of the newer release on the rows that both answered, and the rows in which only one is right."""
-    from stages.metrics.exact_match import same
-
     nothing = {"compared": 0, "lead": None, "fixed": None, "broken": None}
     sides = [(side.rows(build.TEST_ROWS), side.rows(build.TEST_ANSWERS)) for side in (before, after)]
     if any(part is None for side in sides for part in side):
@@ -109,7 +107,7 @@ def _answers(before: Side, after: Side) -> dict[str, Any]:
     rows_of = [(new_rows or {})[id] for id in shared]
     sides_said = [judged(after.whole, rows_of, said or {}) for said in (old_said, new_said)]
     pairs = list(zip(*sides_said, strict=True))
-    right = [(same(a.gold, a.said), same(b.gold, b.said)) for a, b in pairs]
+    right = [(a.right, b.right) for a, b in pairs]
     rows = [
         {"id": b.id, "input": (new_rows or {})[b.id]["input"], "expected": b.gold, "old": a.text, "new": b.text}
         for a, b in pairs

@@ -7,7 +7,6 @@ from typing import Any
 
 from stages.counting import counted
 from stages.failing import failure
-from stages.metrics.exact_match import same
 from stages.rows import read_rows
 from tunec.diagnosing.build import Build
 from tunec.repairing.rounds import Round, golden
@@ -22,7 +21,7 @@ def effect(build: Build, of: Round) -> dict[str, Any]:
     """{brought, trained_on, before, after, clusters, broken, gone, golden}; rows by their ids, on dev. files: whose
     answers are held against each other; "" where an older record does not say.
     """
-    right = {one.id: same(one.gold, one.said) for one in build.chosen}
+    right = {one.id: one.right for one in build.chosen}
     was = set(of.right)
     train = read_rows(build.root / "build/splits/train.jsonl")
     read = build.data["files"][of.file("jsonl").as_posix()]

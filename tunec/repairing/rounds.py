@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from stages.diagnostics import fail
-from stages.metrics.exact_match import same
 from stages.rows import read_json, write_json
 from tunec.diagnosing.build import Build
 
@@ -108,7 +107,7 @@ def begin(build: Build, number: int, many: int, rows: int | None) -> Round:
         )
         for place, ((kind, what, of), one) in enumerate(zip(groups[:many], told[:many], strict=True), start=1)
     )
-    right = tuple(sorted(one.id for one in build.chosen if same(one.gold, one.said)))
+    right = tuple(sorted(one.id for one in build.chosen if one.right))
     return Round(number, targets, right, golden(build), build.choice["chosen"])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.metrics.exact_match import same
 from tunec.diagnosing import texts
 from tunec.diagnosing.build import Build
 from tunec.diagnosing.cause import Cause, Sign, strength
@@ -14,7 +13,7 @@ def look(build: Build) -> Iterator[Sign]:
     known = texts.told(build.dev, texts.drawn(build.train, 5 * texts.MOST))
     if not known:
         return
-    right = {one.id: same(one.gold, one.said) for one in build.chosen}
+    right = {one.id: one.right for one in build.chosen}
     parts = [[right[row.id] for row in build.dev if (row.id in known) is side] for side in (True, False)]
     shares = [f"{sum(part) / len(part):.0%}" if part else "none" for part in parts]
     beside = f"; of them {shares[0]} are right, of the others {shares[1]}"
