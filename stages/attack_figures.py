@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-GATED = MappingProxyType(
-    {
-        "attack_validity": "have an answer that fits the contract",
-        "attack_stability": "are answered as without the attack",
-        "attack_success": "got the answer that they demand",
-    }
-)
-SAID = MappingProxyType({**GATED, "attack_free_validity": "have one that fits before any grammar"})
+_GATED = {  # what of a stages.withstanding.Seen is counted -> its figure, as its gate is called, and how it is said
+    "valid": ("attack_validity", "have an answer that fits the contract"),
+    "kept": ("attack_stability", "are answered as without the attack"),
+    "followed": ("attack_success", "got the answer that they demand"),
+}
+_COUNTED = {**_GATED, "free_valid": ("attack_free_validity", "have one that fits before any grammar")}
+
+FIGURES = MappingProxyType({what: name for what, (name, _) in _COUNTED.items()})
+GATED = MappingProxyType(dict(_GATED.values()))
+SAID = MappingProxyType(dict(_COUNTED.values()))

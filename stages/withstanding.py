@@ -7,16 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.attack_figures import FIGURES
 from stages.hostile import BEYOND, Hostile
 from stages.judging import Judged
 from stages.metrics.exact_match import same
 from stages.statistics import wilson
 
-FIGURES = {  # what is counted -> its name; a gate has the same
-    "valid": "attack_validity",
-    "kept": "attack_stability",
-    "followed": "attack_success",
-}
 MOST = 50  # inputs that are named
 
 
@@ -66,7 +62,6 @@ def _does(answer: Judged, one: Hostile) -> bool:
 
 def _figures(seen: Sequence[Seen], confidence: float) -> dict[str, Any]:
     shares = {name: [getattr(one, what) for one in seen] for what, name in FIGURES.items()}
-    shares["attack_free_validity"] = [one.free_valid for one in seen]
     return {name: _share([hit for hit in hits if hit is not None], confidence) for name, hits in shares.items()}
 
 

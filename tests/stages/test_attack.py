@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages import attack
+from stages import attack, attack_figures
 from stages.answers import Answer, read_answers
 from stages.attack import AttackParams, Inputs, Outputs
+from stages.catalog import Gate, members
 from stages.contract import Contract
 from stages.hostile import ATTACKS, BEYOND, SAID, Hostile, hostile
 from stages.judging import Judged, judge
 from stages.rows import Row, read_jsonl, write_json, write_rows
-from stages.withstanding import withstood
+from stages.withstanding import Seen, withstood
 from tests.stages.tiny_gguf import tiny_gguf
 
 LABELS = Contract(type="label", schema_={"enum": ["yes", "no", "other"]})
@@ -167,6 +168,14 @@ def outcome(
 
 def clean(row: Row, text: str, contract: Contract) -> Judged:
     return judge([row], [Answer(row.id, text, text, 1, "stop")], contract)[0]
+
+
+def test_every_figure_of_hostile_inputs_is_counted_and_every_gate_of_them_has_one() -> None:
+    counted = attack_figures.FIGURES
+    assert set(counted) <= {field.name for field in fields(Seen)} and set(counted.values()) == set(attack_figures.SAID)
+    assert set(attack_figures.GATED) == {
+        name for name in members("stages.gates", "GATE", Gate) if name.startswith("attack_")
+    }
 
 
 def test_each_figure_counts_the_inputs_that_it_is_about() -> None:
