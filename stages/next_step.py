@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 # The first gate of this order that failed says what to do; a gate that is not here gets the general advice.
@@ -23,12 +23,20 @@ MEND = "Mend what the gate measures, or set its bound in success_criteria.gates 
 
 
 def next_step(verdict: str, gates: Sequence[Mapping[str, Any]]) -> str:
-    """What to do after a verdict, by the gates: {gate, status, needed, ...} each."""
+    """What to do after a verdict, by the gates: {gate, status, figure, needed, reason, ...} each."""
     if verdict == "ship":
         return "build/package/ holds these very bytes, their card and their Modelfile."
     if verdict == "do_not_ship":
         failed = {gate["gate"] for gate in gates if gate["status"] == "fail"}
         return next((text for gate, text in AFTER_FAILING.items() if gate in failed), MEND)
-    needed = max((gate.get("needed") or 0 for gate in gates), default=0)
-    bring = f"Bring about {needed:,} test rows in all" if needed else "Bring more test rows"
-    return f"{bring} (four times as many halve an interval), or switch on a baseline if none was run."
+    return " ".join(_undecided([gate for gate in gates if gate["status"] == "not_enough_evidence"]))
+
+
+def _undecided(gates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """More rows help a gate that has a figure; one that has none says itself what it lacks."""
+    unsure = [gate for gate in gates if gate["figure"] is not None]
+    if unsure:
+        needed = max(gate.get("needed") or 0 for gate in unsure)
+        bring = f"Bring about {needed:,} test rows in all" if needed else "Bring more test rows"
+        yield f"{bring} (four times as many halve an interval)."
+    yield from (f"{gate['gate']} has nothing to go by: {gate['reason']}." for gate in gates if gate not in unsure)

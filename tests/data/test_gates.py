@@ -218,6 +218,31 @@ def test_where_few_rows_count_as_many_more_would_have_to_be_brought(
     assert says in found["reason"] and f"about {needed:,} rows would tell" in found["reason"]
 
 
+@pytest.mark.parametrize(
+    ("bound", "gates", "next"),
+    [
+        (0.75, {}, "Bring about 450 test rows in all (four times as many halve an interval)."),
+        (
+            0.85,
+            {"beats_baselines": 0.0, "latency_p95": 0.5},
+            "beats_baselines has nothing to go by: no baseline was run. "
+            "latency_p95 has nothing to go by: serving was not timed: set evaluation.latency.",
+        ),
+        (
+            0.75,
+            {"adversarial": 0.9},
+            "Bring about 450 test rows in all (four times as many halve an interval). "
+            "adversarial has nothing to go by: there are no adversarial rows.",
+        ),
+    ],
+)
+def test_a_gate_without_a_figure_asks_for_what_it_lacks_and_not_for_test_rows(
+    bound: float, gates: dict[str, float], next: str, tmp_path: Path
+) -> None:
+    found = judged(scores(0.9, bound, ahead={}), tmp_path, **gates)
+    assert (found["verdict"], found["next"]) == ("not_enough_evidence", next)
+
+
 def test_by_the_point_alone_there_is_no_doubt(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps(scores(0.9, 0.1)), encoding="utf-8")
     params = gate.GateParams(primary="slot_f1", threshold=0.8, gates={}, decide_by="point")
