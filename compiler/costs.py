@@ -134,6 +134,8 @@ class Cost(Section):
         json_schema_extra=unit("of the price lists' currency"),
         description="What a wrong answer costs; counted where the quality of both models was measured.",
     )
-    data_may_leave: bool = Field(
-        default=True, description="false: `tunec cost` marks every provider that rows or requests would go to."
+    data_may_leave: bool | None = Field(
+        default=None,
+        description="false: `tunec cost` marks every provider that rows or requests would go to. Where it is not said, "
+        "`tunec advise` takes the answer that `tunec coach` kept, or asks.",
     )

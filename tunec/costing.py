@@ -167,7 +167,7 @@ def _assumed(figure: Figure) -> Figure:
 
 def speaks_against(of: PriceList, compiled: Compiled, cost: Cost) -> Iterator[str]:
     method, target = compiled.task.training.method, compiled.task.versioning.deploy_target
-    if of.leaves and not cost.data_may_leave:
+    if of.leaves and cost.data_may_leave is False:
         yield "data may not leave"
     if method not in of.methods:
         yield f"does not train by {method}"

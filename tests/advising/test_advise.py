@@ -281,6 +281,29 @@ def test_where_rows_may_not_leave_only_ones_own_machines_are_left(folder: Path) 
     assert all("data may not leave" in one["against"] for one in told[2:])
 
 
+@pytest.mark.parametrize(
+    ("section", "answered", "value", "source"),
+    [
+        ("{}", None, None, "assumed"),
+        ("{requests_per_month: 10}", "false", False, "answers"),
+        ("{requests_per_month: 10}", "true", True, "answers"),
+        ("{data_may_leave: true}", "false", True, "task.yaml"),
+        ("{data_may_leave: false}", "true", False, "task.yaml"),
+    ],
+)
+def test_that_rows_may_leave_is_only_held_where_somebody_said_so(
+    section: str, answered: str | None, value: bool | None, source: str, folder: Path
+) -> None:
+    (folder / "task.yaml").write_text(f"{TASK}cost: {section}\n", encoding="utf-8")
+    (folder / "answers.yaml").write_text(f"data_may_leave: {answered}\n" if answered else "{}\n", encoding="utf-8")
+    told = json.loads(tunec(folder, "advise", "--answers", "answers.yaml", "--json")[0])
+    found = told["signals"]["data_may_leave"]
+    assert (found["value"], found["source"]) == (value, source)
+    openai = next(one for one in told["places"] if one["name"] == "openai")
+    assert ("data may not leave" in openai["against"]) is (value is False)
+    assert any("nobody said whether rows may leave" in one for one in openai["ask"]) is (value is None)
+
+
 def test_personal_data_and_what_nobody_said_are_asked_about_where_rows_would_go(folder: Path) -> None:
     rows = [{"text": f"write to anna.lindqvist{n}@example.org {n}", "label": "ab"[n % 2]} for n in range(60)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -56,7 +56,7 @@ def places(root: Path, compiled: Compiled, seen: Observed | None, may_leave: boo
 
 
 def _place(of: PriceList, compiled: Compiled, seen: Observed | None, may_leave: bool | None) -> Place:
-    cost = (compiled.task.cost or Cost()).model_copy(update={"data_may_leave": may_leave is not False})
+    cost = (compiled.task.cost or Cost()).model_copy(update={"data_may_leave": may_leave})
     against = tuple(speaks_against(of, compiled, cost))
     return Place(of.name, of.title, of.privacy, of.region, against, tuple(_ask(of, seen, may_leave)))
 
