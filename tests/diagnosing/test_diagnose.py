@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -71,6 +72,26 @@ def test_every_patch_compiles(tmp_path: Path) -> None:
         if cause.patch(build):
             tunec(folder, "diagnose", "--apply", name)
             tunec(folder, "check")
+
+
+@pytest.mark.parametrize(
+    ("cause", "training", "after"),
+    [
+        ("too_many_epochs", "epochs: 1, dev: {keep: last}", {"epochs": 1, "dev": {"checks": 6, "keep": "best"}}),
+        ("too_many_epochs", "epochs: 0.5", {"epochs": 0.5, "dev": {"checks": 6, "keep": "best"}}),
+        ("too_many_epochs", "epochs: 20, dev: {checks: 9}", {"epochs": 3, "dev": {"checks": 9, "keep": "best"}}),
+        ("forgetting", "epochs: 0.5", {"epochs": 0.25}),
+        ("forgetting", "epochs: 1.5", {"epochs": 0.75}),
+        ("forgetting", "epochs: 2", {"epochs": 1}),
+        ("forgetting", "epochs: 5", {"epochs": 2}),
+    ],
+)
+def test_a_patch_never_trains_for_longer(cause: str, training: str, after: dict[str, Any], tmp_path: Path) -> None:
+    Made(tmp_path, task=TASK.replace("epochs: 2", training)).write()
+    tunec(tmp_path, "diagnose", "--apply", cause)
+    found = yaml.safe_load((tmp_path / "task.yaml").read_text(encoding="utf-8"))["training"]
+    assert found == {"base_model": "smollm2-135m", **after}
+    tunec(tmp_path, "check")
 
 
 def test_clean_rows_are_a_source_of_a_hundred_that_nothing_speaks_against(tmp_path: Path) -> None:

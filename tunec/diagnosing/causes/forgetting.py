@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tunec.diagnosing.build import Build
 from tunec.diagnosing.cause import Cause, Sign, strength
@@ -20,6 +21,12 @@ def experiment(build: Build) -> str:
     return "the same training with general rows mixed in (data.general_mix): does their loss stay?"
 
 
+def patch(build: Build) -> Mapping[str, Any]:
+    """Half the epochs: whole ones, where that is one or more."""
+    half = float(build.params["epochs"]) / 2
+    return {"training.epochs": half if half < 1 else round(half)}
+
+
 CAUSE = Cause(
     "forgetting",
     "general skills are forgotten",
@@ -27,5 +34,5 @@ CAUSE = Cause(
     experiment,
     "mix in general rows (data.general_mix); lower the rank, the rate or the epochs",
     before=12,
-    patch=lambda build: {"training.epochs": max(1, round(float(build.params["epochs"]) / 2))},
+    patch=patch,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tunec.diagnosing.build import Build
 from tunec.diagnosing.cause import Cause, Sign, strength
@@ -31,12 +32,22 @@ def experiment(build: Build) -> str:
     return "the dev loss on the way: `tunec build training.dev.checks=10`; it is least where training should end"
 
 
+def patch(build: Build) -> Mapping[str, Any]:
+    """Never more epochs, nor fewer checks, than there were; `keep: last` would leave the weights as they are."""
+    epochs, checks = float(build.params["epochs"]), int(build.params["dev"]["checks"])
+    return {
+        "training.epochs": min(3.0, epochs),
+        "training.dev.checks": max(6, checks),
+        "training.dev.keep": "best",
+    }
+
+
 CAUSE = Cause(
     "too_many_epochs",
     "trained for too long",
     look,
     experiment,
-    "set training.dev.checks, which keeps the best weights, or train for 1 to 3 epochs",
+    "set training.dev.checks and keep the best weights, or train for 1 to 3 epochs",
     before=11,
-    patch=lambda build: {"training.epochs": 3, "training.dev.checks": 6},
+    patch=patch,
 )
