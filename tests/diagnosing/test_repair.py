@@ -88,11 +88,28 @@ def test_a_filled_sheet_goes_through_the_gates_into_a_source_that_is_trained_on_
     assert sum(done["clusters"].values()) == 3
     assert [(one["at"], one["gate"]) for one in done["refused"]] == [(f"{SHEET.as_posix()}:5", "contract")]
     rows = list(read_jsonl(folder / ROWS))
-    assert [(row["text"], row["output"]) for row in rows] == NEW and all(row["cluster"] == 1 for row in rows)
+    assert [(row["text"], row["output"]) for row in rows] == NEW and all(row["repair-cluster"] == 1 for row in rows)
     task = (folder / "task.yaml").read_text(encoding="utf-8")
     item = "    - {path: data/repair/round-1.jsonl, role: train, tags: [repair-1]}\n"
     assert task == TASK.replace("# by hand\n", f"# by hand\n{item}")
     tunec(folder, "check")
+
+
+def test_an_input_field_may_be_called_as_the_sheet_calls_its_own_columns(tmp_path: Path) -> None:
+    """What an input says in `cluster` and `parent` is trained on as it lay in the pool."""
+    found = made(tmp_path, task=TASK.replace('"{text}"', '"{text} {cluster} {parent}"'))
+    for rows in (found.train, found.dev):
+        rows[:] = [replace(one, input={**one.input, "cluster": "the vault", "parent": "the bank"}) for one in rows]
+    found.raw = [{**one.input, "output": one.output} for one in found.train]
+    found.write()
+    pool = {"text": "my plastic never came in the post", "cluster": "a branch", "parent": "a bank"}
+    (tmp_path / "logs.jsonl").write_text(json.dumps(pool) + "\n", encoding="utf-8")
+    asked(tmp_path, "repair", "--clusters", "1", "--rows", "20", "--from", "logs.jsonl")
+    (line,) = lines(tmp_path)
+    assert (line["cluster"], line["input.cluster"], line["parent"]) == ("1", "a branch", "a bank")
+    fill(tmp_path, (pool["text"], "card"))
+    assert asked(tmp_path, "repair")["clusters"] == {"1": 1}
+    assert list(read_jsonl(tmp_path / ROWS)) == [{**pool, "output": "card", "repair-cluster": 1}]
 
 
 def test_a_task_that_names_no_source_keeps_the_ones_that_it_had(tmp_path: Path) -> None:
@@ -232,7 +249,7 @@ def test_a_teacher_is_shown_train_rows_and_its_rows_are_taken_with_their_parents
     rows = list(read_jsonl(tmp_path / ROWS))
     assert done["step"] == "brought" and len(rows) + len(done["refused"]) == 20 and len(rows) >= 10
     assert any(one["gate"] == "contract" for one in done["refused"])
-    assert {row["parent"] for row in rows} <= {one.id for one in built.train}
+    assert {row["repair-parent"] for row in rows} <= {one.id for one in built.train}
 
 
 CELLS = some.text(some.characters(exclude_categories=["Cs", "Cc"]), max_size=20) | some.sampled_from(

@@ -30,6 +30,8 @@ from tunec.repairing import near, sheet
 from tunec.repairing.rounds import Round
 from tunec.workspace import TASK, Disk, read_task
 
+# What a brought row says of itself; no placeholder can hold a hyphen, so no field of a task is called so.
+CLUSTER, PARENT = "repair-cluster", "repair-parent"
 _BEGUN_FROM = 40  # train rows near a cluster, that a teacher is shown one by one
 
 
@@ -59,16 +61,16 @@ def answer_column(build: Build) -> str:
 def write_sheet(build: Build, of: Round, pool: Path | None) -> int:
     """A line for every row that is wanted; of a pool of unlabelled rows, those nearest to each cluster stand there."""
     names, found = fields(build), _pool(build, pool) if pool else []
-    lines = []
+    columns, lines = sheet.columns(names, build.contract), []
     for target in of.targets:
         like = near.parents(target, build, target.count)
         near_by = near.nearest(target, build, [" ".join(map(str, one.values())) for one in found], target.count)
         for place in range(len(near_by) if found else target.count):
             guide = {"cluster": str(target.number), "about": target.about, "advice": target.advice}
             guide["like"] = near.shown(like[place % len(like)]) if like else ""
-            given = {name: sheet.spelled(found[near_by[place]][name]) for name in names} if found else {}
-            lines.append(guide | given)
-    sheet.write(build.root / of.file("csv"), sheet.columns(names, build.contract), lines)
+            given = [sheet.spelled(found[near_by[place]][name]) for name in names] if found else []
+            lines.append(guide | dict(zip(columns.given, given, strict=False)))
+    sheet.write(build.root / of.file("csv"), columns, lines)
     return len(lines)
 
 
@@ -104,7 +106,7 @@ def from_sheet(build: Build, of: Round) -> Brought:
         if outcome.rejected:
             refused.append((f"{of.file('csv')}:{one.line}", *outcome.rejected))
         else:
-            kept.append({**row, "cluster": one.cluster, "parent": None})
+            kept.append({**row, CLUSTER: one.cluster})
     return _brought(build, of, kept, refused)
 
 
@@ -130,8 +132,7 @@ def from_teacher(build: Build, of: Round) -> Brought:
             made = work.ask()
             rows = work.sift(made)
         kept += [
-            {**row.input, answer_column(build): row.output, "cluster": target.number, "parent": row.parent}
-            for row in rows
+            {**row.input, answer_column(build): row.output, CLUSTER: target.number, PARENT: row.parent} for row in rows
         ]
         refused += [(f"cluster {target.number}", one.gate, one.reason) for one in made if one.gate]
     return _brought(build, of, kept, refused)
@@ -160,7 +161,7 @@ def _brought(
     (build.root / of.file("jsonl")).parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(build.root / of.file("jsonl"), kept)
     _source(build, of)
-    return Brought(Counter(int(one["cluster"]) for one in kept), refused)
+    return Brought(Counter(int(one[CLUSTER]) for one in kept), refused)
 
 
 def _source(build: Build, of: Round) -> None:

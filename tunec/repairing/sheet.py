@@ -33,9 +33,13 @@ class Columns:
     answers: tuple[str, ...]
 
     @property
+    def given(self) -> list[str]:
+        """The column of each field."""
+        return [f"input.{name}" if name in _GUIDE or name == ANSWER else name for name in self.fields]
+
+    @property
     def names(self) -> list[str]:
-        given = [f"input.{name}" if name in _GUIDE or name == ANSWER else name for name in self.fields]
-        return [*_GUIDE, *given, *([f"{ANSWER}.{name}" for name in self.answers] or [ANSWER])]
+        return [*_GUIDE, *self.given, *([f"{ANSWER}.{name}" for name in self.answers] or [ANSWER])]
 
 
 def columns(fields: Sequence[str], contract: Contract) -> Columns:
@@ -87,7 +91,7 @@ def _mark(first: str) -> str:
 
 def _filled(number: int, line: Mapping[str, str], of: Columns, contract: Contract) -> Filled | None:
     cells = {name: _bare(line.get(name) or "") for name in of.names}
-    given = dict(zip(of.fields, (cells[name] for name in of.names[len(_GUIDE) :]), strict=False))
+    given = {name: cells[column] for name, column in zip(of.fields, of.given, strict=True)}
     said = {name: cells[f"{ANSWER}.{name}"] for name in of.answers} if of.answers else cells[ANSWER]
     if not any(given.values()) or not (any(said.values()) if isinstance(said, dict) else said):
         return None
