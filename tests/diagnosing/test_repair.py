@@ -6,9 +6,10 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -17,7 +18,9 @@ from stages.rows import read_json, read_jsonl
 from tests.diagnosing.made import TASK, WORDS, Made, asked, tunec
 from tests.far import Far, reply
 from tunec import rewriting
-from tunec.repairing import sheet
+from tunec.diagnosing.build import last_build
+from tunec.repairing import bringing, sheet
+from tunec.repairing.rounds import Round, last
 
 SHEET, ROWS, RECORD = (Path(f"data/repair/round-1.{ending}") for ending in ("csv", "jsonl", "json"))
 NEW = [
@@ -110,6 +113,21 @@ def test_an_input_field_may_be_called_as_the_sheet_calls_its_own_columns(tmp_pat
     fill(tmp_path, (pool["text"], "card"))
     assert asked(tmp_path, "repair")["clusters"] == {"1": 1}
     assert list(read_jsonl(tmp_path / ROWS)) == [{**pool, "output": "card", "repair-cluster": 1}]
+
+
+def test_a_round_that_a_comment_speaks_of_becomes_a_source_and_one_that_is_a_source_no_second_one(folder: Path) -> None:
+    asked(folder, "repair")
+    fill(folder, *NEW)
+    task = folder / "task.yaml"
+    spoken_of = "# by hand\n    # - {path: data/repair/round-1.jsonl, role: train}\n"
+    task.write_text(TASK.replace("# by hand\n", spoken_of), encoding="utf-8")
+    asked(folder, "repair")
+    sources = yaml.safe_load(task.read_text(encoding="utf-8"))["data"]["sources"]
+    assert [one["path"] for one in sources] == ["data/raw/rows.jsonl", ROWS.as_posix()]
+    otherwise = task.read_text(encoding="utf-8").replace("- {path: data/repair", "- {path: ./data/repair")
+    task.write_text(otherwise, encoding="utf-8")
+    bringing._source(last_build(folder)[0], cast(Round, last(folder)))
+    assert task.read_text(encoding="utf-8") == otherwise
 
 
 def test_a_task_that_names_no_source_keeps_the_ones_that_it_had(tmp_path: Path) -> None:
@@ -273,8 +291,6 @@ LISTS = (
 
 @pytest.mark.parametrize("text", LISTS)
 def test_an_item_is_added_to_a_list_and_the_rest_stays(text: str) -> None:
-    import yaml
-
     after = rewriting.with_item(text, "a.b", {"path": "z"})
     before, found = yaml.safe_load(text), yaml.safe_load(after)
     assert found["a"]["b"] == [*before["a"]["b"], {"path": "z"}] and found["c"] == 2

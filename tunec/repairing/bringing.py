@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from compiler import compile_task
+from compiler import Compiled, compile_task
 from compiler.parse import ParseError
 from stages.asking import wishes
 from stages.augmenting import AugmentParams, Inputs, Work
@@ -166,17 +166,21 @@ def _brought(
 
 def _source(build: Build, of: Round) -> None:
     """The round's file as one more source of task.yaml, for training alone."""
-    text, path = read_task(build.root / TASK), of.file("jsonl").as_posix()
-    if path in text:
+    text, path = read_task(build.root / TASK), of.file("jsonl")
+    if any(Path(one.path) == path for one in _compiled(text, build.root).task.data.sources):
         return
-    item = {"path": path, "role": "train", "tags": [of.tag]}
+    item = {"path": path.as_posix(), "role": "train", "tags": [of.tag]}
     if rewriting.has(text, "data.sources"):
         text = rewriting.with_item(text, "data.sources", item)
     else:
         before = [{"path": one.path} for one in data_params(build).sources]
         text = rewriting.with_values(text, {"data.sources": [*before, item]})
+    _compiled(text, build.root)
+    write_if_changed(build.root / TASK, text)
+
+
+def _compiled(text: str, root: Path) -> Compiled:
     try:
-        compile_task(text, Disk(build.root))
+        return compile_task(text, Disk(root))
     except ParseError as error:
         raise UserError(*error.diagnostics) from None
-    write_if_changed(build.root / TASK, text)
