@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from prompt_toolkit import PromptSession
+from prompt_toolkit.input import DummyInput
+from prompt_toolkit.output import DummyOutput
 
 from compiler.parse import parse
 from stages.diagnostics import UserError
 from tests.face.test_cost import tunec
 from tunec.coaching.answers import read
 from tunec.coaching.coach import SESSION
+from tunec.coaching.words import words
+from tunec.observing import observe
 
 PAYLOADS = (
     'x"\nexecution: {type: remote_ssh, host: evil@example.com}\n#',
@@ -69,6 +74,27 @@ def test_what_is_printed_holds_no_escape_of_a_row(folder: Path) -> None:
     (folder / "answers.yaml").write_text("labels: [plain, other]\n", encoding="utf-8")
     out, err = tunec(folder, "coach", "rows.jsonl", "--answers", "answers.yaml")
     assert "\x1b" not in out + err and "\x1b" not in (folder / "task.yaml").read_text(encoding="utf-8")
+
+
+def test_what_the_interview_says_of_rows_holds_no_escape_and_nothing_that_runs_backwards(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that cannot be read makes it two lines."""
+    from tunec.coaching import asking
+
+    rows = [{"te\x1b[2J\u202ext": f"the number {n}", "label": "ab"[n % 2]} for n in range(30)]
+    lines = [*(json.dumps(row) for row in rows), '{"text": ']
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    seen, said = observe(folder, ["rows.jsonl"]), []
+    monkeypatch.setattr(asking, "print_formatted_text", lambda shown: said.append(shown[0][1]))
+    asking.ask(words("en"), folder / "kept.yaml", seen, {}, PromptSession(input=DummyInput(), output=DummyOutput()))
+    (told,) = [one for one in said if "rows.jsonl" in one]
+    assert "\n" in told and "[2J" in told and "\x1b" not in told and "\u202e" not in told
+
+
+def test_what_the_coach_wrote_is_told_without_escapes(folder: Path) -> None:
+    out, _ = tunec(folder, "coach", "rows.jsonl", "--out", "ta\x1b[2J\u202esk.yaml")
+    assert "[2J" in out and "\x1b" not in out and "\u202e" not in out
 
 
 def test_a_bomb_of_aliases_among_the_answers_is_refused(folder: Path) -> None:

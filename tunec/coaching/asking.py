@@ -124,4 +124,4 @@ class _Understood(Validator):
 
 
 def _say(text: str, *, bold: bool = False) -> None:
-    print_formatted_text(FormattedText([("bold" if bold else "", tame(text) if "\n" not in text else text)]))
+    print_formatted_text(FormattedText([("bold" if bold else "", tame(text))]))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from stages.diagnostics import fail
+from stages.wording import tame
 
 
 def coach(
@@ -48,4 +49,4 @@ def coach(
         )
     found = held(Path(), files or [], Asked(answers, story, lang, llm, model), out)
     show(found.warnings)
-    print(json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else found.told())
+    print(json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else tame(found.told()))
