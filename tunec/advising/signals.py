@@ -127,7 +127,10 @@ def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
 
 
 def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
-    """Whether what costs less than training was good enough in the last build, by the dev rows."""
+    """Whether what costs less than training was good enough in the last build, and what it trained.
+
+    A baseline answers no dev rows, so the test rows speak for it; the file that was chosen is held to dev.
+    """
     try:
         report = read_report(root)
     except (UserError, ValueError):
@@ -144,7 +147,7 @@ def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answe
             )
             continue
         best = max(reached, key=lambda one: reached[one])
-        told = f"{best} has {primary} {reached[best]:.3f}; needed {threshold:g}"
+        told = f"{best} has {primary} {reached[best]:.3f} on the test rows; needed {threshold:g}"
         yield Signal(name, reached[best] >= threshold, "build", told)
     yield _tuned(report, primary, threshold)
 
@@ -157,13 +160,13 @@ def _tuned(report: Mapping[str, Any], primary: str, threshold: float) -> Signal:
     if not isinstance(found, Mapping) or report.get("primary") != primary:
         return Signal("tuned_reaches", None, "assumed", "nothing was trained yet: `tunec build`, or --measure --deep")
     value, low, high = (float(found[end]) for end in ("value", "low", "high"))
-    told = f"{chosen['name']} has {primary} {value:.3f} [{low:.2f}, {high:.2f}]; needed {threshold:g}"
+    told = f"{chosen['name']} has {primary} {value:.3f} [{low:.2f}, {high:.2f}] on dev; needed {threshold:g}"
     return Signal("tuned_reaches", True if low >= threshold else False if high < threshold else None, "build", told)
 
 
 def _figures(report: Mapping[str, Any], primary: str, prefixes: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     for system in report.get("systems", ()):
-        figure = (system.get("dev") or system.get("test") or {}).get(primary)
+        figure = (system.get("test") or {}).get(primary)
         value = figure.get("value") if isinstance(figure, Mapping) else None
         if str(system.get("name", "")).startswith(prefixes) and isinstance(value, int | float):
             yield str(system["name"]), float(value)
