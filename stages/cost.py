@@ -4,6 +4,7 @@ task.yaml has the section `cost`; nothing but the report reads it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from stages.chat import Prompting, user_message
 from stages.contract import Contract
 from stages.counting import counted
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, write_json
-from stages.sums import Figure
+from stages.sums import Figure, Origin
 
 CHARACTERS = 4.0  # of a token of English, where nothing was measured
 _OLD = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError, StopIteration)
@@ -41,12 +42,12 @@ class Inputs:
 
 
 class CostParams(Params):
-    """terms: the section `cost` as it is written. rates: the prices that it comes to. epochs: of the training."""
+    """terms: the section `cost` as it is written. rates: the prices that it comes to. batch_size: of the training."""
 
     prompting: Prompting
     contract: Contract
     primary: Annotated[str, Key("success_criteria.primary_metric")]
-    epochs: Annotated[float | dict[str, float], Key("training.epochs", varies=True)]
+    batch_size: Annotated[int | dict[str, int], Key("training.batch_size", varies=True)]
     terms: Annotated[dict[str, Any], Key("costing.terms")]
     rates: Annotated[dict[str, Any], Key("costing.rates")]
 
@@ -108,10 +109,17 @@ def _seconds(inputs: Inputs) -> Figure:
 
 
 def _trained(inputs: Inputs, params: CostParams) -> Figure:
+    """By the steps that were made: a budget or patience may have ended it. Whole epochs are measured; of a part of one
+    the tokens are estimated, for steps are of other lengths.
+    """
     variant = read_json(inputs.choice)["variant"]
-    epochs = params.epochs[variant] if isinstance(params.epochs, dict) else params.epochs
-    tokens = float(read_json(inputs.trained[variant])["tokens_per_epoch"])
-    return Figure(tokens * epochs, "measured", f"{tokens:,.0f} tokens an epoch")
+    size = params.batch_size[variant] if isinstance(params.batch_size, dict) else params.batch_size
+    report = read_json(inputs.trained[variant])
+    tokens, steps, epoch = float(report["tokens_per_epoch"]), int(report["steps"]), math.ceil(report["rows"] / size)
+    origin: Origin = "estimated" if steps % epoch else "measured"
+    return Figure(
+        tokens * steps / epoch, origin, f"{tokens:,.0f} tokens an epoch, of {counted(epoch, 'step')}; {steps:,} made"
+    )
 
 
 def _evaluation(inputs: Inputs) -> Figure:

@@ -87,6 +87,6 @@ def test_a_price_list_that_nothing_names_is_marked_with_the_key_that_would() -> 
 
 
 def test_variants_of_a_sweep_share_the_one_stage() -> None:
-    found = compiled(f"{COST}sweep: {{training.epochs: [1, 2]}}\n")
+    found = compiled(f"{COST}sweep: {{training.batch_size: [4, 8]}}\n")
     assert [instance.name for instance in found.plan.instances if instance.stage.name == "cost"] == ["cost"]
-    assert set(params(found, "cost")["epochs"].values()) == {1.0, 2.0}
+    assert set(params(found, "cost")["batch_size"].values()) == {4, 8}

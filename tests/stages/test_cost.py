@@ -13,7 +13,7 @@ from stages.answers import Answer, write_answers
 from stages.bill import bill
 from stages.cost import STAGE, CostParams, Inputs, Outputs, facts
 from stages.report import priced
-from stages.rows import write_json, write_jsonl
+from stages.rows import read_json, write_json, write_jsonl
 from stages.sums import Figure
 from tests.stages.made_up_build import MEASURED, RATES
 
@@ -142,7 +142,7 @@ PARAMS = {
     "prompting": {"input_template": "{text}", "system_prompt": "Read.", "mode": "system"},
     "contract": {"type": "json", "schema_": {"type": "object", "properties": {"people": {"type": "string"}}}},
     "primary": "slot_f1",
-    "epochs": 2.0,
+    "batch_size": 1,
     "terms": MILLION,
     "rates": RATES,
 }
@@ -160,7 +160,7 @@ def built(folder: Path) -> Inputs:
     reports = {
         "splits": {"train": 2, "dev": 4, "test": 2},
         "choice": {"variant": "v", "candidate": "q8_0"},
-        "trained": {"rows": 2, "tokens_per_epoch": 26, "learned_tokens_per_epoch": 10},
+        "trained": {"rows": 2, "steps": 4, "tokens_per_epoch": 26, "learned_tokens_per_epoch": 10},
         "speed": {"chosen": {"rows_per_second": 4.0}, "tuned": {"rows_per_second": 2.0}},
         "predicted": {"rows_per_second": 4.0},
         "larger": {"rows_per_second": 1.0, "cost_per_1000": 0.5},
@@ -204,6 +204,25 @@ def test_figures_are_read_from_what_the_build_measured(tmp_path: Path) -> None:
             "wrong_prompted": 0.2,
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch_size", "tokens", "origin"),
+    [
+        (4, 1, 52, "measured"),
+        (2, {"v": 2, "w": 1}, 52, "measured"),
+        (1, 1, 13, "estimated"),
+        (3, 1, 39, "estimated"),
+    ],
+)
+def test_tokens_of_a_training_are_those_of_the_steps_that_it_made(
+    steps: int, batch_size: Any, tokens: float, origin: str, tmp_path: Path
+) -> None:
+    """A budget or patience may have ended it before its epochs were over."""
+    inputs = built(tmp_path)
+    write_json(tmp_path / "trained.json", {**read_json(tmp_path / "trained.json"), "steps": steps})
+    found = facts(inputs, CostParams(**{**PARAMS, "batch_size": batch_size}))["training_tokens"]
+    assert (found.value, found.origin) == (pytest.approx(tokens), origin)
 
 
 def test_a_prompt_of_the_large_model_is_estimated_by_this_task_s_own_characters_a_token(tmp_path: Path) -> None:
