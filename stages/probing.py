@@ -17,7 +17,7 @@ from typing import Any
 from stages import learning, progress
 from stages.diagnostics import UserError
 from stages.lessons import Prepared
-from stages.resuming import trained
+from stages.resuming import restore_torch_random, torch_random, trained
 from stages.stopping import Stopping
 from stages.watching import Watching
 
@@ -73,7 +73,7 @@ def _as_it_was(ready: Prepared) -> Iterator[None]:
 
     trainer = ready.trainer
     weights = {name: p.detach().clone() for name, p in trained(trainer.model).items()}
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    states = torch_random(), random.getstate(), np.random.get_state()
     settings = {name: getattr(trainer.args, name) for name in ("learning_rate", "max_steps", "warmup_steps")}
     steps, callbacks = trainer.steps, list(trainer.callback_handler.callbacks)
     try:
@@ -83,7 +83,7 @@ def _as_it_was(ready: Prepared) -> Iterator[None]:
             for name, parameter in trained(trainer.model).items():
                 parameter.copy_(weights[name])
         trainer.model.zero_grad(set_to_none=True)
-        torch.set_rng_state(states[0])
+        restore_torch_random(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])
         for name, value in settings.items():

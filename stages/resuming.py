@@ -55,7 +55,7 @@ def capture(trainer: Any, kept: Kept) -> Checkpoint:
             f"optimizer/{index}/{name}": parallel.whole(torch.as_tensor(value)) for name, value in state.items()
         }
     tensors |= {f"kept/{name}": tensor for name, tensor in kept.tensors().items()}
-    for rank, states in enumerate(parallel.of_each(_torch_random())):
+    for rank, states in enumerate(parallel.of_each(torch_random())):
         tensors |= {f"{_random(rank)}{name}": state for name, state in states.items()}
     rest = {
         "groups": optimizer["param_groups"],
@@ -77,13 +77,24 @@ def _random(rank: int) -> str:
     return f"random@{rank}/" if rank else "random/"
 
 
-def _torch_random() -> dict[str, Any]:
+def torch_random() -> dict[str, Any]:
+    """The state of torch's random numbers, of the CPU and of each GPU."""
     import torch
 
     found = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         found |= {f"cuda{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
     return found
+
+
+def restore_torch_random(states: Mapping[str, Any]) -> None:
+    """What `torch_random` gave; a checkpoint's tensors come by name, so cuda10 before cuda2."""
+    import torch
+
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        numbers = sorted(int(name.removeprefix("cuda")) for name in states if name != "cpu")
+        torch.cuda.set_rng_state_all([states[f"cuda{number}"] for number in numbers])
 
 
 def _numpy_random() -> list[Any]:
@@ -144,12 +155,8 @@ def _parted(state: Mapping[str, Any], parameter: Any) -> dict[str, Any]:
 
 def restore_random(checkpoint: Checkpoint) -> None:
     import numpy as np
-    import torch
 
-    states = _below(_random(parallel.rank()), checkpoint.tensors)
-    torch.set_rng_state(states["cpu"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([states[name] for name in sorted(states) if name != "cpu"])
+    restore_torch_random(_below(_random(parallel.rank()), checkpoint.tensors))
     version, words, gauss = checkpoint.rest["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *others = checkpoint.rest["numpy"]

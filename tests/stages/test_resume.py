@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from stages import checkpoints, progress, resuming
+from stages import checkpoints, probing, progress, resuming
 from stages.checkpoints import MANIFEST, REST, TENSORS, Checkpoint
 from stages.diagnostics import Diagnostic, UserError
 from stages.rows import read_json, sha256, write_json, write_rows
@@ -35,6 +37,39 @@ class CutOff(BaseException):
 def whole(learn: Learn) -> Outputs:
     """A run that nothing cut off."""
     return learn("sft", "lora", **FEW)
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Twelve GPUs' random numbers."""
+    import torch
+
+    states = [torch.full((4,), number, dtype=torch.uint8) for number in range(12)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: list(states))
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", lambda given: states.__setitem__(slice(None), given))
+    return states
+
+
+def test_every_gpu_gets_its_own_random_numbers_back(gpus: list[Any]) -> None:
+    before = list(gpus)
+    tensors = {f"random/{name}": state for name, state in sorted(resuming.torch_random().items())}
+    rest = {"python": random.getstate(), "numpy": resuming._numpy_random()}
+    gpus[:] = gpus[:1] * 12
+    resuming.restore_random(Checkpoint(1, tensors, rest))
+    assert [int(state[0]) for state in gpus] == [int(state[0]) for state in before] == list(range(12))
+
+
+def test_a_probe_leaves_the_random_numbers_of_the_gpus_as_they_were(gpus: list[Any]) -> None:
+    import torch
+
+    settings = SimpleNamespace(learning_rate=1e-3, max_steps=1, warmup_steps=0)
+    lists = {"steps": [], "losses": [], "norms": [], "callback_handler": SimpleNamespace(callbacks=[])}
+    trainer = SimpleNamespace(model=torch.nn.Linear(1, 1), args=settings, **lists)
+    before = list(gpus)
+    with probing._as_it_was(cast(Any, SimpleNamespace(trainer=trainer, series={}))):
+        gpus[:] = gpus[:1] * 12
+    assert all(map(torch.equal, gpus, before))
 
 
 @pytest.fixture
