@@ -156,8 +156,10 @@ def test_the_probe_takes_the_best_of_three_rates_and_leaves_no_trace(learn: Lear
 
 
 def test_a_rate_that_diverges_in_the_probe_is_out(learn: Learn) -> None:
-    report = read_json(learn("sft", "lora", **FEW, learning_rate=3e-3, rate_probe=6, warmup_ratio=0.0).report)
-    assert report["rate_probe"]["rate"] in (1e-3, 3e-3, pytest.approx(9e-3))
+    how = {"count": 12, "epochs": 10.0, "batch_size": 4, "warmup_ratio": 0.0}
+    found = read_json(learn("sft", "full", **how, learning_rate=0.5, rate_probe=30).report)["rate_probe"]
+    assert found["dev_loss"]["1.5"] is None and found["rate"] != 1.5
+    assert found["rate"] == min((0.5 / 3, 0.5), key=lambda rate: found["dev_loss"][f"{rate:.3g}"])
 
 
 # ---------------------------------------------------------------- who else is told
