@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from compiler import compile_task
 from stages.history import FOLDER
+from stages.worth import worth
 from tests.face.test_cost import tunec
 from tunec.advising import hardware, models
 from tunec.advising.verdict import judge, rules, table
@@ -78,6 +79,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"linear_reaches": True, "volume": None, "pain": None}, "linear"),
         ({"tuned_reaches": False, "volume": None, "teacher": True}, "distillation"),
         ({"prompt_reaches": True, "tuned_reaches": False}, "prompting"),
+        ({"as_good": "linear"}, "linear"),
+        ({"as_good": "prompting"}, "prompting"),
+        ({"as_good": "none", "tuned_reaches": True}, "fine_tuning"),
     ],
 )
 def test_the_tables_lead_to_each_approach(otherwise: dict[str, Any], approach: str) -> None:
@@ -100,6 +104,7 @@ def test_the_tables_lead_to_each_approach(otherwise: dict[str, Any], approach: s
             "linear_reaches": st.sampled_from([None, True, False]),
             "prompt_reaches": st.sampled_from([None, True, False]),
             "tuned_reaches": st.sampled_from([None, True, False]),
+            "as_good": st.sampled_from([None, "none", "linear", "prompting"]),
         }
     )
 )
@@ -243,6 +248,42 @@ def test_time_and_memory_are_those_of_past_runs(folder: Path) -> None:
     past.write_text(json.dumps({"runs": runs, "rows": {}, "code": {}}), encoding="utf-8")
     taken = json.loads(tunec(folder, "advise", "--json")[0])["resources"]["trainings"][0]
     assert (taken["seconds"], taken["memory"]) == (100, 2_000_000_000) and "3 past runs" in taken["how"]
+
+
+# ---------------------------------------------------------------- after a build
+
+
+def built(folder: Path, tuned: float, linear: float) -> dict[str, Any]:
+    """What is advised after a build in which both have this accuracy on 40 test rows; on dev the tuned file shines."""
+
+    def figure(value: float) -> dict[str, Any]:
+        ends = {"low": value - 0.1, "high": value + 0.1, "bound": value - 0.08}
+        return {"accuracy": {"value": value, **ends}}
+
+    lead = figure(tuned - linear)["accuracy"]
+    systems: list[dict[str, Any]] = [
+        {"name": "tfidf", "kind": "baseline", "dev": None, "test": figure(linear), "ahead": lead},
+        {"name": "small-q8_0", "kind": "quantized", "dev": figure(0.95), "test": figure(tuned), "ahead": None},
+    ]
+    told = {"primary": "accuracy", "chosen": "small-q8_0", "rows": {"test": 40}, "systems": systems}
+    (folder / "build/report").mkdir(parents=True, exist_ok=True)
+    report = told | {"worth": worth(systems, "accuracy", 40, 0.95)}
+    (folder / "build/report/report.json").write_text(json.dumps(report), encoding="utf-8")
+    return dict(json.loads(tunec(folder, "advise", "--json")[0]))
+
+
+def test_after_a_build_advice_rests_on_the_test_rows_that_its_verdict_rests_on(folder: Path) -> None:
+    task = TASK.replace("threshold: 0.7", "primary_metric: accuracy, threshold: 0.7")
+    (folder / "task.yaml").write_text(task, encoding="utf-8")
+    worse = built(folder, tuned=0.55, linear=0.65)
+    assert worse["verdict"] == "linear" and worse["signals"]["as_good"]["value"] == "linear"
+    assert worse["signals"]["tuned_reaches"]["value"] is False
+    assert "small-q8_0 has accuracy 0.550 [0.45, 0.65] of 40 test rows" in worse["signals"]["tuned_reaches"]["told"]
+    assert "tfidf has accuracy 0.650 of 40 test rows" in worse["signals"]["linear_reaches"]["told"]
+    unsure = built(folder, tuned=0.75, linear=0.65)
+    assert unsure["verdict"] == "fine_tuning" and unsure["signals"]["tuned_reaches"]["value"] is None
+    better = built(folder, tuned=0.85, linear=0.65)
+    assert better["verdict"] == "fine_tuning" and better["signals"]["tuned_reaches"]["value"] is True
 
 
 # ---------------------------------------------------------------- base models

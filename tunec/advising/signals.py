@@ -16,6 +16,8 @@ from tunec.table import read_report
 
 Source = Literal["data", "task.yaml", "answers", "build", "assumed"]
 _NARROW = ("label", "json", "tool_call")
+# Kinds of stages.worth that decide whether training is worth it -> the approach that does as well.
+_UNTRAINED = {"no language model": "linear", "the base model, prompted": "prompting"}
 _COPIED = 0.2  # share of an answer's words in its input below which it says what the input does not
 
 
@@ -73,8 +75,7 @@ def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
         yield Signal("volume", volume, "answers", f"{volume:,.0f} requests a month")
     else:
         yield Signal("volume", None, "assumed", "nobody said how often it comes up: cost.requests_per_month")
-    said = cost.data_may_leave if cost else None
-    leaves = answers.get("data_may_leave") if said is None else said
+    leaves = cost.data_may_leave if cost else answers.get("data_may_leave")
     personal = ", ".join(seen.personal) if seen and seen.personal else ""
     found = f"; rows hold personal data ({personal})" if personal else ""
     if leaves is None:
@@ -82,7 +83,7 @@ def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
             "data_may_leave", None, "assumed", f"nobody said whether rows may leave: cost.data_may_leave{found}"
         )
     else:
-        source: Source = "answers" if said is None else "task.yaml"
+        source: Source = "task.yaml" if cost else "answers"
         yield Signal(
             "data_may_leave", leaves, source, f"rows {'may' if leaves else 'may not'} leave this machine{found}"
         )
@@ -127,10 +128,7 @@ def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
 
 
 def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
-    """Whether what costs less than training was good enough in the last build, and what it trained.
-
-    A baseline answers no dev rows, so the test rows speak for it; the file that was chosen is held to dev.
-    """
+    """Whether what costs less than training was good enough in the last build, by the rows that its verdict is by."""
     try:
         report = read_report(root)
     except (UserError, ValueError):
@@ -147,21 +145,37 @@ def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answe
             )
             continue
         best = max(reached, key=lambda one: reached[one])
-        told = f"{best} has {primary} {reached[best]:.3f} on the test rows; needed {threshold:g}"
+        rows = f"of {counted(report['rows']['test'], 'test row')}"
+        told = f"{best} has {primary} {reached[best]:.3f} {rows}; needed {threshold:g}"
         yield Signal(name, reached[best] >= threshold, "build", told)
     yield _tuned(report, primary, threshold)
+    yield _as_good(report, primary)
 
 
 def _tuned(report: Mapping[str, Any], primary: str, threshold: float) -> Signal:
-    """Whether the file that the last build chose surely reaches the threshold on dev, or surely does not."""
+    """Whether the file that the last build chose reaches the threshold, as the gate judges it: by the test rows."""
     systems: list[dict[str, Any]] = list(report.get("systems", ()))
     chosen = next((one for one in systems if one.get("name") == report.get("chosen")), {})
-    found = (chosen.get("dev") or {}).get(primary)
+    found = (chosen.get("test") or {}).get(primary)
     if not isinstance(found, Mapping) or report.get("primary") != primary:
         return Signal("tuned_reaches", None, "assumed", "nothing was trained yet: `tunec build`, or --measure --deep")
-    value, low, high = (float(found[end]) for end in ("value", "low", "high"))
-    told = f"{chosen['name']} has {primary} {value:.3f} [{low:.2f}, {high:.2f}] on dev; needed {threshold:g}"
-    return Signal("tuned_reaches", True if low >= threshold else False if high < threshold else None, "build", told)
+    value, low, high, sure = (float(found[end]) for end in ("value", "low", "high", "bound"))
+    rows = f"of {counted(report['rows']['test'], 'test row')}"
+    told = f"{chosen['name']} has {primary} {value:.3f} [{low:.2f}, {high:.2f}] {rows}; needed {threshold:g}"
+    return Signal("tuned_reaches", True if sure >= threshold else False if value < threshold else None, "build", told)
+
+
+def _as_good(report: Mapping[str, Any], primary: str) -> Signal:
+    """What did as well as the chosen file on the same test rows, without training; `none` where nothing did."""
+    known = report.get("worth", {}).get("over", ()) if report.get("primary") == primary else ()
+    held = [one for one in known if one["kind"] in _UNTRAINED]
+    if not held:
+        return Signal("as_good", None, "assumed", "nothing was trained and held against a baseline yet: `tunec build`")
+    hardest = min(held, key=lambda one: (one["lead"], one["best"]))
+    lead = f"{report['chosen']} leads {hardest['best']} by {hardest['lead']:.3f} in {primary}"
+    rows = f"of {counted(report['rows']['test'], 'test row')}"
+    value = _UNTRAINED[hardest["kind"]] if hardest["answer"] == "no" else "none"
+    return Signal("as_good", value, "build", f"{lead}, {rows}")
 
 
 def _figures(report: Mapping[str, Any], primary: str, prefixes: tuple[str, ...]) -> Iterator[tuple[str, float]]:

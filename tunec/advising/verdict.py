@@ -23,6 +23,7 @@ _OTHERWISE: Mapping[str, tuple[Any, ...]] = {
     "linear_reaches": (True,),
     "prompt_reaches": (True,),
     "tuned_reaches": (True, False),
+    "as_good": ("none", "linear", "prompting"),
 }
 
 
