@@ -114,6 +114,57 @@ def test_rows_without_answers_are_not_trained_on(folder: Path) -> None:
     assert "data/labelled/rows.jsonl" in found.told()
 
 
+NAMES = ("kind", "topic", "department", "queue", "type", "tag", "status", "team", "reason", "部門")
+
+
+def mails(column: str, folder: Path) -> None:
+    kinds = ("billing", "login", "delivery", "refund", "other")
+    lines = [f"mail {n} says {'this and that ' * (n % 3)},{kinds[n % 5]}" for n in range(46)]
+    (folder / "rows.csv").write_text("\n".join((f"mail,{column}", *lines)) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("column", NAMES)
+def test_an_answer_of_no_known_name_is_told_by_its_few_values(column: str, folder: Path) -> None:
+    mails(column, folder)
+    found = coach(Path(), [Path("rows.csv")], Asked(), Path("task.yaml"))
+    assert found.case.value("input_template") == "{mail}" and found.case.value("task_type") == "classification"
+    assert found.case.value("data.sources") == [{"path": "rows.csv"}]
+    assert found.case.choices["data.output"].value == column and found.case.choices["data.output"].ground == "assumed"
+    assert "billing" in found.case.choices["data.output"].why
+    tunec(folder, "check")
+
+
+def test_labels_that_were_named_tell_their_column_for_sure(folder: Path) -> None:
+    kinds = ("billing", "login", "delivery")
+    lines = [f"mail {n},{kinds[n % 3]},{'ab'[n % 2]}" for n in range(30)]
+    Path("rows.csv").write_text("\n".join(("mail,kind,half", *lines)) + "\n", encoding="utf-8")
+    Path("answers.yaml").write_text("labels: billing, login, delivery\n", encoding="utf-8")
+    found = coach(Path(), [Path("rows.csv")], Asked(Path("answers.yaml")), Path("task.yaml"))
+    assert found.case.choices["data.output"].value == "kind" and found.case.choices["data.output"].ground == "data"
+    Path("answers.yaml").write_text("answer_column: half\n", encoding="utf-8")
+    named = coach(Path(), [Path("rows.csv")], Asked(Path("answers.yaml")), Path("named.yaml"))
+    assert named.case.value("data.output") == "half" and named.case.value("output_format.schema") == {
+        "enum": ["a", "b"]
+    }
+    tunec(folder, "check")
+
+
+def test_the_column_of_answers_is_asked_for_where_its_name_does_not_tell(folder: Path) -> None:
+    from tunec.coaching.asking import _open
+    from tunec.observing import observe
+
+    mails("kind", folder)
+    question = BY_ID["answer_column"]
+    assert _open(question, observe(folder, ["rows.csv"]), {})
+    assert not _open(question, observe(folder, ["rows.jsonl"]), {}) and not _open(question, None, {})
+
+
+def test_a_column_of_answers_that_no_row_has_is_told(folder: Path) -> None:
+    Path("answers.yaml").write_text("answer_column: nowhere\n", encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(Path("answers.yaml")), Path("task.yaml"))
+    assert [(one.word, "nowhere" in one.said) for one in found.case.contradictions] == [("inputs", True)]
+
+
 def test_a_column_that_no_placeholder_can_name_is_renamed(folder: Path) -> None:
     rows = [{"客戶訊息": f"第{n}則訊息", "label": "ab"[n % 2]} for n in range(30)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

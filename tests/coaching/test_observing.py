@@ -73,6 +73,11 @@ def test_a_column_that_gives_the_answer_away_does_not_go_in(tmp_path: Path) -> N
     assert found.columns.left_out == {"long_answer": "gives_away"}
 
 
+def test_a_column_of_lists_or_of_one_value_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+    rows = [{"mail": f"number {n}", "words": ["a"], "plant": "north", "sum": n % 2} for n in range(12)]
+    assert seen(tmp_path, rows).columns.answer is None
+
+
 def test_rows_that_say_what_is_better_are_pairs(tmp_path: Path) -> None:
     found = seen(tmp_path, [{"prompt": f"ask {n}", "chosen": "a", "rejected": "b"} for n in range(4)])
     assert found.columns.shape == "pairs" and found.columns.inputs == ("prompt",)

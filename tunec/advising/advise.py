@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tunec.advising.verdict import Verdict, judge, sources, table
 from tunec.coaching import answers as answering
 from tunec.coaching.coach import SESSION
 from tunec.compiling import compile_workspace
-from tunec.observing import Observed, observe
+from tunec.observing import Observed, Told, observe
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,8 @@ def _observed(root: Path, compiled: Compiled) -> Observed | None:
     files = [file for source in sources for file in _files(root, source.path)]
     if not files:
         return None
-    seen = observe(root, list(dict.fromkeys(files)))
-    if not seen.looked:
-        return None
-    column = compiled.task.data.output
-    return (
-        seen if column in (None, seen.columns.answer) else replace(seen, columns=replace(seen.columns, answer=column))
-    )
+    seen = observe(root, list(dict.fromkeys(files)), Told(compiled.task.data.output, guess=False))
+    return seen if seen.looked else None
 
 
 def _files(root: Path, pattern: str) -> list[str]:

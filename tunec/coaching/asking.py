@@ -83,10 +83,11 @@ def _open(question: Question, seen: Observed | None, answers: dict[str, Any]) ->
     if question.only and answers.get(question.only[0]) != question.only[1]:
         return False
     if question.unless is None or seen is None:
-        return True
+        return question.unless != "answer"
     shown = {
         "data": True,
         "task_type": bool(seen.kind and seen.kind.sure),
+        "answer": seen.columns.answer is not None and seen.columns.by != "values",
         "inputs": bool(seen.columns.inputs),
         "contract": seen.contract.type is not None,
         "labels": seen.contract.type is not None,

@@ -23,7 +23,7 @@ from tunec.coaching.questions import QUESTIONS
 from tunec.coaching.summary import summary
 from tunec.coaching.words import Words, language_of, words
 from tunec.coaching.writing import tree, write
-from tunec.observing import Observed, observe
+from tunec.observing import Observed, Told, observe
 from tunec.workspace import Disk
 
 SUMMARY = "task_summary.yaml"
@@ -79,7 +79,7 @@ def coach(root: Path, files: Sequence[Path], how: Asked, out: Path) -> Coached:
     if os.path.lexists(out):
         raise fail("T843", f"{out} is there already, and nothing is overwritten", help="name another with `--out`")
     named = _below(root, files)
-    seen = _look(root, named)
+    seen = _look(root, named, Told())
     answers = answering.read(how.answers) if how.answers else {}
     language = answers.pop(answering.LANG, None)
     story = _story(how)
@@ -94,6 +94,8 @@ def coach(root: Path, files: Sequence[Path], how: Asked, out: Path) -> Coached:
     elif not answers and seen is None:
         help = "name your data files, or a file of answers with `--answers`; in a terminal they are asked for"
         raise fail("T844", "there are no rows, no answers and no terminal to ask in", help=help)
+    if (told := _of_answers(answers)) != Told():
+        seen = _look(root, named, told)
     return conclude(root, seen, answers, spoken, out, frozenset(name for name in read if answers[name] == read[name]))
 
 
@@ -160,10 +162,15 @@ def _below(root: Path, files: Sequence[Path]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _look(root: Path, files: list[str]) -> Observed | None:
+def _of_answers(said: answering.Answers) -> Told:
+    guess = said.get("output", "label") == "label" and not said.get("fields")
+    return Told(said.get("answer_column"), frozenset(said.get("labels") or ()), guess)
+
+
+def _look(root: Path, files: list[str], told: Told) -> Observed | None:
     if not files:
         return None
-    seen = observe(root, files)
+    seen = observe(root, files, told)
     if not seen.looked:
         why = f"; the first: {seen.reason}" if seen.reason else ""
         help = "write one JSON object a line, or a table with a header"

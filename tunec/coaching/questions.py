@@ -17,8 +17,8 @@ TASK_TYPES = (
 class Question:
     """form: what an answer is. choices: of a choice. most: of a number, or characters of a text.
 
-    unless: what makes the question needless: `data` (there are rows), or what the rows show (task_type, inputs,
-    contract, labels, language). only: an answer to another question that it depends on.
+    unless: what makes the question needless: `data` (there are rows), or what the rows show (task_type,
+    answer, inputs, contract, labels, language). only: an answer to another question that it depends on.
     """
 
     id: str
@@ -42,6 +42,7 @@ QUESTIONS = (
     Question("timeline", "business", "text", most=200),
     Question("name", "task", "name", most=60),
     Question("task_type", "task", "choice", TASK_TYPES, unless="task_type"),
+    Question("answer_column", "task", "name", most=200, unless="answer"),
     Question("inputs", "task", "names", unless="inputs"),
     Question("output", "task", "choice", ("label", "json", "text", "tool_call"), unless="contract"),
     Question("labels", "task", "names", unless="labels"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from stages.row_shapes import CONTAINERS
 from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, VERDICT_COLUMNS
 
 Shape = Literal["answers", "pairs", "verdicts", "texts"]
+By = Literal["name", "labels", "values"]
 # What answers are called beside the columns that are read by themselves, the likeliest first.
 _ANSWERS = (
     *(
@@ -52,25 +54,46 @@ _GIVES_AWAY = re.compile(
 )
 _ID = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 _LOOKED = 500
+_EACH, _MOST, _LONGEST = 3, 100, 40  # of a column that may hold labels: rows a value, values, characters of one
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a person said of the answers. guess: whether a column may be taken for them by its values alone."""
+
+    column: str | None = None
+    labels: frozenset[str] = frozenset()
+    guess: bool = True
+
+
+NOTHING = Told()
 
 
 @dataclass(frozen=True)
 class Columns:
-    """answer: None where no row has one. inputs: in the order of a template. left_out: of neither, with why."""
+    """answer: None where no row has one. inputs: in the order of a template. left_out: of neither, with why.
+    by: what the answer was told by: what it is called, the labels that somebody named, or nothing but its few values.
+    """
 
     names: tuple[str, ...]
     answer: str | None
     inputs: tuple[str, ...]
     left_out: Mapping[str, str]
     shape: Shape
+    by: By = "name"
 
 
-def columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
+def columns(rows: Sequence[Mapping[str, Any]], told: Told = NOTHING) -> Columns:
     """Look at the beginning: names are the same throughout a file, or a person is asked anyway."""
     some = rows[:_LOOKED]
     names = tuple(dict.fromkeys(name for row in some for name in row))
     shape = _shape(names, some)
+    by: By = "name"
     answer = {"pairs": "chosen", "texts": None}.get(shape, _answer(names, some, shape))
+    if shape == "answers" and told.column in names:
+        answer = told.column
+    elif shape == "answers" and answer is None and told.guess:
+        answer, by = _by_values(names, some, told.labels)
     left_out: dict[str, str] = {}
     inputs = []
     given = {answer, *(("chosen", "rejected") if shape == "pairs" else ("label",) if shape == "verdicts" else ())}
@@ -81,7 +104,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
             inputs.append(name)
         elif why:
             left_out[name] = why
-    return Columns(names, answer, tuple(sorted(inputs, key=_place)), left_out, shape)
+    return Columns(names, answer, tuple(sorted(inputs, key=_place)), left_out, shape, by)
 
 
 def _shape(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Shape:
@@ -100,6 +123,27 @@ def _answer(names: Sequence[str], rows: Sequence[Mapping[str, Any]], shape: Shap
     return next(
         (lower[name] for name in (*ANSWER_COLUMNS, *_ANSWERS) if name in lower and _filled(lower[name], rows)), None
     )
+
+
+def _by_values(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], labels: frozenset[str]
+) -> tuple[str | None, By]:
+    """The last column whose values are the labels that somebody named; else the last with few of them, each of them in
+    several rows, if another column is left to go in.
+    """
+    present = {name: [row[name] for row in rows if row.get(name) not in (None, "")] for name in names}
+    texts = {name: of for name, of in present.items() if of and all(isinstance(one, str) for one in of)}
+    held = {name: Counter(of) for name, of in texts.items()}
+    named = [name for name, counts in held.items() if labels and set(counts) <= labels]
+    if named:
+        return named[-1], "labels"
+    few = [name for name in held if name.lower() not in (*_NEVER, *_INPUTS) and _again_and_again(held[name])]
+    return (few[-1], "values") if few and len(held) > len(few) else (None, "name")
+
+
+def _again_and_again(counts: Counter[str]) -> bool:
+    several = 1 < len(counts) <= _MOST and min(counts.values()) > 1 and counts.total() >= _EACH * len(counts)
+    return several and max(map(len, counts)) <= _LONGEST
 
 
 def _filled(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.rows import dumps
 from stages.shapes import SPLIT_COLUMN, SPLITS
-from tunec.observing.columns import Columns, columns
+from tunec.observing.columns import NOTHING, Columns, Told, columns
 from tunec.observing.contracts import Shown, shown
 from tunec.observing.kinds import Kind, kind
 from tunec.observing.languages import languages
@@ -73,10 +73,13 @@ class Observed:
         return next(iter(self.languages), None)
 
 
-def observe(root: Path, files: Sequence[str]) -> Observed:
-    """Look into files below `root`. Raises T302 for one that is not of its format."""
+def observe(root: Path, files: Sequence[str], told: Told = NOTHING) -> Observed:
+    """Look into files below `root`. told: what somebody said of the answers.
+
+    Raises T302 for a file that is not of its format.
+    """
     found = rows(root, files)
-    seen = columns(found.fields)
+    seen = columns(found.fields, told)
     inputs = [_text(row, seen.inputs) for row in found.fields]
     answers = [row.get(seen.answer) if seen.answer else None for row in found.fields]
     contract = shown(answers, inputs)

@@ -20,6 +20,8 @@ def decide(case: Case) -> None:
         case.put("data.sources", [{"path": EMPTY}], "assumed", "no_data")
         return
     _counted(case)
+    if (named := case.said("answer_column")) and named not in case.seen.columns.names:
+        case.against("inputs", data=True, names=named)
     if case.seen.columns.answer is None:
         case.put("data.sources", [{"path": UNANSWERED}], "assumed", "no_answers")
         return
@@ -29,7 +31,10 @@ def decide(case: Case) -> None:
     case.put("data.sources", sources, ground, why, rows=f"{case.seen.total:,}")  # type: ignore[arg-type]
     column = case.seen.columns.answer
     if case.seen.columns.shape == "answers" and _not_found(case, column):
-        case.put("data.output", column, "data", "answer_column")
+        labels = ", ".join(list(case.seen.contract.labels or {})[:5])
+        ground, why = ("assumed", "answer_by_values") if case.seen.columns.by == "values" else ("data", "answer_column")
+        why = "answer_by_labels" if case.seen.columns.by == "labels" else why
+        case.put("data.output", column, ground, why, labels=labels)  # type: ignore[arg-type]
     if not case.seen.splits and not roles and 0 < case.seen.to_train < _FEW:
         case.put("splits.ratios", dict(_FOR_FEW), "table", "few_rows", rows=f"{case.seen.to_train:,}")
 
