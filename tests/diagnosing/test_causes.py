@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from stages.rows import row_id
-from tests.diagnosing.made import HEALTHY_CURVE, WORDS, Made, asked
+from tests.diagnosing.made import HEALTHY_CURVE, WORDS, Made, asked, tunec
+from tunec.compiling import compile_here
 from tunec.diagnosing.cause import Cause, Sign, strength, weigh
 from tunec.diagnosing.diagnosing import causes
 
@@ -109,6 +110,19 @@ def too_few_rows(m: Made) -> None:
             )
 
 
+def cut_short(m: Made) -> None:
+    too_few_rows(m)
+    m.task = m.task.replace("epochs: 2", "epochs: 8, budget: {steps: 6}")
+    m.curve = m.curve[:6]
+
+
+def cut_by_the_clock(m: Made) -> None:
+    too_few_rows(m)
+    m.task = m.task.replace("epochs: 2", "epochs: 8, budget: {minutes: 2}")
+    m.training["stopped"] = "training.budget.minutes (2) are spent"
+    m.curve = m.curve[:6]
+
+
 def forgetting(m: Made) -> None:
     m.training["general_loss"] = {"before": 2.0, "after": 3.1}
 
@@ -138,6 +152,7 @@ FAULTS: dict[str, tuple[Plant, ...]] = {
     "prose": (prose, prose_in_rows),
     "duplicates": (duplicates,),
     "too_few_rows": (too_few_rows,),
+    "cut_short": (cut_short, cut_by_the_clock),
     "forgetting": (forgetting,),
     "export": (export,),
     "confusable_pair": (confusable_pair,),
@@ -178,6 +193,27 @@ def test_a_dev_loss_that_rose_again_speaks_for_too_many_epochs(tmp_path: Path) -
     ]
     curve.write_text("step,loss,dev_loss\n" + "\n".join(lines) + "\n", encoding="utf-8")
     assert [one["name"] for one in asked(tmp_path, "diagnose")["causes"]] == ["too_many_epochs"]
+
+
+@pytest.mark.parametrize(("plant", "key"), [(cut_short, "steps"), (cut_by_the_clock, "minutes")])
+def test_a_budget_that_cut_a_training_short_is_raised_and_rows_are_not_blamed(
+    plant: Plant, key: str, tmp_path: Path
+) -> None:
+    made = Made(tmp_path)
+    plant(made)
+    found = asked(made.write().root, "diagnose")
+    assert [one["name"] for one in found["causes"]] == ["cut_short"]
+    tunec(tmp_path, "diagnose", "--apply", "cut_short")
+    patched = compile_here(tmp_path, [])[0].task.training.budget
+    assert getattr(patched, key) == found["causes"][0]["patch"][f"training.budget.{key}"] > 6
+
+
+def test_a_budget_that_took_nothing_that_could_be_learnt_is_not_blamed(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    cut_short(made)
+    made.curve = [0.4] * 6
+    claimed = [one["name"] for one in asked(made.write().root, "diagnose")["causes"]]
+    assert "cut_short" not in claimed and "too_few_rows" in claimed
 
 
 def test_the_doubted_rows_are_those_that_were_mislabelled(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from tunec.diagnosing import texts
 from tunec.diagnosing.build import Build
 from tunec.diagnosing.cause import Cause, Sign, strength
+from tunec.diagnosing.causes.cut_short import cut
 
 
 def look(build: Build) -> Iterator[Sign]:
     """Only where answers are wrong: few rows that are enough are no fault. The bounds are the usual advice: below 100
-    rows a prompt with examples does as well, and the first run wants 500.
+    rows a prompt with examples does as well, and the first run wants 500. A training that its budget cut
+    short says nothing of its rows.
     """
+    if cut(build):
+        return
     room = strength(build.missed, 0.05, 0.2)
     rows = len(build.train)
     missed = f"{build.missed:.0%} of the dev rows are not right"
