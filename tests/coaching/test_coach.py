@@ -114,6 +114,31 @@ def test_rows_without_answers_are_not_trained_on(folder: Path) -> None:
     assert "data/labelled/rows.jsonl" in found.told()
 
 
+def test_a_threshold_in_percent_is_taken_without_a_word(folder: Path) -> None:
+    Path("answers.yaml").write_text("threshold: 85%\nbaseline_score: 70％\n", encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(Path("answers.yaml")), Path("task.yaml"))
+    assert found.case.value("success_criteria.threshold") == 0.85 and found.case.contradictions == []
+    Path("answers.yaml").write_text("threshold: 85\n", encoding="utf-8")
+    bare = coach(Path(), [Path("rows.jsonl")], Asked(Path("answers.yaml")), Path("bare.yaml"))
+    assert bare.case.value("success_criteria.threshold") == 0.85
+    assert [one.word for one in bare.case.contradictions] == ["percent"]
+
+
+@pytest.mark.parametrize("problem", ["", "problem: Sort the mails of customers\n"])
+def test_a_name_that_no_task_can_have_is_said_to_be_left_out(problem: str, folder: Path) -> None:
+    Path("answers.yaml").write_text(f"lang: en\nname: 客服 分類\n{problem}", encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(Path("answers.yaml")), Path("task.yaml"))
+    assert "客服 分類" in found.case.assumed()["task_name"]
+
+
+@pytest.mark.parametrize(("many", "said"), [(1, "1 label in 46 rows;"), (2, "2 labels in 46 rows;")])
+def test_labels_and_rows_are_counted(many: int, said: str, folder: Path) -> None:
+    rows = "".join(f'{{"text": "the number {n}", "label": "{"ab"[n % many]}"}}\n' for n in range(46))
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
+    found = coach(Path(), [Path("rows.jsonl")], Asked(), Path("task.yaml"))
+    assert found.case.choices["output_format.schema"].why.startswith(said)
+
+
 NAMES = ("kind", "topic", "department", "queue", "type", "tag", "status", "team", "reason", "部門")
 
 
@@ -206,7 +231,9 @@ def test_both_languages_say_the_same_things_with_the_same_values() -> None:
         found: dict[str, set[str]] = {}
         for key, text in texts.items():
             at = f"{path}{key}"
-            found |= walk(text, f"{at}.") if isinstance(text, dict) else {at: set(re.findall(r"\{(\w+)\}", text))}
+            found |= (
+                walk(text, f"{at}.") if isinstance(text, dict) else {at: set(re.findall(r"\{(\w+)(?::\w+)?\}", text))}
+            )
         return found
 
     english, chinese = (walk(dict(words(name).texts)) for name in LANGUAGES)

@@ -166,15 +166,18 @@ def _yes(said: Any) -> bool:
 
 
 def _number(question: Question, said: Any) -> float:
-    """80% and 80 are 80; 1,000 is a thousand."""
+    """1,000 is a thousand; of a share, 80% is 0.8 and 80 is as it was said: what it means is told."""
     if isinstance(said, bool):
         raise Unclear("write a number")
     try:
-        number = float(str(said).strip().rstrip("%％").replace(",", "").replace("，", ""))
+        text = str(said).strip()
+        number = float(text.rstrip("%％").replace(",", "").replace("，", ""))
     except ValueError:
         raise Unclear("write a number") from None
     if not 0 <= number <= question.most:
         raise Unclear(f"it lies between 0 and {question.most:,.0f}")
+    if question.form == "share" and text.endswith(("%", "％")):
+        return round(number / 100, 6)
     return int(number) if number.is_integer() and question.form == "number" else number
 
 

@@ -8,10 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from tunec.coaching.questions import Question
 
 LANGUAGES = ("en", "zh-TW")
 _FOLDER = Path(__file__).parent / "words"
+
+
+class Many(int):
+    """A count in a text: `{rows:row}` is `1 row` or `2,000 rows`; `{rows}`, for a language without plurals, `2,000`."""
+
+    def __format__(self, what: str) -> str:
+        return counted(int(self), what) if what else f"{int(self):,}"
 
 
 @dataclass(frozen=True)

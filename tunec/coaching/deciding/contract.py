@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.schemas import label_field
 from tunec.coaching.case import Case
+from tunec.coaching.words import Many
 
 _FORMS = {"classification": "label", "policy": "label", "extraction": "json", "structured": "json"}
 _FORMS |= {"tool_calling": "tool_call", "planning": "json"}
@@ -99,7 +100,8 @@ def _labels(case: Case, schema: dict[str, Any] | None) -> None:
     if len(counts) == 1:
         case.against("one_label", data=True, label=next(iter(counts)))
     rarest, fewest = case.seen.rarest or ("", 0)
-    told = {"labels": len(counts), "rows": f"{case.seen.looked:,}", "rarest": rarest, "fewest": f"{fewest:,}"}
+    many = {"labels": Many(len(counts)), "rows": Many(case.seen.looked)}
+    told = {**many, "rarest": rarest, "fewest": f"{fewest:,}"}
     case.put("output_format.schema", {"enum": labels}, "data", "counted", **told)
 
 

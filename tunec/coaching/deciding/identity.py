@@ -82,6 +82,15 @@ def _name(case: Case) -> None:
         if made:
             plain = ground == "answer" and made == text
             case.put("task_name", made, ground, "you" if plain else "name_made", of=str(text)[:60].splitlines()[0])  # type: ignore[arg-type]
+            _unnameable(case, made)
             return
     made = f"my-{case.value('task_type').replace('_', '-')}"
     case.put("task_name", made, "assumed", "name_made", of=case.task_type(case.value("task_type")))
+    _unnameable(case, made)
+
+
+def _unnameable(case: Case, made: str) -> None:
+    """A name of which no letter could be kept is not dropped without a word."""
+    said = case.said("name")
+    if said and not slug(said):
+        case.put("task_name", made, "assumed", "name_of_other_letters", said=said[:60])
