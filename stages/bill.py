@@ -148,14 +148,18 @@ def _asked(sums: Sums, part: str) -> tuple[float | None, list[Figure]]:
     answer = sums.figure("output_tokens")
     prices = (sums.rate(part, "prompted_input"), sums.rate(part, "prompted_output"))
     one = Figure(1.0, weakest(given, answer), _both(given, answer))
-    if given.value is None or answer.value is None or prices[0] is None or prices[1] is None:
+    if given.value is None or answer.value is None:
         return None, [Figure(None, "unknown", one.why)]
+    if prices[0] is None or prices[1] is None:
+        return None, [one]
     return given.value * prices[0] + answer.value * prices[1], [one]
 
 
 def _both(given: Figure, answer: Figure) -> str:
     if given.value is None or answer.value is None:
-        return "the tokens of a request are not known: build once, or write cost.input_tokens and cost.output_tokens"
+        keys = {"cost.input_tokens": given, "cost.output_tokens": answer}
+        lacking = " and ".join(key for key, figure in keys.items() if figure.value is None)
+        return f"the tokens of a request are not known: build once, or write {lacking}"
     return f"{given.value:,.0f} tokens in, {answer.value:,.1f} out a request ({weakest(given, answer)})"
 
 
@@ -211,10 +215,12 @@ def tuned_tokens(sums: Sums) -> tuple[float | None, list[Figure]]:
     """The price of one request to a tuned model that is billed by the token, and the figures that it hangs on."""
     given, answer = sums.figure("tuned_tokens"), sums.figure("output_tokens")
     prices = (sums.rate("serve", "tuned_input"), sums.rate("serve", "tuned_output"))
-    if given.value is None or answer.value is None or prices[0] is None or prices[1] is None:
-        return None, [Figure(None, "unknown", _both(given, answer))]
-    spent = given.value * prices[0] + answer.value * prices[1]
-    return spent / MILLION, [Figure(1.0, weakest(given, answer), _both(given, answer))]
+    one = Figure(1.0, weakest(given, answer), _both(given, answer))
+    if given.value is None or answer.value is None:
+        return None, [Figure(None, "unknown", one.why)]
+    if prices[0] is None or prices[1] is None:
+        return None, [one]
+    return (given.value * prices[0] + answer.value * prices[1]) / MILLION, [one]
 
 
 def _machines(sums: Sums) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,8 +76,14 @@ class Sums:
         quantity = None if None in values else math.prod(value for value in values if value is not None)
         cost = 0.0 if quantity == 0 else None if quantity is None or price is None else quantity * price
         why = "; ".join(dict.fromkeys(figure.why for figure in figures if figure.why and figure.why != "task.yaml"))
-        lacking = "" if price is not None or cost == 0.0 else "the price list names no such price"
+        lacking = "" if price is not None or cost == 0.0 else _lacking(figures)
         return Line(item, quantity, unit, price, cost, weakest(*figures), note or lacking or why)
+
+
+def _lacking(figures: Sequence[Figure]) -> str:
+    """What there is no price for want of: a request's hangs on its tokens, and else it is the list's to name."""
+    unknown = (figure.why for figure in figures if figure.value is None and figure != NOTHING)
+    return "; ".join(dict.fromkeys(filter(None, unknown))) or "the price list names no such price"
 
 
 def weakest(*figures: Figure) -> Origin:

@@ -76,6 +76,16 @@ def test_before_anything_is_built_every_figure_is_an_assumption_or_unknown(folde
     assert "ASSUMED" in text and "UNKNOWN" in text and "nothing was measured yet" in text
 
 
+def test_tokens_that_nobody_counted_lack_and_not_their_price(folder: Path) -> None:
+    def why(*overrides: str) -> str:
+        return str(costs(folder, *overrides)["monthly"]["prompted"]["items"][0]["why"])
+
+    lacks = "the tokens of a request are not known: build once, or write"
+    assert why() == f"{lacks} cost.input_tokens and cost.output_tokens"
+    assert why("cost.input_tokens=200") == f"{lacks} cost.output_tokens"
+    assert "200 tokens in, 10.0 out a request" in why("cost.input_tokens=200", "cost.output_tokens=10")
+
+
 def test_one_hour_is_no_plural(folder: Path) -> None:
     text, _ = tunec(folder, "cost", "cost.engineering_hours=1", "cost.maintenance_hours=2")
     assert re.search(r"engineering +1 hour +80", text) and re.search(r"maintenance +2 hours +80", text)

@@ -34,6 +34,11 @@ def test_a_month_of_the_large_model_is_its_tokens() -> None:
     assert found["total"] == pytest.approx(1_000_000 * (200 * 2 + 10 * 8) / 1e6)  # 480
 
 
+def test_a_price_that_no_list_names_is_what_lacks_where_the_tokens_are_known() -> None:
+    unpriced = item(billed(rates={**RATES, "against": {}})["monthly"]["prompted"], "tokens of the large model")
+    assert (unpriced["cost"], unpriced["why"]) == (None, "the price list names no such price")
+
+
 def test_a_month_of_the_tuned_model_is_whole_machines_and_their_upkeep() -> None:
     """A million requests of half a second are 139 hours; half of a machine's 730 are for answering: one does."""
     found = billed()["monthly"]["tuned"]
