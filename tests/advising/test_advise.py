@@ -146,25 +146,6 @@ def test_answers_of_the_coach_count(folder: Path) -> None:
     assert "T841" in tunec(folder, "advise", "--answers", "answers.yaml", code=1)[1]
 
 
-def test_the_test_rows_speak_for_a_baseline_and_dev_for_the_chosen_file(folder: Path) -> None:
-    def figures(value: float) -> dict[str, Any]:
-        return {"macro_f1": {"value": value, "low": value - 0.05, "high": value + 0.05}}
-
-    systems = [
-        {"name": "tfidf", "dev": None, "test": figures(0.9)},
-        {"name": "prompted", "dev": None, "test": figures(0.4)},
-        {"name": "tiny-q8_0", "dev": figures(0.5), "test": figures(0.99)},
-    ]
-    report = {"primary": "macro_f1", "chosen": "tiny-q8_0", "systems": systems}
-    (folder / "build/report").mkdir(parents=True)
-    (folder / "build/report/report.json").write_text(json.dumps(report), encoding="utf-8")
-    found = json.loads(tunec(folder, "advise", "--json")[0])["signals"]
-    told = {name: found[f"{name}_reaches"] for name in ("linear", "prompt", "tuned")}
-    assert [one["value"] for one in told.values()] == [True, False, False]
-    assert told["linear"]["told"] == "tfidf has macro_f1 0.900 on the test rows; needed 0.7"
-    assert "0.400 on the test rows" in told["prompt"]["told"] and "0.500 [0.45, 0.55] on dev" in told["tuned"]["told"]
-
-
 def test_few_rows_are_not_fine_tuned_on(folder: Path) -> None:
     lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()[:30]
     (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

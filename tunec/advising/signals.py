@@ -75,7 +75,8 @@ def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
         yield Signal("volume", volume, "answers", f"{volume:,.0f} requests a month")
     else:
         yield Signal("volume", None, "assumed", "nobody said how often it comes up: cost.requests_per_month")
-    leaves = cost.data_may_leave if cost else answers.get("data_may_leave")
+    said = cost.data_may_leave if cost else None
+    leaves = answers.get("data_may_leave") if said is None else said
     personal = ", ".join(seen.personal) if seen and seen.personal else ""
     found = f"; rows hold personal data ({personal})" if personal else ""
     if leaves is None:
@@ -83,7 +84,7 @@ def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
             "data_may_leave", None, "assumed", f"nobody said whether rows may leave: cost.data_may_leave{found}"
         )
     else:
-        source: Source = "task.yaml" if cost else "answers"
+        source: Source = "answers" if said is None else "task.yaml"
         yield Signal(
             "data_may_leave", leaves, source, f"rows {'may' if leaves else 'may not'} leave this machine{found}"
         )
