@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"python:(?P<file>[^:]+\.py):(?P<function>[A-Za-z_]\w*)")
 MEND = "write it as `python:FILE.py:FUNCTION`, with the file's path from the folder of task.yaml"
+METRIC_TAKES = ("expected", "answer", "row")  # what a metric is called with, and a rule
+RULE_TAKES = ("row",)
+_OF_CODE = (TypeError, AttributeError, NameError, ImportError)
+_WORD = re.compile(r"\w{4,}|\d+")
 
 
 def split(reference: str) -> tuple[str, str] | None:
@@ -45,7 +49,11 @@ def load(reference: str) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise fail(
-            "T702", f"{file} cannot be run: {_said(error)}", file=file, line=_line(error, file), help="mend it"
+            "T702",
+            f"{file} cannot be run: {type(error).__name__}: {error}",
+            file=file,
+            line=_line(error, file),
+            help="mend it",
         ) from None
     function: Callable[..., Any] | None = getattr(module, name, None)
     if function is None or not callable(function):
@@ -76,7 +84,7 @@ def call(reference: str, id: str, *given: Any) -> Any:
         return function(*given)
     except Exception as error:
         file = (split(reference) or ("",))[0]
-        message = f"`{reference}` raised on row {id}: {_said(error)}"
+        message = f"`{reference}` raised on row {id}: {_said(error, given)}"
         help = "mend the function; the answers of models are kept, so only what it made is made again"
         raise fail("T700", message, file=file, line=_line(error, file), help=help) from None
 
@@ -91,14 +99,19 @@ def _figure(reference: str, judged: Judged) -> float | None:
     raise fail("T701", message, file=file, help="give a number from 0 to 1, or None for a row that does not count")
 
 
-def _said(error: Exception) -> str:
-    """The kind of error alone: its text may hold the row, which may be personal."""
-    return type(error).__name__
+def _said(error: Exception, given: Sequence[Any]) -> str:
+    """The kind of error; its text too where that speaks of code, with no word of the row, which may be personal."""
+    kind, text = type(error).__name__, str(error)
+    of_row = set(_WORD.findall(str(given).lower()))
+    tells = isinstance(error, _OF_CODE) and of_row.isdisjoint(_WORD.findall(text.lower()))
+    return f"{kind}: {text}" if tells else kind
 
 
 def _line(error: Exception, file: str) -> int:
-    """The last line of the file that the error passed through."""
+    """The last line of the file that the error passed through; of a file that is no Python, the line that is none."""
     trace, line = error.__traceback__, 1
+    if isinstance(error, SyntaxError) and Path(error.filename or "").name == Path(file).name:
+        return error.lineno or line
     while trace:
         if Path(trace.tb_frame.f_code.co_filename).name == Path(file).name:
             line = trace.tb_lineno

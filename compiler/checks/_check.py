@@ -27,13 +27,16 @@ _CHOSEN_BY = {
 
 
 class Found(NamedTuple):
-    """One problem. at: the dotted path of the key to point at; key: at its name instead of its value."""
+    """One problem. at: the dotted path of the key to point at; key: at its name instead of its value. there: where the
+    problem is in a file that the key names, to be pointed at instead.
+    """
 
     message: str
     at: str
     help: str
     note: str | None = None
     key: bool = False
+    there: Span | None = None
 
 
 class Check(Protocol):
@@ -72,6 +75,9 @@ class Look:
             notes = (*notes, f"`{found.at}` is set by {span.file}:{span.line}")
             chooser = _CHOSEN_BY.get(span.file.split("/")[1], "task_name")
             span = self.span(chooser if self.written(chooser) else "task_name")
+        if span and found.there:
+            notes = (*notes, f"`{found.at}` names this file: {span.file}:{span.line}")
+            span = found.there
         return Diagnostic(check.code, found.message, span, notes, found.help, check.severity)
 
     def node(self, path: str) -> Node | None:

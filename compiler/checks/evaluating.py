@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from compiler.brought import named_files
 from compiler.checks._check import Found, Look, check
 from compiler.judged import NEEDS, has_its_terms
+from compiler.own_function import flaw as flaw_of
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
+from compiler.workspace import NoText
 from stages.catalog import NEED_IMATRIX, Baseline, Metric, members
-from stages.own import MEND, split
+from stages.diagnostics import Span
+from stages.own import MEND, METRIC_TAKES, RULE_TAKES, split
 from stages.patterns import flaw
 
 PAIRED = ("pair_accuracy", "reward_margin")
@@ -20,27 +23,41 @@ TIMED = ("latency_p50", "latency_p95")
 
 @check("T703")
 def own_function_is_there(look: Look) -> Iterator[Found]:
-    """A `python:` reference that cannot be followed: it is not written so, or its file is not in the workspace.
+    """A `python:` reference that cannot be followed: it is not written so, its file is not in the workspace or no
+    Python, or the function is not in it or takes other arguments.
 
-    Write it as `python:FILE.py:FUNCTION`, with the path from the folder of task.yaml.
+    Write it as `python:FILE.py:FUNCTION`, with the path from the folder of task.yaml. A metric is called with the right
+    answer, the answer and the row's input; a rule with the row's input. The file is read here, and not run.
     """
-    named = [
+    metrics = [
         ("success_criteria.primary_metric", look.task.success_criteria.primary_metric),
         *((f"evaluation.metrics.{place}", name) for place, name in enumerate(look.task.evaluation.metrics)),
-        ("baselines.rule", look.task.baselines.get("rule")),
     ]
-    for path, name in named:
-        if not isinstance(name, str) or not name.startswith("python:"):
-            continue
-        found = split(name)
-        if found is None:
-            yield Found(f"`{name}` names no function", path, MEND)
-        elif outside(found[0]):
-            yield Found(
-                f"`{found[0]}` lies outside the workspace", path, "bring the file below the folder of task.yaml"
-            )
-        elif not look.workspace.glob(found[0]):
-            yield Found(f"there is no `{found[0]}`", path, MEND)
+    named = [
+        *((path, name, METRIC_TAKES) for path, name in metrics),
+        ("baselines.rule", look.task.baselines.get("rule"), RULE_TAKES),
+    ]
+    for path, name, given in named:
+        if isinstance(name, str) and name.startswith("python:"):
+            yield from _own_function(look, path, name, given)
+
+
+def _own_function(look: Look, path: str, name: str, given: tuple[str, ...]) -> Iterator[Found]:
+    found = split(name)
+    if found is None:
+        yield Found(f"`{name}` names no function", path, MEND)
+    elif outside(found[0]):
+        yield Found(f"`{found[0]}` lies outside the workspace", path, "bring the file below the folder of task.yaml")
+    elif not look.workspace.glob(found[0]):
+        yield Found(f"there is no `{found[0]}`", path, MEND)
+    else:
+        try:
+            wrong = flaw_of(look.workspace.text(found[0]), found[1], given)
+        except NoText as error:
+            yield Found(f"`{found[0]}` {error.what}", path, error.help)
+            return
+        if wrong:
+            yield Found(wrong.message, path, wrong.help, there=Span(found[0], wrong.line, wrong.column))
 
 
 def outside(path: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from stages import own
 from stages.diagnostics import UserError
 from stages.judging import Judged, measure
-from tests.compiling import MINIMAL, ROWS, compiled
+from tests.compiling import MINIMAL, ROWS, compiled, refused, told
 
 ROW = Judged("row-1", {"a": "1"}, {"a": "2"}, "", True, True, input={"text": "private"})
 
@@ -22,6 +22,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bring(body: str) -> None:
+    own.load.cache_clear()
     Path("mine.py").write_text(f"def fn(expected, answer, row):\n    {body}\n", encoding="utf-8")
 
 
@@ -46,6 +47,13 @@ def test_one_that_throws_is_told_by_its_line_and_never_with_the_row() -> None:
     assert "row-1" in found.message and "private" not in found.message
 
 
+def test_what_python_says_of_the_code_is_told_and_nothing_that_the_row_says() -> None:
+    assert "TypeError: unsupported operand" in failing("return expected + 1").message
+    assert "KeyError" in failing("return answer['b']").message
+    for body in ("raise TypeError(row['text'])", "raise NameError('a PRIVATE thing')"):
+        assert "private" not in failing(body).message.lower()
+
+
 @pytest.mark.parametrize("body", ["return 'much'", "return 2.0", "return float('nan')", "return [1]", "return -0.1"])
 def test_one_that_gives_no_figure_is_refused(body: str) -> None:
     assert failing(body).code == "T701"
@@ -59,6 +67,19 @@ def test_a_file_without_the_function_is_refused(text: str) -> None:
     assert error.value.diagnostics[0].code == "T702"
 
 
+def test_a_file_that_cannot_be_run_is_told_with_its_line_and_the_module_that_it_lacks() -> None:
+    for text, line, said in (
+        ("x = 1\nimport nothing_of_this_name\n", 2, "No module named 'nothing_of_this_name'"),
+        ("x = 1\n\ndef fn(:\n", 3, "SyntaxError"),
+    ):
+        own.load.cache_clear()
+        Path("mine.py").write_text(text, encoding="utf-8")
+        with pytest.raises(UserError) as error:
+            own.load("python:mine.py:fn")
+        found = error.value.diagnostics[0]
+        assert said in found.message and found.span and (found.span.file, found.span.line) == ("mine.py", line)
+
+
 @pytest.mark.parametrize("reference", ["python:../mine.py:fn", "python:/tmp/mine.py:fn", "python:gone.py:fn"])
 def test_a_file_outside_of_the_workspace_is_never_run(reference: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
@@ -70,7 +91,48 @@ def test_a_file_outside_of_the_workspace_is_never_run(reference: str, tmp_path: 
 
 def test_the_file_is_an_input_of_every_stage_that_measures() -> None:
     text = MINIMAL + "evaluation:\n  metrics: ['python:lib/mine.py:fn']\n"
-    found = compiled(text, ROWS, "lib/mine.py")
+    found = compiled(text, ROWS, "lib/mine.py", texts={"lib/mine.py": "def fn(expected, answer, row): ..."})
     for name in ("select", "score"):
         assert "lib/mine.py" in found.plan[name].dependencies()
     assert "lib/mine.py" not in found.plan["test"].dependencies()
+
+
+METRIC = MINIMAL + "evaluation:\n  metrics: ['python:mine.py:fn']\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import os\ndef fn(a, b, c:\n", 2),
+        ("return 1\n", 1),
+        ("def other(a, b, c): ...\n", 1),
+        ("def outer():\n    def fn(a, b, c): ...\n", 1),
+        ("\n\ndef fn(a, b): ...\n", 3),
+        ("def fn(a, b, c, d): ...\n", 1),
+        ("def fn(a, b, c, *, d): ...\n", 1),
+        ("\0", 1),
+    ],
+)
+def test_a_check_tells_of_a_function_that_could_not_be_called(text: str, line: int) -> None:
+    (found,) = refused(METRIC, ROWS, "mine.py", texts={"mine.py": text})
+    assert found.code == "T703" and found.span and (found.span.file, found.span.line) == ("mine.py", line)
+    assert found.notes == ("`evaluation.metrics.0` names this file: task.yaml:14",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def fn(a, b, c, d=1): ...\n",
+        "def fn(*all): ...\n",
+        "def fn(a, /, b, c, *, d=1): ...\n",
+        "import functools\n@functools.cache\ndef fn(a): ...\n",
+        "fn = lambda *all: 1\n",
+        "from lib import other as fn\n",
+        "from lib import *\n",
+        "try:\n    from fast import fn\nexcept ImportError:\n    def fn(a, b, c): ...\n",
+        "open('canary', 'w')\ndef fn(a, b, c): '\\d'\n",
+    ],
+)
+def test_a_check_lets_be_what_only_a_run_would_show_and_runs_nothing(text: str) -> None:
+    assert not told(METRIC, ROWS, "mine.py", texts={"mine.py": text})
+    assert not Path("canary").exists()
