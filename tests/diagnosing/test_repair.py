@@ -89,7 +89,11 @@ def test_a_filled_sheet_goes_through_the_gates_into_a_source_that_is_trained_on_
     fill(folder, *NEW, ("what is this", "nonsense"), ("", "card"), ("only a question", ""))
     done = asked(folder, "repair")
     assert sum(done["clusters"].values()) == 3
-    assert [(one["at"], one["gate"]) for one in done["refused"]] == [(f"{SHEET.as_posix()}:5", "contract")]
+    assert [(one["at"].split(":")[1], one["gate"]) for one in done["refused"]] == [
+        ("6", "sheet"),
+        ("7", "sheet"),
+        ("5", "contract"),
+    ]
     rows = list(read_jsonl(folder / ROWS))
     assert [(row["text"], row["output"]) for row in rows] == NEW and all(row["repair-cluster"] == 1 for row in rows)
     task = (folder / "task.yaml").read_text(encoding="utf-8")
@@ -128,6 +132,45 @@ def test_a_round_that_a_comment_speaks_of_becomes_a_source_and_one_that_is_a_sou
     task.write_text(otherwise, encoding="utf-8")
     bringing._source(last_build(folder)[0], cast(Round, last(folder)))
     assert task.read_text(encoding="utf-8") == otherwise
+
+
+def test_a_line_that_lacks_something_or_names_no_cluster_is_told_with_its_place(folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW, ("", "card"), ("only a question", ""), ("my chip is lost", "card"))
+    text = (folder / SHEET).read_text(encoding="utf-8").splitlines()
+    text[6] = f"99{text[6].removeprefix('1')}"
+    (folder / SHEET).write_text("\n".join(text), encoding="utf-8")
+    told, _ = tunec(folder, "repair")
+    for line, why in (
+        (5, "it has no input"),
+        (6, "it has no answer"),
+        (7, "there is no cluster '99': the round has 1"),
+    ):
+        assert f"{SHEET.as_posix()}:{line}: sheet: {why}" in told
+    assert len(list(read_jsonl(folder / ROWS))) == 3
+
+
+def test_a_sheet_with_half_lines_alone_says_which(folder: Path) -> None:
+    asked(folder, "repair")
+    fill(folder, ("only a question", ""))
+    assert f"{SHEET.as_posix()}:2: it has no answer" in tunec(folder, "repair", code=1)[1]
+
+
+def test_a_line_that_was_mended_is_taken_and_no_row_twice(tmp_path: Path) -> None:
+    after = brought(tmp_path)
+    for build in (False, True):
+        if build:
+            after.write()
+            assert asked(tmp_path, "repair")["step"] == "effect"
+        many = len(list(read_jsonl(tmp_path / ROWS)))
+        fill(tmp_path, *NEW, *((f"where is the chip of my card {n}", "card") for n in range(many - 2)))
+        done = asked(tmp_path, "repair")
+        assert done["step"] == "brought" and sum(done["clusters"].values()) == many + 1
+        texts = [row["text"] for row in read_jsonl(tmp_path / ROWS)]
+        assert len(texts) == len(set(texts)) == many + 1
+        assert (tmp_path / "task.yaml").read_text(encoding="utf-8").count("round-1.jsonl") == 1
+        assert "T869" in tunec(tmp_path, "repair", code=1)[1]
+        after.data = {"files": {ROWS.as_posix(): {"read": many + 1, "accepted": many + 1}}}
 
 
 def test_a_task_that_names_no_source_keeps_the_ones_that_it_had(tmp_path: Path) -> None:

@@ -86,28 +86,39 @@ def _pool(build: Build, file: Path) -> list[dict[str, Any]]:
     return found
 
 
+def sheet_lines(build: Build, of: Round) -> list[sheet.Filled]:
+    """The lines of the sheet that say something. Raises T867 for a broken sheet."""
+    columns = sheet.columns(fields(build), build.contract)
+    clusters = [target.number for target in of.targets]
+    return list(sheet.read(build.root / of.file("csv"), columns, build.contract, clusters))
+
+
 def from_sheet(build: Build, of: Round) -> Brought:
     """The lines that are filled in, held against the gates; those that pass become the round's source.
 
     Raises T866 where nothing is filled in, T867 for a broken sheet, T870 where no line passes.
     """
-    path, names = build.root / of.file("csv"), sheet.columns(fields(build), build.contract)
-    filled = list(sheet.read(path, names, build.contract))
+    said = sheet_lines(build, of)
+    filled = [one for one in said if not one.lacks]
+    refused = [(f"{of.file('csv')}:{one.line}", "sheet", one.lacks) for one in said if one.lacks]
     if not filled:
         help = "write an input and its answer into the empty cells of a line, then say `tunec repair` again"
-        raise fail("T866", f"no line of {of.file('csv')} is filled in", help=help)
+        notes = tuple(f"{at}: {why}" for at, _, why in refused[:3])
+        raise fail("T866", f"no line of {of.file('csv')} is filled in", notes=notes, help=help)
     column, params = answer_column(build), data_params(build)
     given = [{**one.input, column: one.output} for one in filled]
     source = Source(path="", format="jsonl", map={}, tags=(of.tag,), role="train", files=(), shape="columns")
     judge = Judge([source], params.making, params.settings)
     batch = judge.batch([(0, 0, Record(one.line, row)) for one, row in zip(filled, given, strict=True)])
-    kept, refused = [], []
+    kept = []
     for one, row, outcome in zip(filled, given, batch.outcomes, strict=True):
         if outcome.rejected:
             refused.append((f"{of.file('csv')}:{one.line}", *outcome.rejected))
         else:
             kept.append({**row, CLUSTER: one.cluster})
-    return _brought(build, of, kept, refused)
+    brought = _brought(build, of, kept, refused)
+    replace(of, sheet=sheet.digest(said)).write(build.root)
+    return brought
 
 
 # ---------------------------------------------------------------- by the teacher

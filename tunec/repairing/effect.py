@@ -7,14 +7,15 @@ from typing import Any
 
 from stages.counting import counted
 from stages.failing import failure
-from stages.rows import read_rows
+from stages.rows import read_jsonl, read_rows
 from tunec.diagnosing.build import Build
 from tunec.repairing.rounds import Round, golden
 
 
 def built(build: Build, of: Round) -> bool:
-    """Whether the build read the round's source."""
-    return of.file("jsonl").as_posix() in build.data.get("files", {})
+    """Whether the build read the round's source, with as many rows as it holds now."""
+    read = build.data.get("files", {}).get(of.file("jsonl").as_posix())
+    return read is not None and read["read"] == sum(1 for _ in read_jsonl(build.root / of.file("jsonl")))
 
 
 def effect(build: Build, of: Round) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`tunec repair`: rows for what is wrong, cluster by cluster, and what they did.
 
 Said again, it goes on from where the round is: the clusters are found and rows asked for; a sheet that people filled in
-is taken; after the build the effect is told. Of the test split nothing is learnt from.
+is taken, and again when its lines changed; after the build the effect is told. Nothing is learnt from the test split.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any
 
 from stages.counting import counted
 from stages.diagnostics import fail
-from tunec.diagnosing.build import last_build
-from tunec.repairing import bringing, effect
+from tunec.diagnosing.build import Build, last_build
+from tunec.repairing import bringing, effect, sheet
 from tunec.repairing.rounds import Round, begin, last
+
+_SHOWN = 10  # rows that are not taken, one by one
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     of = last(root)
     if of is None or wish.anew:
         return _begun(build, begin(build, of.number + 1 if of else 1, wish.clusters, wish.rows), wish)
-    if not (root / of.file("jsonl")).exists():
-        if not (root / of.file("csv")).exists():
-            return _begun(build, of, wish)
+    brought = (root / of.file("jsonl")).exists()
+    if not brought and not (root / of.file("csv")).exists():
+        return _begun(build, of, wish)
+    if not brought or _changed(build, of):
         return _taken(of, bringing.from_sheet(build, of))
     if not effect.built(build, of):
         help = "run `tunec build`; then `tunec repair` tells what they did"
@@ -48,6 +51,12 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     return {"step": "effect", **found}, "\n".join(
         [*effect.text(found), "", "`tunec repair --new` begins the next round"]
     )
+
+
+def _changed(build: Build, of: Round) -> bool:
+    """Whether lines of the sheet say something else than when they were brought."""
+    there = of.sheet and (build.root / of.file("csv")).exists()
+    return bool(there) and sheet.digest(bringing.sheet_lines(build, of)) != of.sheet
 
 
 def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
@@ -85,5 +94,6 @@ def _lines(of: Round, brought: bringing.Brought) -> Iterator[str]:
     yield from (f"  cluster {number}: {many}" for number, many in sorted(brought.counts.items()))
     if brought.refused:
         yield f"{counted(len(brought.refused), 'row', 'is', 'are')} not taken:"
-        yield from (f"  {at}: {gate}: {why}" for at, gate, why in brought.refused[:10])
+        yield from (f"  {at}: {gate}: {why}" for at, gate, why in brought.refused[:_SHOWN])
+        yield from [f"  and {len(brought.refused) - _SHOWN} more"] if len(brought.refused) > _SHOWN else []
     yield "run `tunec build`; then `tunec repair` tells what they did"

@@ -42,7 +42,8 @@ class Target:
 @dataclass(frozen=True)
 class Round:
     """right: ids of the dev rows that were right. wrong_golden: ids of golden rows that were not; None where there are
-    no golden rows. chosen: the file whose answers they were.
+    no golden rows. chosen: the file whose answers they were. sheet: digest of the sheet's lines that were brought, ""
+    for none.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Round:
     right: tuple[str, ...]
     wrong_golden: tuple[str, ...] | None
     chosen: str
+    sheet: str = ""
 
     @property
     def tag(self) -> str:
@@ -72,10 +74,11 @@ def last(root: Path) -> Round | None:
     try:
         told = read_json(root / path)
         targets = tuple(Target(**{**one, **_tuples(one, "terms", "rows")}) for one in told["targets"])
-        golden, number, chosen = told["wrong_golden"], told["number"], told.get("chosen", "")
-        if not (isinstance(number, int) and isinstance(chosen, str)):
+        golden, number = told["wrong_golden"], told["number"]
+        chosen, sheet = told.get("chosen", ""), told.get("sheet", "")
+        if not (isinstance(number, int) and isinstance(chosen, str) and isinstance(sheet, str)):
             raise TypeError
-        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden), chosen)
+        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden), chosen, sheet)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         help = "take it back from git, or remove it and begin the round again"
         raise fail("T871", f"{path} is no record of a round", help=help) from None

@@ -3,14 +3,16 @@
     cluster,about,advice,like,text,answer
     1,"wrong label, refund → billing",Add rows at the border…,a train row to begin from,,
 
-A line without an answer is not done yet. A cell that a spreadsheet would take for a formula stands behind a `'`.
+A line that says nothing is not done yet; one that lacks its input, its answer or a cluster of the round is told. A cell
+that a spreadsheet would take for a formula stands behind a `'`.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +60,26 @@ def write(path: Path, of: Columns, lines: Sequence[Mapping[str, str]]) -> None:
 
 @dataclass(frozen=True)
 class Filled:
-    """A line of the sheet with an answer. line: counted from 1, the header being the first."""
+    """A line of the sheet that says something. line: counted from 1, the header being the first. lacks: what keeps it
+    from being a row; "" where nothing does.
+    """
 
     line: int
     cluster: int
     input: Mapping[str, Any]
     output: Any
+    lacks: str = ""
 
 
-def read(path: Path, of: Columns, contract: Contract) -> Iterator[Filled]:
-    """The lines that are done. Raises T867 for a file that is not the sheet any more."""
+def digest(lines: Sequence[Filled]) -> str:
+    """sha256 of what the lines say, however a spreadsheet wrote them."""
+    return sha256(dumps([asdict(one) for one in lines]).encode()).hexdigest()
+
+
+def read(path: Path, of: Columns, contract: Contract, clusters: Sequence[int]) -> Iterator[Filled]:
+    """The lines that say something. clusters: those of the round. Raises T867 for a file that is not the sheet any
+    more.
+    """
     csv.field_size_limit(_LONGEST)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -78,7 +90,7 @@ def read(path: Path, of: Columns, contract: Contract) -> Iterator[Filled]:
             if missing:
                 raise _broken(path, f"it has no column {missing[0]}")
             for line in table:
-                if found := _filled(table.line_num, line, of, contract):
+                if found := _filled(table.line_num, line, of, contract, clusters):
                     yield found
     except (OSError, UnicodeDecodeError, csv.Error):
         raise _broken(path, "it is no CSV in UTF-8") from None
@@ -89,14 +101,20 @@ def _mark(first: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _filled(number: int, line: Mapping[str, str], of: Columns, contract: Contract) -> Filled | None:
+def _filled(
+    number: int, line: Mapping[str, str], of: Columns, contract: Contract, clusters: Sequence[int]
+) -> Filled | None:
     cells = {name: _bare(line.get(name) or "") for name in of.names}
     given = {name: cells[column] for name, column in zip(of.fields, of.given, strict=True)}
     said = {name: cells[f"{ANSWER}.{name}"] for name in of.answers} if of.answers else cells[ANSWER]
-    if not any(given.values()) or not (any(said.values()) if isinstance(said, dict) else said):
+    asked, answered = any(given.values()), any(said.values()) if isinstance(said, dict) else bool(said)
+    if not asked and not answered:
         return None
-    cluster = cells["cluster"]
-    return Filled(number, int(cluster) if cluster.isdecimal() else 0, given, _answer(said, contract))
+    cluster = int(cells["cluster"]) if cells["cluster"].isdecimal() else 0
+    lacks = "it has no input" if not asked else "it has no answer" if not answered else ""
+    if not lacks and cluster not in clusters:
+        lacks = f"there is no cluster {cells['cluster'][:20]!r}: the round has {', '.join(map(str, clusters))}"
+    return Filled(number, cluster, given, _answer(said, contract), lacks)
 
 
 def _answer(said: Any, contract: Contract) -> Any:
