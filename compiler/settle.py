@@ -47,10 +47,10 @@ class Known:
 
     @cached_property
     def counted(self) -> int | None:
-        """Rows of all sources that are trained on, about; None where a file cannot be looked into."""
+        """Rows of all sources that are trained on, about; None where a file cannot be looked into or none has a row."""
         sources = self.value("data.sources", list, [])
         seen = [self._rows(source) for source in sources]
-        return None if not seen or None in seen else sum(filter(None, seen))
+        return None if not seen or None in seen else sum(filter(None, seen)) or None
 
     @property
     def rows(self) -> int:

@@ -19,8 +19,8 @@ class Preset(NamedTuple):
 class Peek(NamedTuple):
     """What the beginning of a data file shows.
 
-    columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about. whole:
-    whether later rows can have no other columns.
+    columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about; 0
+    where it is empty. whole: whether later rows can have no other columns.
     """
 
     columns: frozenset[str]

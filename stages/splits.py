@@ -80,9 +80,10 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     counts = _write(inputs.rows, place, out)
     empty = [name for name in ("train", "dev", "test") if not counts[name]]
     if empty:
-        notes = (f"rows: {counts}", *([f"{counted(len(found), 'row')} leaked"] if found else []))
+        went = ", ".join(f"{many} to {name}" for name, many in counts.items() if many or name in empty)
+        notes = (f"rows went: {went}", *([f"{counted(len(found), 'row')} leaked"] if found else []))
         help = "bring more rows, raise the share in splits.ratios, or name the split in a column `split`"
-        raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help)
+        raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help, key="splits.ratios")
     left_out = {"left_out": leaking} if leaking else {}
     leaked = {"leaks": len(found), "leak_action": params.leakage, "leaks_by": dict(Counter(leak.how for leak in found))}
     shares = {"share_dev": params.dev, "share_test": params.test, "seed": params.seed}

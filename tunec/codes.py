@@ -119,7 +119,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T303": (
         "A split without rows.",
-        "Bring more rows, raise `splits.dev` or `splits.test`, or name the split in a column `split`.",
+        "Bring more rows, raise the share in `splits.ratios`, or name the split in a column `split`.",
     ),
     "T320": ("The base model's chat template takes too long.", "Choose another base model; do not trust that file."),
     "T321": (

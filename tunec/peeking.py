@@ -25,7 +25,9 @@ _COUNTED = 32 * 1024 * 1024  # bytes; the rows of a larger file are reckoned fro
 
 
 def peek(path: Path, format: str) -> Peek | None:
-    """None for Parquet, whose columns take a library that is slow to load, and for what cannot be read."""
+    """None for Parquet, whose columns take a library that is slow to load, and for what cannot be read; no row of an
+    empty file.
+    """
     try:
         stat = path.stat()
         return _peek(path, format, stat.st_size, stat.st_mtime_ns)
@@ -44,11 +46,17 @@ def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
     text = beginning.decode("utf-8-sig", errors="replace")
     rows = list(_READERS[kind](text, whole)) if kind in _READERS else []
     if not rows:
-        return None
+        return Peek(frozenset(), 0) if whole and _empty(text, kind) else None
     columns = frozenset(name for row in rows for name in _columns(row))
     splits = {SPLITS.get(str(row.get(SPLIT_COLUMN)).strip().lower()) for row in rows}
     count = _count(path, size, len(beginning), len(rows), kind)
     return Peek(columns, count, frozenset(filter(None, splits)), whole or kind in ("csv", "tsv"))
+
+
+def _empty(text: str, kind: str) -> bool:
+    """Whether nothing stands in a file, or in a table nothing below the columns' names."""
+    lines = text.strip().splitlines()
+    return kind in _READERS and (not lines or (len(lines) == 1 and kind in ("csv", "tsv")))
 
 
 def _columns(row: dict[str, Any]) -> Iterable[str]:

@@ -119,8 +119,7 @@ class Look:
         return shape(self.task)
 
     @cached_property
-    def peeks(self) -> tuple[tuple[int, Source, str, Peek], ...]:
-        """(index of the source, source, file, what its beginning shows), for every file that can be looked into."""
+    def _looked_into(self) -> tuple[tuple[int, Source, str, Peek], ...]:
         seen = (
             (index, source, file, self.workspace.peek(file, source.format))
             for index, source in enumerate(self.task.data.sources)
@@ -129,12 +128,26 @@ class Look:
         return tuple((index, source, file, peek) for index, source, file, peek in seen if peek is not None)
 
     @cached_property
+    def peeks(self) -> tuple[tuple[int, Source, str, Peek], ...]:
+        """(index of the source, source, file, what its beginning shows), for every file that shows a row."""
+        return tuple(one for one in self._looked_into if one[3].rows)
+
+    @cached_property
     def seen_each(self) -> bool:
         """Whether every data file could be looked into: `columns` has all that every row needs, `rows` counts them."""
+        return bool(self.peeks) and self._all_looked_into
+
+    @cached_property
+    def all_empty(self) -> bool:
+        """Whether every data file could be looked into, and none holds a row."""
+        return bool(self._looked_into) and not self.peeks and self._all_looked_into
+
+    @cached_property
+    def _all_looked_into(self) -> bool:
         if any(source.hub for source in self.task.data.sources):
             return False
         files = {file for source in self.task.data.sources for file in self.workspace.glob(source.path)}
-        return bool(self.peeks) and files == {file for _, _, file, _ in self.peeks}
+        return files == {file for _, _, file, _ in self._looked_into}
 
     @cached_property
     def seen_whole(self) -> bool:

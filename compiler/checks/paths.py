@@ -18,9 +18,10 @@ _LONGEST = 200  # characters of a path
 
 @check("T101")
 def source_exists(look: Look) -> Iterator[Found]:
-    """A data source that matches no file.
+    """A data source that matches no file, or data files that hold no row at all.
 
-    Paths count from the folder of task.yaml. Put the file there, or correct the path.
+    Paths count from the folder of task.yaml. Put the file there, correct the path, or bring rows; the first line of a
+    CSV names its columns and is no row.
     """
     for index, source in enumerate(look.task.data.sources):
         if source.hub:
@@ -32,6 +33,9 @@ def source_exists(look: Look) -> Iterator[Found]:
             folder = f"that is a folder: write `{inside}`" if look.workspace.glob(inside) else None
             help = folder or near or "put the file there, or correct the path; it counts from the folder of task.yaml"
             yield Found(f"the data file `{source.path}` {what}", f"data.sources.{index}.path", help)
+        elif look.all_empty:
+            help = "bring rows; the first line of a CSV names its columns and is no row"
+            yield Found(f"the data file `{source.path}` holds no row", f"data.sources.{index}.path", help)
 
 
 @check("T102")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check
 from compiler.resolve import did_you_mean
 from stages.schemas import label_field
+from stages.shapes import SPLIT_COLUMN
 
 _FEW = 20  # rows below which a share of right answers says next to nothing: its interval is wider than 0.4
 
@@ -28,12 +29,26 @@ def ratios_sum_to_one(look: Look) -> Iterator[Found]:
 
 @check("T129")
 def something_is_left_to_train_on(look: Look) -> Iterator[Found]:
-    """Shares of dev and test that leave no rows to train on.
+    """A share of 0 that leaves no rows to train on, to choose a model by (dev) or to measure it with (test).
 
-    Let `splits.ratios.train` be more than 0.
+    Let it be more than 0. A share of dev or test may be 0 where a source has that `role`, or a column `split` names
+    such rows.
     """
     if look.task.splits.ratios.train == 0:
         yield Found("no rows are left to train on", "splits.ratios.train", "write a share above 0, such as 0.8")
+    why = {"dev": "to choose a model by", "test": "to measure the model with"}
+    for split in _by_share(look):
+        if getattr(look.task.splits.ratios, split) == 0:
+            help = f"write a share above 0, such as 0.1, or bring a source with `role: {split}`"
+            yield Found(f"no row is left for {split}, {why[split]}", f"splits.ratios.{split}", help)
+
+
+def _by_share(look: Look) -> list[str]:
+    """dev and test, where no row of the data says that it is of them, so that a share alone gives them rows."""
+    if not look.seen_each or SPLIT_COLUMN in look.columns:
+        return []
+    roles = {source.role for source in look.task.data.sources}
+    return [split for split in ("dev", "test") if split not in roles]
 
 
 @check("T113", "warning")
@@ -84,10 +99,10 @@ def splits_hold_enough(look: Look) -> Iterator[Found]:
 
     Of 20 rows, a share of right answers is known to about 0.2 in each direction. Bring more rows, or raise the share.
     """
-    if not look.seen_each or any(peek.splits for _, _, _, peek in look.peeks):
+    if any(peek.splits for _, _, _, peek in look.peeks):
         return
-    roles, ratios = {source.role for source in look.task.data.sources}, look.task.splits.ratios
-    counts = {split: round(look.rows * getattr(ratios, split)) for split in ("dev", "test") if split not in roles}
+    ratios = look.task.splits.ratios
+    counts = {split: round(look.rows * share) for split in _by_share(look) if (share := getattr(ratios, split))}
     few = {split: count for split, count in counts.items() if count < _FEW}
     if few:
         told = " and ".join(f"{count} to {split}" for split, count in few.items())

@@ -70,6 +70,40 @@ def test_rows_are_counted_of_files_that_were_seen_in_part_as_well() -> None:
     assert "T163" in {found.code for found in told(MINIMAL, peeks=peeks)}
 
 
+def zero(split: str, *rows: str, sources: str = "") -> list[str]:
+    """Codes told of a share of 0 for a split, of a file of these rows."""
+    shares = {"train": 0.8, "dev": 0.2, "test": 0.2} | {split: 0}
+    task = MINIMAL + f"splits: {{ratios: {{{', '.join(f'{name}: {of}' for name, of in shares.items())}}}}}\n" + sources
+    columns, splits = frozenset({"text", "output", *rows}), frozenset(rows and {split})
+    found = told(task, peeks={"data/raw/0.jsonl": Peek(columns, 500, splits), "other.jsonl": Peek(columns, 500)})
+    return [one.code for one in found if one.code in ("T129", "T163")]
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_a_share_of_0_is_an_error_unless_the_data_name_that_split(split: str) -> None:
+    assert zero(split) == ["T129"]
+    assert zero(split, "split") == []
+    role = f"data: {{sources: [{{path: data/raw/0.jsonl}}, {{path: other.jsonl, role: {split}}}]}}\n"
+    assert zero(split, sources=role) == []
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.csv", ""), ("a.csv", "text,output\n"), ("a.jsonl", " \n")])
+def test_data_without_a_row_are_an_error_and_one_empty_file_among_others_is_none(tmp_path, name, text) -> None:
+    (tmp_path / name).write_text(text)
+    empty = peek(tmp_path / name, "auto")
+    assert empty == Peek(frozenset(), 0)
+    (found,) = told(MINIMAL, peeks={f"data/raw/{name}": empty})
+    assert found.code == "T101" and "holds no row" in found.message
+    assert not told(
+        MINIMAL, peeks={f"data/raw/{name}": empty, "data/raw/b.jsonl": Peek(frozenset({"text", "output"}), 500)}
+    )
+
+
+def test_a_damaged_file_is_not_taken_for_an_empty_one(tmp_path) -> None:
+    (tmp_path / "a.jsonl").write_text("{broken\n")
+    assert peek(tmp_path / "a.jsonl", "auto") is None
+
+
 def test_a_map_may_swap_two_columns() -> None:
     swapped = MINIMAL + "data: {sources: [{path: data/raw/0.jsonl, map: {text: said, said: text}}]}\n"
     assert codes({"text", "said", "output"}, task=swapped) == ["T105"], "what was `text` is read by nobody"

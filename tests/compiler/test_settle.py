@@ -83,7 +83,7 @@ def test_a_short_run_climbs_for_longer() -> None:
 def test_shares_of_the_splits_follow_from_the_rows_and_what_is_written_stands(
     rows: int | None, written: str, shares: tuple[float, float, float]
 ) -> None:
-    peeks = {} if rows is None else {ROWS: Peek(frozenset({"text", "people", "time"}), rows)}
+    peeks = {} if rows is None else {ROWS: Peek(frozenset({"text", "people", "time", "split"}), rows)}
     given = compiled(
         text() + (f"splits: {{ratios: {{{written}}}}}\n" if written else ""), peeks=peeks
     ).task.splits.ratios

@@ -122,8 +122,10 @@ def test_too_few_rows_for_three_splits_stop_the_build(count: int) -> None:
 
 
 def test_a_share_of_zero_leaves_that_split_empty_which_stops_the_build() -> None:
-    with pytest.raises(UserError, match="no row is left for dev"):
+    with pytest.raises(UserError, match="no row is left for dev") as refused:
         split(accepted(90), with_splits(dev=0))
+    (found,) = refused.value.diagnostics
+    assert "0 to dev" in found.notes[0] and "{" not in found.notes[0] and found.key == "splits.ratios"
 
 
 @SETTINGS
