@@ -144,4 +144,4 @@ def _rows(ids: Sequence[str]) -> str:
 
 def _named(ids: Sequence[str]) -> tuple[str, ...]:
     more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return (f"row ids: {', '.join(ids[:NAMED])}{more}; find them in build/",)
+    return (f"row ids: {', '.join(ids[:NAMED])}{more}; `tunec data show ID` tells file and line",)

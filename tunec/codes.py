@@ -565,8 +565,8 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T611": ("What `tunec data check` was given is no file.", "Name data files; paths count from here."),
     "T613": (
-        "`tunec data show` was asked for a reason that no row has.",
-        "Choose one of the gates that the help lists.",
+        "`tunec data show` was asked for a reason that no row has, or for a row that no source holds.",
+        "Choose one of the gates that the help lists, or an id of the last build.",
     ),
     "T614": (
         "What `tunec data diff` was given is no version of the rows.",

@@ -33,15 +33,17 @@ def check(
 
 @app.command()
 def show(
-    what: Annotated[str | None, typer.Argument(help="A gate, words of a reason, or a row; without it, counts.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="A gate, words of a reason, or a row's id; without it, counts.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 20,
     mask: Annotated[
         bool, typer.Option("--mask", help="A row, by its id or its number in train, as the model is trained on it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rows that the last build rejected or flagged, with file and line; what is personal in them is hidden. Or one row
-    with what is learned of it marked.
+    """Rows that the last build rejected or flagged, with file and line; what is personal in them is hidden. Or the
+    place of one row in its source; with --mask, what is learned of it.
     """
     from tunec import masking, showing_rows
 

@@ -19,6 +19,7 @@ from stages.reading.opening import open_text
 from stages.rows import dumps, read_json, read_jsonl
 from stages.shapes import kind
 from stages.wording import tame
+from tunec import finding_rows
 from tunec.compiling import compile_workspace
 from tunec.hiding import safe
 
@@ -26,14 +27,17 @@ REPORT, REJECTED, FLAGGED = (Path("build", "data", name) for name in ("report.js
 
 
 def shown(root: Path, reason: str | None, most: int) -> str:
-    """What `reason` (a gate's name, or words of a reason) rejected or flagged; without one, how many each gate did.
+    """What `reason` (a gate's name, or words of a reason) rejected or flagged; without one, how many each gate did. Of
+    a row's id, where it stands.
 
-    Raises T407 before the first build, and T613 for a reason that nothing has.
+    Raises T407 before the first build, and T613 for a reason or an id that nothing has.
     """
     if not (root / REPORT).is_file():
         raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
     if reason is None:
         return _gates(read_json(root / REPORT))
+    if finding_rows.ID.fullmatch(reason):
+        return finding_rows.shown(root, reason)
     found = [one for file in (REJECTED, FLAGGED) for one in read_jsonl(root / file) if _fits(one, reason)]
     if not found:
         help = f"gates that did something: {', '.join(read_json(root / REPORT)['gates']) or 'none'}"
@@ -48,7 +52,9 @@ def shown(root: Path, reason: str | None, most: int) -> str:
 
 
 def rows(root: Path, reason: str | None) -> list[dict[str, Any]]:
-    """The same, as it stands in the build's files."""
+    """The same, as it stands in the build's files, or for an id in the sources."""
+    if reason is not None and finding_rows.ID.fullmatch(reason):
+        return finding_rows.places(root, reason)
     every = (one for file in (REJECTED, FLAGGED) if (root / file).is_file() for one in read_jsonl(root / file))
     return [one for one in every if reason is None or _fits(one, reason)]
 

@@ -56,6 +56,34 @@ def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_pat
     assert refused.value.diagnostics[0].code == "T613"
 
 
+def test_a_row_of_the_build_leads_to_its_file_and_line_by_its_id(tmp_path: Path) -> None:
+    mail = {"text": "my mail is zoe@example.com", "label": "a"}
+    root = built(tmp_path, [*GOOD, mail], TASK + "data: {gates: {pii: redact}}\n")
+    accepted = [json.loads(line) for line in (root / "build/data/accepted.jsonl").read_text().splitlines()]
+    assert len(accepted) == 7
+    for row in accepted:
+        (place,) = rows(root, row["id"])
+        there = [*GOOD, mail][place["line"] - 1]["text"]
+        assert place["file"] == "data/raw/rows.jsonl" and (
+            row["input"]["text"] == there or "[EMAIL_1]" in place["text"]
+        )
+        told = shown(root, row["id"], 20)
+        assert told.startswith(f"data/raw/rows.jsonl:{place['line']}: row {row['id']}") and "zoe" not in told
+    with pytest.raises(UserError, match="no source holds a row 0123456789ab"):
+        shown(root, "0123456789ab", 20)
+
+
+def test_a_row_that_a_teacher_made_leads_to_the_row_that_it_was_made_from(tmp_path: Path) -> None:
+    root = built(tmp_path, GOOD)
+    parent = json.loads((root / "build/data/accepted.jsonl").read_text().splitlines()[0])
+    for stage, made in (("splits", parent), ("augment", {**parent, "id": "0123456789ab", "parent": parent["id"]})):
+        (root / "build" / stage).mkdir()
+        for split in ("train", "dev", "test", "golden", "adversarial"):
+            text = json.dumps(made) + "\n" if split == "train" else ""
+            (root / "build" / stage / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    assert shown(root, "0123456789ab", 20) == shown(root, parent["id"], 20)
+
+
 def test_a_phone_number_of_the_tasks_regions_is_hidden(tmp_path: Path) -> None:
     dialled = {"text": "tlf 22 12 34 56", "label": "a"}
     told = shown(built(tmp_path, [*GOOD, dialled], TASK + "data: {pii: {regions: [NO]}}\n"), "pii", 20)
