@@ -136,6 +136,7 @@ class Cost(Section):
     )
     data_may_leave: bool | None = Field(
         default=None,
-        description="false: `tunec cost` marks every provider that rows or requests would go to. Where it is not said, "
-        "`tunec advise` takes the answer that `tunec coach` kept, or asks.",
+        description="false: `tunec cost` marks every provider that rows or requests would go to, and "
+        "`tunec export-data` warns. Where it is not said, `tunec advise` takes the answer that `tunec coach` kept, or "
+        "asks.",
     )

@@ -363,9 +363,11 @@ def export_data(
     ] = None,
 ) -> None:
     """Write train and dev in a provider's own fine-tuning format, its limits checked, to train there."""
-    from tunec.providing import export
+    from tunec.providing import export, may_not_leave
 
-    print(export(Path(), provider, out or Path("build", f"export-{provider}"), list(overrides or [])))
+    done = export(Path(), provider, out or Path("build", f"export-{provider}"), list(overrides or []))
+    _warn(may_not_leave(Path(), provider, list(overrides or [])))
+    print(done)
 
 
 @import_.command()

@@ -36,7 +36,7 @@ def codes() -> dict[str, Code]:
 
 
 _WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
-_WARNINGS |= {"T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
+_WARNINGS |= {"T680", "T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -465,6 +465,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Bring as many rows as it asks for, or shorten those that the notes name.",
     ),
     "T679": ("There is no such row.", "Take an id from build/splits/, or a number of a row of train."),
+    "T680": (
+        "`tunec export-data` wrote rows for a provider, and `cost.data_may_leave` is false.",
+        "Hand the files to nobody, or ask whoever said so; where rows may leave, write `data_may_leave: true`.",
+    ),
     "T700": (
         "A metric or rule of the task's own raised on a row.",
         "Mend the function; the answers of models are kept, so only what it made is made again.",

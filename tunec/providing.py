@@ -16,6 +16,7 @@ from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.rows import dumps, read_rows
 from tunec.compiling import compile_workspace
+from tunec.placing import placed
 
 NAMED = 5
 _BYTES_A_TOKEN = 8  # at most, on the average of a row: what is longer is surely too long
@@ -65,6 +66,17 @@ def export(root: Path, provider: str, out: Path, overrides: list[str]) -> str:
         (out / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     counts = " and ".join(f"{counted(len(rows), 'row')} of {name}" for name, rows in splits.items())
     return f"wrote {counts} for {provider} to {out}/; test rows stay here, to measure what comes back"
+
+
+def may_not_leave(root: Path, provider: str, overrides: list[str]) -> list[Diagnostic]:
+    """The warning T680 where the task says that rows stay here; files for a provider are written to leave."""
+    cost = compile_workspace(root, overrides).task.cost
+    if cost is None or cost.data_may_leave is not False:
+        return []
+    message = f"task.yaml says that rows may not leave this machine, and these files are written for {provider}"
+    help = "hand them to nobody, or ask whoever said so; where they may leave, write `data_may_leave: true`"
+    found = Diagnostic("T680", message, None, (), help, "warning", key="cost.data_may_leave")
+    return [placed(found, root)]
 
 
 def _rows(root: Path, split: str, overrides: list[str]) -> list[Said]:

@@ -11,6 +11,7 @@ import pytest
 
 from stages.diagnostics import UserError
 from stages.rows import Row, write_rows
+from tests.diagnosing.made import tunec
 from tests.stages.teaching import pinned
 from tests.tiny import tiny_model
 from tunec import masking, providing
@@ -125,6 +126,15 @@ def test_messages(provider: str, workspace: Path) -> None:
     assert exported(workspace, provider)[3] == {
         "messages": [*CHAT, {"role": "assistant", "content": '{"people": "3"}'}]
     }
+
+
+def test_rows_that_may_not_leave_are_written_with_a_warning_at_the_key(workspace: Path) -> None:
+    task = workspace / "task.yaml"
+    assert "T680" not in tunec(workspace, "export-data", "together")[1]
+    task.write_text(task.read_text(encoding="utf-8") + "cost:\n  data_may_leave: false\n", encoding="utf-8")
+    out, err = tunec(workspace, "export-data", "together")
+    assert out.startswith("wrote 12 rows of train")
+    assert "warning[T680]" in err and "task.yaml:11" in err and "rows may not leave this machine" in err
 
 
 def test_bedrock_s_conversation(workspace: Path) -> None:
