@@ -26,7 +26,7 @@ _COUNTED = 32 * 1024 * 1024  # bytes; the rows of a larger file are reckoned fro
 
 def peek(path: Path, format: str) -> Peek | None:
     """None for Parquet, whose columns take a library that is slow to load, and for what cannot be read; no row of an
-    empty file.
+    empty table.
     """
     try:
         stat = path.stat()
@@ -54,9 +54,10 @@ def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
 
 
 def _empty(text: str, kind: str) -> bool:
-    """Whether nothing stands in a file, or in a table nothing below the columns' names."""
-    lines = text.strip().splitlines()
-    return kind in _READERS and (not lines or (len(lines) == 1 and kind in ("csv", "tsv")))
+    """Whether nothing stands in a table below its columns' names. An empty JSONL is where `tunec coach` lets a task
+    begin, to be filled: it shows nothing.
+    """
+    return kind in ("csv", "tsv") and len(text.strip().splitlines()) <= 1
 
 
 def _columns(row: dict[str, Any]) -> Iterable[str]:

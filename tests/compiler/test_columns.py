@@ -87,7 +87,7 @@ def test_a_share_of_0_is_an_error_unless_the_data_name_that_split(split: str) ->
     assert zero(split, sources=role) == []
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.csv", ""), ("a.csv", "text,output\n"), ("a.jsonl", " \n")])
+@pytest.mark.parametrize(("name", "text"), [("a.csv", ""), ("a.csv", "text,output\n"), ("a.tsv", " \n")])
 def test_data_without_a_row_are_an_error_and_one_empty_file_among_others_is_none(tmp_path, name, text) -> None:
     (tmp_path / name).write_text(text)
     empty = peek(tmp_path / name, "auto")
@@ -99,9 +99,10 @@ def test_data_without_a_row_are_an_error_and_one_empty_file_among_others_is_none
     )
 
 
-def test_a_damaged_file_is_not_taken_for_an_empty_one(tmp_path) -> None:
+def test_neither_a_damaged_file_nor_the_one_that_the_coach_begins_with_is_an_empty_table(tmp_path) -> None:
     (tmp_path / "a.jsonl").write_text("{broken\n")
-    assert peek(tmp_path / "a.jsonl", "auto") is None
+    (tmp_path / "b.jsonl").write_text("")
+    assert peek(tmp_path / "a.jsonl", "auto") is peek(tmp_path / "b.jsonl", "auto") is None
 
 
 def test_a_map_may_swap_two_columns() -> None:
