@@ -11,13 +11,14 @@ from pathlib import Path
 
 from stages.catalog import DataGate, members
 from stages.contract import Contract
-from stages.corpus import Corpus
+from stages.corpus import KEEP_FIRST, Corpus
 from stages.judging_rows import BATCH, Batch, Judge, actions
 from stages.leaking import leaks
 from stages.rows import Row, read_rows
 from stages.seen import Settings
 from stages.sketches import sketch
 
+LAST = len(KEEP_FIRST)  # the rank of a latecomer: of rows that are alike, the one that was there before stays
 ORDER = ("duplicates", "consistency", "near", "semantic", "quotas")
 
 
@@ -60,7 +61,7 @@ class Latecomers:
         """The rows of a batch that its own gates let through."""
         for outcome in batch.outcomes:
             if outcome.row is not None:
-                self._corpus.add(outcome.row, 0, outcome.line)
+                self._corpus.add(replace(outcome.row, rank=LAST), 0, outcome.line)
         self._corpus.sketched(batch.bands)
 
     def row(self, number: int) -> Row:
