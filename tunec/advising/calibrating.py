@@ -74,9 +74,11 @@ def trial(inputs: dict[str, str], params: dict[str, Any]) -> Tried:
     adapter = members("stages.adapters", "ADAPTER", Adapter)[given.adapter]
     threads.use_idle_cores()
     with silence(), tempfile.TemporaryDirectory() as scratch:
-        model, tokenizer = adapter.load(trainable(Path(inputs["model"])), weights.training_device())
+        device = weights.training_device()
+        model, tokenizer = adapter.load(trainable(Path(inputs["model"])), device)
         start = Path(inputs["start"]) if "start" in inputs else None
-        lesson = Lesson(model, tokenizer, Path(inputs["train"]), Path(inputs["dev"]), given, adapter, scratch, start)
+        rows = Path(inputs["train"]), Path(inputs["dev"])
+        lesson = Lesson(model, tokenizer, *rows, given, adapter, scratch, start, rounded=weights.rounds(device))
         ready = method.prepare(lesson)
         prepared = time.monotonic() - began
         every = [_tokens(ready, step) for step in ready.trainer.steps]
