@@ -139,6 +139,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--into", type=Path)
+    parser.add_argument("--float32", action="store_true", help="both sides, as on a processor without bfloat16")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--way")
@@ -183,7 +184,7 @@ def _kept(file: Path | None, rows: str) -> dict[str, list[dict[str, Any]]]:
 
 def _in_a_process(way: str, rows: str, prompt: str, given: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--way", way, "--rows-in", rows, "--prompt", prompt]
-    command += ["--base", str(given.base), "--steps", str(given.steps)]
+    command += ["--base", str(given.base), "--steps", str(given.steps), *(["--float32"] if given.float32 else [])]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
@@ -271,7 +272,8 @@ def _lesson(train: list[Any], dev: list[Any], given: argparse.Namespace, folder:
     adapter = members("stages.adapters", "ADAPTER", Adapter)[params.adapter]
     model, tokenizer = adapter.load(trainable(given.base), "cpu")
     files = folder / "train.jsonl", folder / "dev.jsonl"
-    return Lesson(model, tokenizer, *files, params, adapter, str(folder), rounded=rounds("cpu"))
+    rounded = rounds("cpu") and not given.float32
+    return Lesson(model, tokenizer, *files, params, adapter, str(folder), rounded=rounded)
 
 
 def _bytes(lesson: Any, folder: Path) -> dict[str, Any]:

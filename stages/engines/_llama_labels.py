@@ -2,8 +2,8 @@
 
 The texts' tokens make a tree. A text's log-probability only falls with every token, so the tree is searched best first:
 the text that is likelier than all that is open is the likeliest, and what was never looked at cannot be it.
-Branches stand side by side in one cache. Each text is a sequence of its own, and a token belongs to all texts that go
-through it: what they share is read once, nothing is taken back, and one decoding call takes branches of several rows.
+Branches of several rows stand side by side in one cache, each a sequence that begins as a copy of the one above it.
+Copies share their cells, so a token is read once, and one decoding call takes branches of many rows.
 Source: best-first search with an admissible bound (Hart, Nilsson and Raphael 1968).
 """
 
@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
 
 import numpy as np
 
@@ -23,155 +23,213 @@ from stages.engines._llama_slots import BATCH, CELLS
 from stages.engines._prefix import shared_prefix
 
 OPEN = 0.01  # share of the probability that may be left unexplored when a label's own is told
-MOST = 64  # branches that are looked at for that, beyond those that the answer needed
-WAVE = 48  # branches a decoding call: reading some dozens costs little more than reading one
+MOST = 8  # branches that are looked at for that, beyond those that the answer needed
+WAVE = 32  # branches a decoding call: reading some dozens costs little more than reading one
 LIKELY = 0.9  # branches are read together until they hold so much of what is open
+TOGETHER = 16  # rows at once: more would leave each too few sequences to hold its branches in
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
-    """A token after those above it, the depth-th of its texts, which are the tree's `many` from the `first` on.
-
-    label: which text ends here; its own token is then the end of the answer.
+    """A token after those above it, the depth-th of its texts. ahead: tokens from it to the end of its shortest text.
+    number: no two nodes have the same. label: which text ends here; its token is then the end of the answer.
     """
 
     token: int
     depth: int
-    first: int
-    many: int = 0
+    ahead: int
+    number: int
     children: dict[int, Node] = field(default_factory=dict)
     label: int | None = None
 
-    def branches(self) -> int:
-        """Tokens below this one that may have to be read."""
-        return sum(1 + child.branches() for child in self.children.values() if child.label is None)
+
+def tree(texts: Sequence[Sequence[int]], end: int) -> Node:
+    """The texts' tokens, each with the end of the answer behind it. No two texts may be alike."""
+    root, number = Node(-1, 0, 1 + min(map(len, texts)), 0), 0
+    for label, tokens in enumerate(texts):
+        node = root
+        for depth, token in enumerate((*tokens, end), start=1):
+            number, ahead = number + 1, 1 + len(tokens) - depth
+            node = node.children.setdefault(token, Node(token, depth, ahead, number))
+            node.ahead = min(node.ahead, ahead)
+        node.label = label
+    return root
+
+
+@dataclass(eq=False)
+class Branch:
+    """A node that a row came to, with its log-probability. unread: children that are still open. sequence: what holds
+    it in the cache, or -1.
+    """
+
+    node: Node
+    at: float
+    above: Branch | None
+    unread: int = 0
+    sequence: int = -1
 
 
 @dataclass(frozen=True)
 class Found:
-    """label: the likeliest text's place. confidence: its probability among all texts, within OPEN."""
+    """label: the likeliest text's place. confidence: its probability among all texts; what was not looked into is
+    estimated.
+    """
 
     index: int
     label: int
     confidence: float
 
 
-def trees(texts: Sequence[Sequence[int]], end: int) -> list[Node]:
-    """The texts' tokens, each with the end of the answer behind it; another tree where one cache cannot hold them all.
-
-    No two texts may be alike.
-    """
-    ordered = sorted((*tokens, end, label) for label, tokens in enumerate(texts))
-    return [_tree(ordered[begin : begin + SEQUENCES]) for begin in range(0, len(ordered), SEQUENCES)]
-
-
-def _tree(texts: Sequence[tuple[int, ...]]) -> Node:
-    """Of (token, …, end, label) in order, so that texts which begin alike stand together."""
-    root = Node(token=-1, depth=0, first=0, many=len(texts))
-    for place, (*tokens, label) in enumerate(texts):
-        node = root
-        for depth, token in enumerate(tokens, start=1):
-            node = node.children.setdefault(token, Node(token, depth, place))
-            node.many += 1
-        node.label = label
-    return root
-
-
-Open = tuple[float, int, int, Node]  # minus its log-probability, and the node; the numbers between settle ties
-
-
-@dataclass
 class _Row:
-    """One row's search. prompt: without what all share. base: the first of its sequences. length: of the whole prompt.
-    waiting: a heap of what is open. later: the same of trees whose turn has not come. passed: of those that had it.
-    said: the log-probabilities of whole texts. looked: branches of this tree that were read for the confidence alone.
-    """
+    """One row's search."""
 
-    index: int
-    prompt: list[int]
-    base: int
-    length: int
-    waiting: list[Open] = field(default_factory=list)
-    later: list[list[Open]] = field(default_factory=list)
-    passed: list[Open] = field(default_factory=list)
-    said: dict[int, float] = field(default_factory=dict)
-    looked: int = 0
+    def __init__(self, index: int, root: Node) -> None:
+        self.index, self.root = index, Branch(root, 0.0, None)
+        self._open: list[tuple[float, int, Branch]] = []  # a heap: the likeliest first, ties by the node's number
+        self._said: dict[int, float] = {}  # the log-probabilities of whole texts
+        self._kept: list[float] = []  # of each branch read, the log-share of it that the texts go on with
+        self._looked = 0  # branches that were read for the confidence alone
 
-    def begin(self, roots: Sequence[Node], logits: Logits) -> None:
-        """Learn what may follow the prompt, in each tree."""
-        for root in roots:
-            self.waiting = []
-            self.learn(root, 0.0, logits)
-            self.later.append(self.waiting)
-        self.waiting = self.later.pop()
-
-    def learn(self, node: Node, at: float, logits: Logits) -> None:
-        """Put the children of a node that was read among what is open. at: its log-probability."""
+    def learn(self, branch: Branch, logits: Logits) -> None:
+        """What may follow a branch that was read."""
         highest = float(logits.max())
         total = highest + math.log(float(np.exp(logits - highest, dtype=np.float32).sum(dtype=np.float64)))
-        for token, child in node.children.items():
-            sure = at + float(logits[token]) - total
+        sures = {token: branch.at + float(logits[token]) - total for token in branch.node.children}
+        if branch.above:
+            self._kept.append(_log_sum(sures.values()) - branch.at)
+        for token, child in branch.node.children.items():
+            sure = sures[token]
             if child.label is None:
-                heapq.heappush(self.waiting, (-sure, child.first, child.depth, child))
+                heapq.heappush(self._open, (-sure, child.number, Branch(child, sure, branch)))
+                branch.unread += 1
             else:
-                self.said[child.label] = sure
+                self._said[child.label] = sure
 
-    def wave(self, most: int) -> list[tuple[Node, float]]:
-        """The branches to read next, with their log-probabilities; none when it is known what leads, and how surely."""
-        least = max(self.said.values(), default=-math.inf)
-        if known := not self.waiting or -self.waiting[0][0] <= least:
-            if not self.waiting or self.looked >= MOST or self._sure()[1] <= OPEN:
+    def wave(self, most: int) -> list[Branch]:
+        """The branches to read next; none when it is known what leads, and how surely."""
+        least = max(self._said.values(), default=-math.inf)
+        if known := not self._open or -self._open[0][0] <= least:
+            if not self._open or self._looked >= MOST or self._shares()[1] <= OPEN:
                 return []
-            least, most = -math.inf, min(most, MOST - self.looked)
-        taken = [heapq.heappop(self.waiting)]
+            least, most = -math.inf, min(most, MOST - self._looked)
+        taken = [heapq.heappop(self._open)]
         likeliest, held = taken[0][0], 1.0
-        enough = LIKELY * (held + sum(math.exp(likeliest - worse) for worse, *_ in self.waiting))
-        while self.waiting and len(taken) < most and held < enough and -self.waiting[0][0] > least:
-            taken.append(heapq.heappop(self.waiting))
+        enough = LIKELY * (held + sum(math.exp(likeliest - worse) for worse, *_ in self._open))
+        while self._open and len(taken) < most and held < enough and -self._open[0][0] > least:
+            taken.append(heapq.heappop(self._open))
             held += math.exp(likeliest - taken[-1][0])
-        self.looked += len(taken) if known else 0
-        return [(node, -worse) for worse, _, _, node in taken]
-
-    def turn(self) -> None:
-        """To the next tree."""
-        self.passed += self.waiting
-        self.waiting, self.looked = self.later.pop(), 0
+        self._looked += len(taken) if known else 0
+        return [branch for *_, branch in taken]
 
     def found(self) -> Found:
-        label = min(self.said, key=lambda label: (-self.said[label], label))
-        return Found(self.index, label, self._sure()[0])
+        label = min(self._said, key=lambda label: (-self._said[label], label))
+        return Found(self.index, label, self._shares()[0])
 
-    def _sure(self) -> tuple[float, float]:
-        """The shares of the likeliest text and of what is open, of all the probability that is known of."""
-        open_ = _log_sum(-worse for worse, *_ in (*self.waiting, *self.passed))
-        all_ = float(np.logaddexp(open_, _log_sum(self.said.values())))
-        return math.exp(max(self.said.values()) - all_), math.exp(open_ - all_)
+    def _shares(self) -> tuple[float, float]:
+        """Of the likeliest text and of what is open, in the probability of all texts.
+
+        A branch is likelier than the texts below it, for a model may go on with others. What is open is taken to lose
+        with every token what those lost that were read: little where the model has learned the texts.
+        """
+        lost = sum(self._kept) / len(self._kept) if self._kept else 0.0
+        open_ = _log_sum(branch.at + lost * branch.node.ahead for *_, branch in self._open)
+        all_ = float(np.logaddexp(open_, _log_sum(self._said.values())))
+        return math.exp(max(self._said.values()) - all_), math.exp(open_ - all_)
 
 
 def _log_sum(values: Iterable[float]) -> float:
     return float(np.logaddexp.reduce([*values], initial=-math.inf))
 
 
+class _Held:
+    """What a cache holds of one row: its prompt in the first of its sequences, and in each other one a branch that the
+    search may go on from. Where none is free the least likely branch is let go, and read again if it is come back to.
+    """
+
+    def __init__(self, context: Context, sequences: Sequence[int]) -> None:
+        self._context, self._sequences = context, sequences
+        self._free: list[int] = []
+        self._branches: list[Branch] = []
+
+    def begin(self, root: Branch) -> None:
+        """Forget the row before. Sequence 0 has what the prompts of all rows share."""
+        for sequence in self._sequences:
+            self._context.forget(sequence)
+        self._branches.clear()
+        root.sequence, *self._free = self._sequences
+        self._context.copy(0, root.sequence)
+
+    def enter(self, branch: Branch) -> list[int]:
+        """Give a branch a sequence. The tokens to read into it: its own, behind those above it that are not held."""
+        if not self._free:
+            self._let_go(min(self._branches, key=lambda held: held.at))
+        tokens, above = [], branch
+        while above.sequence < 0 and above.above:
+            tokens.append(above.node.token)
+            above = above.above
+        branch.sequence = self._free.pop()
+        self._context.copy(above.sequence, branch.sequence)
+        return tokens[::-1]
+
+    def learned(self, branch: Branch) -> None:
+        """Keep a branch that was read as long as something below it is open."""
+        if branch.above:
+            self._branches.append(branch)
+            branch.above.unread -= 1
+            for one in (branch, branch.above):
+                if not one.unread and one in self._branches:
+                    self._let_go(one)
+
+    def _let_go(self, branch: Branch) -> None:
+        self._branches.remove(branch)
+        self._context.forget(branch.sequence)
+        self._free.append(branch.sequence)
+        branch.sequence = -1
+
+
 @dataclass(frozen=True)
 class _Piece:
-    """Tokens to read, and who asks for what the last one foretells. The sequences are as in Batch.add."""
+    """Tokens to read into a sequence, and who asks for what the last one foretells."""
 
     tokens: Sequence[int]
     position: int
     sequence: int
-    many: int
-    asker: Any = None
+    asker: tuple[_Searched, Branch] | None = None
 
 
-class _Cache:
-    """A cache that several rows' branches stand in."""
+@dataclass(frozen=True)
+class _Searched:
+    """A row with what the cache holds of it. prompt: its tokens."""
+
+    row: _Row
+    held: _Held
+    prompt: Sequence[int]
+
+    def begun(self, shared: int) -> _Piece:
+        """Its prompt, but for so many tokens that all share."""
+        root = self.row.root
+        self.held.begin(root)
+        return _Piece(self.prompt[shared:], shared, root.sequence, (self, root))
+
+    def gone_on(self, branch: Branch) -> _Piece:
+        tokens = self.held.enter(branch)
+        position = len(self.prompt) + branch.node.depth - len(tokens)
+        return _Piece(tokens, position, branch.sequence, (self, branch))
+
+    def learn(self, branch: Branch, logits: Logits) -> None:
+        self.row.learn(branch, logits)
+        self.held.learned(branch)
+
+
+class _Reader:
+    """Reads pieces in as few decoding calls as hold them."""
 
     def __init__(self, context: Context) -> None:
-        self.context, self._batch = context, Batch(context.lib, BATCH)
+        self._context, self._batch = context, Batch(context.lib, BATCH)
 
-    def read(self, pieces: Iterable[_Piece]) -> Iterator[tuple[Any, Logits]]:
-        """In as few decoding calls as hold them: each one's asker, with logits that last until the next is taken."""
-        ended: list[tuple[Any, int]] = []
+    def read(self, pieces: Iterable[_Piece]) -> Iterator[tuple[_Searched, Branch, Logits]]:
+        """Who asked for each, with the logits behind it, which last until the next is taken."""
+        ended: list[tuple[_Searched, Branch, int]] = []
         for piece in pieces:
             begin = 0
             while begin < len(piece.tokens):
@@ -179,69 +237,55 @@ class _Cache:
                     yield from self._decoded(ended)
                 some = piece.tokens[begin : begin + BATCH - self._batch.size]
                 last = begin + len(some) == len(piece.tokens)
-                at = piece.position + begin
-                place = self._batch.add(some, at, piece.sequence, many=piece.many, logits=last)
-                ended += [(piece.asker, place)] if last else []
+                place = self._batch.add(some, piece.position + begin, piece.sequence, logits=last)
+                if last and piece.asker:
+                    ended.append((*piece.asker, place))
                 begin += len(some)
         yield from self._decoded(ended)
 
-    def _decoded(self, ended: list[tuple[Any, int]]) -> Iterator[tuple[Any, Logits]]:
+    def _decoded(self, ended: list[tuple[_Searched, Branch, int]]) -> Iterator[tuple[_Searched, Branch, Logits]]:
         if self._batch.size:
-            self.context.decode(self._batch)
+            self._context.decode(self._batch)
             self._batch.clear()
-        for asker, place in ended:
-            yield asker, self.context.logits(place)
+        for searched, branch, place in ended:
+            yield searched, branch, self._context.logits(place)
         ended.clear()
-
-    def forget(self, first: int, many: int, kept: int) -> None:
-        for sequence in range(first, first + many):
-            self.context.forget(sequence, kept)
 
 
 def search(
-    model: Model, prompts: Sequence[list[int]], roots: Sequence[Node], sequences: int, *, share: bool = True
+    model: Model,
+    prompts: Sequence[list[int]],
+    texts: Sequence[Sequence[int]],
+    end: int,
+    *,
+    sequences: int,
+    share: bool = True,
 ) -> Iterator[Found]:
-    """The likeliest text after each prompt, as soon as it is known. sequences: rows that are searched together."""
-    prefix = shared_prefix(prompts) if share else 0
-    width = max(root.many for root in roots)
-    cells = max(map(len, prompts)) - prefix + max(root.branches() for root in roots)
-    together = max(1, min(sequences, len(prompts), SEQUENCES // width, (CELLS - prefix) // cells))
-    all_ = together * width
-    with closing(Context(model, cells=prefix + together * cells, sequences=all_, batch=BATCH, unified=True)) as context:
-        cache = _Cache(context)
-        list(cache.read([_Piece(prompts[0][:prefix], 0, 0, all_)]))
-        for begin in range(0, len(prompts), together):
-            rows = [
-                _Row(begin + place, prompt[prefix:], place * width, len(prompt))
-                for place, prompt in enumerate(prompts[begin : begin + together])
-            ]
-            yield from _together(cache, rows, roots, width)
-            cache.forget(0, all_, prefix)
+    """The likeliest text after each prompt, as soon as it is known, in no order. No two texts may be alike.
 
-
-def _together(cache: _Cache, rows: list[_Row], roots: Sequence[Node], width: int) -> Iterator[Found]:
-    texts = (_Piece(row.prompt, row.length - len(row.prompt), row.base, width, row) for row in rows)
-    for row, logits in cache.read(texts):
-        row.begin(roots, logits)
-    while rows:
-        pieces, going = [], []
-        for row in rows:
-            wave = _wave(cache, row, max(1, WAVE // len(rows)), width)
-            if not wave:
-                yield row.found()
-                continue
-            going.append(row)
-            for node, at in wave:
-                place = row.length + node.depth - 1
-                pieces.append(_Piece([node.token], place, row.base + node.first, node.many, (row, node, at)))
-        for (row, node, at), logits in cache.read(pieces):
-            row.learn(node, at, logits)
-        rows = going
-
-
-def _wave(cache: _Cache, row: _Row, most: int, width: int) -> list[tuple[Node, float]]:
-    """As the row has it, of the first tree that has still something to say."""
-    while not (wave := row.wave(most)) and row.later:
-        row.turn()
-        cache.forget(row.base, width, row.length)
-    return wave
+    end: the token that ends an answer, read behind each text. sequences: rows that are searched together. share:
+    whether what all prompts begin with is read once.
+    """
+    shared = shared_prefix(prompts) if share else 0
+    own = max(map(len, prompts)) - shared
+    together = max(1, min(sequences, len(prompts), TOGETHER, (CELLS - shared) // own))
+    each = min(1 + WAVE, (SEQUENCES - 1) // together)
+    cells = shared + together * (own + each * max(map(len, texts)))
+    with closing(Context(model, cells=cells, sequences=1 + together * each, batch=BATCH, unified=True)) as context:
+        spare = [_Held(context, range(first, first + each)) for first in range(1, 1 + together * each, each)]
+        reader, root = _Reader(context), tree(texts, end)
+        list(reader.read([_Piece(prompts[0][:shared], 0, 0)]))
+        waiting, going = iter(enumerate(prompts)), list[_Searched]()
+        while True:
+            most = min(each - 1, max(1, WAVE // max(1, len(going))))
+            waves = [(one, one.row.wave(most)) for one in going]
+            done = [one for one, wave in waves if not wave]
+            yield from (one.row.found() for one in done)
+            spare += [one.held for one in done]
+            begun = [_Searched(_Row(n, root), spare.pop(), prompt) for n, prompt in islice(waiting, len(spare))]
+            going = [one for one, wave in waves if wave] + begun
+            if not going:
+                return
+            pieces = [one.gone_on(branch) for one, wave in waves for branch in wave]
+            for one, branch, logits in reader.read(pieces + [one.begun(shared) for one in begun]):
+                one.learn(branch, logits)

@@ -207,37 +207,36 @@ def _candidates(lib: Any, count: int) -> Any:
 
 
 class Batch:
-    """Tokens for one decoding call, in arrays of our own: `room` tokens, each in one sequence or in a run of them."""
+    """Tokens for one decoding call, in arrays of our own: `room` tokens, each in one sequence."""
 
     def __init__(self, lib: Any, room: int) -> None:
         self.room, self.size = room, 0
-        self.tokens, self.positions, self.counts = (np.zeros(room, np.int32) for _ in range(3))
+        self.tokens, self.positions, self.sequences, counts = (np.zeros(room, np.int32) for _ in range(4))
+        counts[:] = 1
         self.wanted = np.zeros(room, np.int8)
-        self._sequences = np.arange(SEQUENCES, dtype=np.int32)  # a token's own are a part of this one array
-        self._first = np.zeros(room, np.uintp)  # the address at which that part begins
+        base, step = self.sequences.ctypes.data, self.sequences.itemsize
         int32 = ctypes.POINTER(ctypes.c_int32)
+        pointers = (int32 * room)(*(ctypes.cast(base + i * step, int32) for i in range(room)))
         self.native = lib.llama_batch(
             n_tokens=0,
             token=self.tokens.ctypes.data_as(int32),
             embd=None,
             pos=self.positions.ctypes.data_as(int32),
-            n_seq_id=self.counts.ctypes.data_as(int32),
-            seq_id=self._first.ctypes.data_as(ctypes.POINTER(int32)),
+            n_seq_id=counts.ctypes.data_as(int32),
+            seq_id=pointers,
             logits=self.wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
         )
+        self._alive = (counts, pointers)
 
     def clear(self) -> None:
         self.size = 0
 
-    def add(self, tokens: Sequence[int], position: int, sequence: int, *, logits: bool, many: int = 1) -> int:
-        """Append tokens of one sequence; returns the place of the last. logits: whether that one is asked for them.
-        many: sequences from that one on that hold them, in a unified cache.
-        """
+    def add(self, tokens: Sequence[int], position: int, sequence: int, *, logits: bool) -> int:
+        """Append tokens of one sequence; returns the place of the last. logits: whether that one is asked for them."""
         begin, end = self.size, self.size + len(tokens)
         self.tokens[begin:end] = tokens
         self.positions[begin:end] = range(position, position + len(tokens))
-        self._first[begin:end] = self._sequences.ctypes.data + sequence * self._sequences.itemsize
-        self.counts[begin:end] = many
+        self.sequences[begin:end] = sequence
         self.wanted[begin:end] = 0
         self.wanted[end - 1] = logits
         self.size = self.native.n_tokens = end

@@ -136,8 +136,8 @@ class LlamaCpp:
         texts = label_tokens(labels, lambda text: self._model.tokenize(text, special=False))
         longest = max(map(len, texts))
         asked = [self._fitting(prompt, longest) for prompt in prompts]
-        trees = likely.trees(texts, self._end())
-        found = likely.search(self._model, asked, trees, sequences, share=self._share_prefix)
+        share = self._share_prefix
+        found = likely.search(self._model, asked, texts, self._end(), sequences=sequences, share=share)
         scored: dict[int, likely.Found] = {}
         for count, one in enumerate(self._clocked(found) if sequences == 1 else found, start=1):
             progress.tell(count, len(prompts), progress.ANSWERED)

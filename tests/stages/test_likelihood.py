@@ -12,9 +12,10 @@ import pytest
 
 from stages.contract import Contract
 from stages.diagnostics import UserError
+from stages.engines import _llama_labels
 from stages.engines._labels import label_tokens
 from stages.engines._llama_forced import divergence, forced, log_probabilities
-from stages.engines._llama_labels import search, trees
+from stages.engines._llama_labels import search
 from stages.engines.llama_cpp import LlamaCpp
 from stages.engines.transformers import Transformers
 from stages.predicting import Decoding, answered
@@ -72,11 +73,21 @@ def test_of_random_trees_the_search_finds_what_reading_all_does(
         for logits, (_, text) in zip(forced(model, pairs), pairs, strict=True)
     ]
     for sequences in (1, 8):
-        for found in search(model, prompts, trees(texts, end), sequences, share=share):
+        for found in search(model, prompts, texts, end, sequences=sequences, share=share):
             scores = np.array(said[found.index * count :][:count])
             assert found.label == scores.argmax()
             share_ = math.exp(scores.max() - np.logaddexp.reduce(scores))
-            assert share_ * 0.6 < found.confidence < share_ * 1.01, "what is not looked into is counted against it"
+            assert found.confidence == pytest.approx(share_, rel=0.05)
+
+
+@pytest.mark.parametrize("each", [2, 5])
+def test_branches_for_which_no_sequence_is_left_are_read_again(
+    engine: LlamaCpp, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = list(engine.label(asked(*TEXTS), MANY, sequences=len(TEXTS)))
+    monkeypatch.setattr(_llama_labels, "SEQUENCES", 1 + each * len(TEXTS))
+    found = list(engine.label(asked(*TEXTS), MANY, sequences=len(TEXTS)))
+    assert [answer.text for answer in found] == [answer.text for answer in right]
 
 
 def test_a_label_has_room_behind_the_prompt(engine: LlamaCpp) -> None:
