@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,10 @@ MEND = "write it as `python:FILE.py:FUNCTION`, with the file's path from the fol
 METRIC_TAKES = ("expected", "answer", "row")  # what a metric is called with, and a rule
 RULE_TAKES = ("row",)
 _OF_CODE = (TypeError, AttributeError, NameError, ImportError)
-_WORD = re.compile(r"\w{4,}|\d+")
+_WORD = re.compile(r"[a-z0-9_]+|\w")  # in lower case; of another script, each letter
+_TELL_NOTHING = frozenset(
+    ("a", "and", "as", "for", "has", "in", "is", "it", "no", "not", "of", "on", "or", "the", "to")
+)
 
 
 def split(reference: str) -> tuple[str, str] | None:
@@ -58,7 +61,7 @@ def load(reference: str) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, name, None)
     if function is None or not callable(function):
         raise fail(
-            "T702", f"{file} has no function `{name}`", file=file, help=f"define `def {name}(expected, answer, row)`"
+            "T702", f"{file} has no function `{name}`", file=file, help=f"define `{name}` there, or correct the name"
         )
     return function
 
@@ -95,16 +98,24 @@ def _figure(reference: str, judged: Judged) -> float | None:
     number = isinstance(said, int | float) and math.isfinite(said) and 0 <= said <= 1
     if said is None or number:
         return None if said is None else float(said)
-    message = f"the metric `{reference}` gave {type(said).__name__} {str(said)[:60]!r} for row {judged.id}"
+    gave = "no number from 0 to 1" if isinstance(said, int | float) else f"a value of type {type(said).__name__}"
+    message = f"the metric `{reference}` gave {gave} for row {judged.id}"  # what it gave may be of the row
     raise fail("T701", message, file=file, help="give a number from 0 to 1, or None for a row that does not count")
 
 
 def _said(error: Exception, given: Sequence[Any]) -> str:
     """The kind of error; its text too where that speaks of code, with no word of the row, which may be personal."""
     kind, text = type(error).__name__, str(error)
-    of_row = set(_WORD.findall(str(given).lower()))
-    tells = isinstance(error, _OF_CODE) and of_row.isdisjoint(_WORD.findall(text.lower()))
+    tells = isinstance(error, _OF_CODE) and (_words(given) - _TELL_NOTHING).isdisjoint(_words(text))
     return f"{kind}: {text}" if tells else kind
+
+
+def _words(of: Any) -> set[str]:
+    if isinstance(of, Mapping):
+        return _words([*of, *of.values()])
+    if isinstance(of, list | tuple):
+        return set().union(*map(_words, of))
+    return set(_WORD.findall(str(of).lower()))
 
 
 def _line(error: Exception, file: str) -> int:

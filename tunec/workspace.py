@@ -61,7 +61,7 @@ class Disk:
         path = self.root / file
         try:
             if (size := path.stat().st_size) > _TOO_LARGE:
-                raise NoText(f"is too large: {size:,} bytes", "keep to a prompt; rows belong in data.sources")
+                raise NoText(f"is too large: {size:,} bytes", "shorten it; rows belong in data.sources")
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise NoText("is no UTF-8 text", "save it as UTF-8") from None

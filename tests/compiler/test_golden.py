@@ -61,7 +61,7 @@ def test_a_mistake_is_told_with_its_place_and_its_cure(case: Path, golden: Golde
     ("written", "what", "help"),
     [
         (b"\xff\xfe{{ tag }}", "is no UTF-8 text", "save it as UTF-8"),
-        (b" " * 4_000_001, "is too large: 4,000,001 bytes", "keep to a prompt; rows belong in data.sources"),
+        (b" " * 4_000_001, "is too large: 4,000,001 bytes", "shorten it; rows belong in data.sources"),
     ],
 )
 def test_a_prompt_that_is_no_text_says_why(written: bytes, what: str, help: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ def bring(body: str) -> None:
     Path("mine.py").write_text(f"def fn(expected, answer, row):\n    {body}\n", encoding="utf-8")
 
 
-def failing(body: str) -> Any:
+def failing(body: str, row: Judged = ROW) -> Any:
     bring(body)
     with pytest.raises(UserError) as error:
-        own.metric("python:mine.py:fn").counts([ROW])
+        own.metric("python:mine.py:fn").counts([row])
     return error.value.diagnostics[0]
 
 
@@ -52,6 +53,16 @@ def test_what_python_says_of_the_code_is_told_and_nothing_that_the_row_says() ->
     assert "KeyError" in failing("return answer['b']").message
     for body in ("raise TypeError(row['text'])", "raise NameError('a PRIVATE thing')"):
         assert "private" not in failing(body).message.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "part"), [("Ann", "Ann"), ("王小明", "小明"), ("line\nsecretly", "secretly"), ("07", "07")]
+)
+def test_no_part_of_a_row_is_too_short_or_too_foreign_to_be_kept_back(text: str, part: str) -> None:
+    row = replace(ROW, input={"names": [{"of": text}]})
+    for body in (f"raise TypeError('no {part} here')", f"return {part!r}"):
+        assert part not in failing(body, row).message
+    assert "TypeError: no number is here" in failing("raise TypeError('no number is here')", row).message
 
 
 @pytest.mark.parametrize("body", ["return 'much'", "return 2.0", "return float('nan')", "return [1]", "return -0.1"])
@@ -111,6 +122,7 @@ METRIC = MINIMAL + "evaluation:\n  metrics: ['python:mine.py:fn']\n"
         ("def fn(a, b, c, d): ...\n", 1),
         ("def fn(a, b, c, *, d): ...\n", 1),
         ("\0", 1),
+        (f"x = {'-' * 9_000}1\ndef fn(a, b, c): ...\n", 1),
     ],
 )
 def test_a_check_tells_of_a_function_that_could_not_be_called(text: str, line: int) -> None:
@@ -131,6 +143,9 @@ def test_a_check_tells_of_a_function_that_could_not_be_called(text: str, line: i
         "from lib import *\n",
         "try:\n    from fast import fn\nexcept ImportError:\n    def fn(a, b, c): ...\n",
         "open('canary', 'w')\ndef fn(a, b, c): '\\d'\n",
+        f"x = {'+'.join('y' * 2_500)}\ndef fn(a, b, c): ...\n",
+        "x = 1\n" * 20_000,
+        "\ufeffdef fn(a, b, c): ...\n",
     ],
 )
 def test_a_check_lets_be_what_only_a_run_would_show_and_runs_nothing(text: str) -> None:
