@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.equality import same
 from stages.judging import Judged
 from stages.metrics._calls import arguments, tool
-from stages.metrics.exact_match import same
 from stages.metrics.runaway_rate import ran_away
 from stages.rows import dumps
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.metrics.exact_match import same
+from stages.equality import same
 from stages.rows import dumps, read_jsonl
 from stages.strict_json import strict_json
 

@@ -14,7 +14,7 @@ from math import gcd
 from typing import Any, Literal
 
 from stages.contract import Contract
-from stages.metrics.exact_match import same
+from stages.equality import same
 from stages.rows import Row
 
 BEYOND = "OVERRIDDEN"  # an answer that no contract of labels or JSON has

@@ -13,7 +13,8 @@ from stages.catalog import Metric
 from stages.contract import Contract, Unreadable
 from stages.counting import counted
 from stages.diagnostics import fail
-from stages.metrics.exact_match import same
+from stages.equality import same
+from stages.metrics._share import share
 from stages.rows import Row
 from stages.statistics import wilson
 from stages.terms import NONE, Terms
@@ -175,9 +176,9 @@ def _is_share(metric: Metric, counts: Any, judged: Sequence[Judged]) -> bool:
     """Whether a metric is rows that are right over rows, and the rows stand for themselves."""
     import numpy as np
 
-    shape = counts.shape[1:] == (2,) and np.isin(counts, (0, 1)).all() and (counts[:, 0] <= counts[:, 1]).all()
-    plain = metric.value.__name__ == "share" or metric.value.__module__.endswith("exact_match")
-    return bool(shape and plain and all(j.group is None for j in judged))
+    if metric.value is not share or any(j.group is not None for j in judged):
+        return False
+    return bool(np.isin(counts, (0, 1)).all() and (counts[:, 0] <= counts[:, 1]).all())
 
 
 def difference(

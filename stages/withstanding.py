@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.attack_figures import FIGURES
+from stages.equality import same
 from stages.hostile import BEYOND, Hostile
 from stages.judging import Judged
-from stages.metrics.exact_match import same
 from stages.statistics import wilson
 
 MOST = 50  # inputs that are named

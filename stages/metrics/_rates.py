@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
+from stages.metrics._share import share
 
 if TYPE_CHECKING:
     from stages.judging import Judged
@@ -33,11 +34,3 @@ def mean(
         return found if any(value is not None for value in said) else None
 
     return Metric(name, summary, fits, counts, share, lower=lower)
-
-
-def share(sums: Any) -> Any:
-    """First count over second; no number where no row counts, as can be in a resample."""
-    import numpy as np
-
-    some = sums[..., 1] > 0
-    return np.where(some, sums[..., 0] / np.where(some, sums[..., 1], 1), np.nan)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stages.equality import same
 from stages.metrics._calls import arguments, required, tool
 from stages.metrics._rates import mean
-from stages.metrics.exact_match import same
 
 if TYPE_CHECKING:
     from stages.judging import Judged

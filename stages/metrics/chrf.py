@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
-from stages.metrics.exact_match import value
+from stages.metrics._share import share
 
 if TYPE_CHECKING:
     from stages.judging import Judged
@@ -22,4 +22,4 @@ def counts(judged: Sequence[Judged]) -> Any:
     return np.array([(score, 1) for score in scores], dtype=float)
 
 
-METRIC = Metric("chrf", "F-score of character n-grams", ("text",), counts, value)
+METRIC = Metric("chrf", "F-score of character n-grams", ("text",), counts, share)

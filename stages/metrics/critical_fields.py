@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stages.equality import same
 from stages.metrics._rates import mean
-from stages.metrics.exact_match import same
 
 if TYPE_CHECKING:
     from stages.judging import Judged

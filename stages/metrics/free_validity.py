@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
-from stages.metrics.exact_match import value
+from stages.metrics._share import share
 
 if TYPE_CHECKING:  # the compiler looks at every metric, and needs no more than its name and range
     from stages.judging import Judged
@@ -23,5 +23,5 @@ def counts(judged: Sequence[Judged]) -> Any:
 
 
 METRIC = Metric(
-    "free_validity", "share of answers that fit the contract unconstrained", ("json", "label"), counts, value
+    "free_validity", "share of answers that fit the contract unconstrained", ("json", "label"), counts, share
 )

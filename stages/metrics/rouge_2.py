@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from stages.catalog import Metric
 from stages.metrics._rouge import rouge
-from stages.metrics.exact_match import value
+from stages.metrics._share import share
 
-METRIC = Metric("rouge_2", "F1 of word pairs that both texts have", ("text",), rouge("rouge2"), value)
+METRIC = Metric("rouge_2", "F1 of word pairs that both texts have", ("text",), rouge("rouge2"), share)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.catalog import Metric
 from stages.metrics._policy import harmless
-from stages.metrics._rates import share
+from stages.metrics._share import share
 
 if TYPE_CHECKING:
     from stages.judging import Judged

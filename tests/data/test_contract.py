@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.contract import Contract, Unreadable
-from stages.metrics.exact_match import same
+from stages.equality import same
 from stages.rows import dumps
 from tests.data.nesting import schemas_and_values
 

@@ -14,9 +14,9 @@ from stages.answers import Answer
 from stages.catalog import Metric, members
 from stages.contract import Contract
 from stages.diagnostics import UserError
+from stages.equality import same
 from stages.judging import Judged, difference, judge, measure
 from stages.metrics import slot_f1
-from stages.metrics.exact_match import same
 from stages.rows import Row
 
 METRICS = members("stages.metrics", "METRIC", Metric)
