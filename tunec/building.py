@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from compiler.plan import Plan
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.runner import REPORT_TO
 from tunec import dvc, dvc_lock, sealing, shown
@@ -20,7 +21,7 @@ from tunec.dvc import EVENTS, LOG
 from tunec.executing import side_by_side
 from tunec.executing.base import Slots
 from tunec.executing.sizing import tasks
-from tunec.start import show
+from tunec.showing import show
 
 _KILLED = re.compile(r"exited with (137|-9)\b")
 
@@ -87,9 +88,10 @@ def _some_failed(ended: side_by_side.Ended) -> Diagnostic:
     notes = [f"{name}: build/logs/{name}.log; {last[-1] if last else ''}"[:300] for name, last in ended.failed.items()]
     if ended.missed:
         notes.append(f"not reached: {shown.names(ended.missed)}")
-    many = "1 stage failed" if len(ended.failed) == 1 else f"{len(ended.failed)} stages failed"
     help = "mend what failed and build again: what is finished stays finished"
-    return Diagnostic("T503", f"{many}: {shown.names(ended.failed)}", None, tuple(notes), help)
+    return Diagnostic(
+        "T503", f"{counted(len(ended.failed), 'stage')} failed: {shown.names(ended.failed)}", None, tuple(notes), help
+    )
 
 
 @contextmanager

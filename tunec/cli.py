@@ -462,7 +462,7 @@ def _known_stages(targets: list[str], known: list[str]) -> None:
 
 
 def _warn(warnings: list[Diagnostic]) -> None:
-    from tunec.start import show
+    from tunec.showing import show
 
     show(warnings)
 

@@ -36,15 +36,6 @@ def main() -> None:
     sys.exit(_worded(_check if _is_plain_check(asked) else _command))
 
 
-def show(found: list[Diagnostic]) -> None:
-    """Print diagnostics as a person reads them, on standard error."""
-    from stages.wording import render
-    from tunec.workspace import Disk
-
-    for diagnostic in found:
-        print(render(diagnostic, Disk(Path()).line_of), file=sys.stderr)
-
-
 def _is_plain_check(asked: list[str]) -> bool:
     """`tunec check` or `tunec check FILE`. With any option it is the command line's to say what it means."""
     return asked[:1] == ["check"] and len(asked) <= 2 and not any(word.startswith("-") for word in asked[1:])
@@ -112,6 +103,7 @@ def _hidden() -> Path | None:
 
 def _told(error: Exception) -> int:
     from stages.diagnostics import UserError
+    from tunec.showing import show
 
     found = list(error.diagnostics) if isinstance(error, UserError) else [_bug(error)]
     show(found)

@@ -37,7 +37,7 @@ def coach(
     from tunec.coaching.coach import Asked
     from tunec.coaching.coach import coach as held
     from tunec.coaching.words import LANGUAGES
-    from tunec.start import show
+    from tunec.showing import show
 
     if lang is not None and lang not in LANGUAGES:
         raise typer.BadParameter(" or ".join(LANGUAGES), param_hint="--lang")

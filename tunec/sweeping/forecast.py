@@ -104,7 +104,7 @@ def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
     """Look, and leave dvc.yaml as it was. Raises UserError when the task does not compile, T401 without DVC."""
     from tunec.compiling import compile_here
     from tunec.planning import steps
-    from tunec.start import show
+    from tunec.showing import show
 
     with dvc.started(root) as waiting, asked_only(root, always=True):
         compiled, _ = compile_here(root, overrides)

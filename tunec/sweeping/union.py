@@ -14,7 +14,7 @@ from stages.diagnostics import Diagnostic, UserError, fail
 from stages.trials import Trial
 from tunec.alone import alone
 from tunec.compiling import compile_here, compile_workspace
-from tunec.start import show
+from tunec.showing import show
 from tunec.sweeping import jobs
 from tunec.sweeping.jobs import Values
 
