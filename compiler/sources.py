@@ -9,7 +9,7 @@ from pydantic import Field
 from compiler.mixing import GeneralMix
 from compiler.recipe import AUTO
 from compiler.reviewing import Review
-from compiler.section import Later, Licence, Section, unit, unwritten
+from compiler.section import Later, Licence, Section, Tag, unit, unwritten
 
 if TYPE_CHECKING:
     from compiler.generating import RowJudge
@@ -17,7 +17,6 @@ else:
     RowJudge = Annotated[Any, Later("compiler.generating", "RowJudge")]
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Action = Literal["reject", "redact", "warn", "off"]
 
 

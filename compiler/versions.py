@@ -16,7 +16,6 @@ import re
 from datetime import date
 from typing import Literal
 
-Strategy = Literal["semantic", "date", "hybrid"]
 Level = Literal["major", "minor", "patch"]
 Number = tuple[int, int, int]
 

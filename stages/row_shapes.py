@@ -16,7 +16,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SHAPES = ("auto", "columns", "messages", "sharegpt", "alpaca", "prompt")
 DERIVED = ("prompt", "output", "history", "system")
 CONTAINERS = ("messages", "conversations", "conversation", "instruction", "input", "completion", "tools")
 _TURNS = ("messages", "conversations", "conversation")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Score = tuple[float, int]  # value in 0..1, and how many decisions it was counted over
-Learner = Callable[[Sequence[str], Sequence[Any], Sequence[str], Sequence[Any]], Score]
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.:][A-Za-z0-9]+)*|[^\sA-Za-z0-9]")
 _BUCKETS = 2**18
 

@@ -20,16 +20,13 @@ _LOOKED = 2_000  # rows by which languages and copies are told: their shares are
 _FEWEST = 2  # of anything that is to be told apart
 _PER_SIGN, _PER_LETTER = 2.0, 0.4  # tokens of a Chinese character, and of a letter, at most: small vocabularies
 
-Range = Mapping[str, int]
-
 
 @dataclass(frozen=True)
 class Observed:
-    """files: below the workspace. looked, total: rows. fits: share of the answers that are of the contract's form.
-    languages: of the inputs, with their shares. input_length, answer_length: characters {median, p95, longest}.
-    tokens: of the longest row and the longest answer, at most. duplicates: rows that say what another says; conflicts:
-    inputs that have several answers. copied: share of the words of answers that stand in their input. splits: those
-    that rows name. personal: kind of personal data -> rows of those looked at.
+    """files: below the workspace. looked, total: rows. languages: of the inputs, with their shares. tokens: of the
+    longest row and the longest answer, at most. duplicates: rows that say what another says; conflicts: inputs that
+    have several answers. copied: share of the words of answers that stand in their input. splits: those that rows name.
+    personal: kind of personal data -> rows of those looked at.
     """
 
     files: tuple[str, ...]
@@ -41,8 +38,6 @@ class Observed:
     contract: Shown
     kind: Kind | None
     languages: Mapping[str, float]
-    input_length: Range
-    answer_length: Range
     tokens: tuple[int, int]
     duplicates: int
     conflicts: int
@@ -85,7 +80,6 @@ def observe(root: Path, files: Sequence[str], told: Told = NOTHING) -> Observed:
     contract = shown(answers, inputs)
     copied = _copied(answers, inputs)
     duplicates, conflicts = _doubles(inputs, answers)
-    lengths = [len(text) for text in inputs]
     spoken = [_spelled(answer) for answer in answers if answer is not None]
     longest_answer = max(map(_tokens, _longest(spoken)), default=0)
     return Observed(
@@ -98,8 +92,6 @@ def observe(root: Path, files: Sequence[str], told: Told = NOTHING) -> Observed:
         contract=contract,
         kind=kind(seen, contract, inputs, answers, copied),
         languages=languages(inputs[:: _step(inputs)]),
-        input_length=_range(lengths),
-        answer_length=_range([len(text) for text in spoken]),
         tokens=(max(map(_tokens, _longest(inputs)), default=0) + longest_answer, longest_answer),
         duplicates=duplicates,
         conflicts=conflicts,
@@ -130,13 +122,6 @@ def _longest(texts: Sequence[str]) -> list[str]:
 def _tokens(text: str) -> int:
     signs = sum(sign > "\u2e7f" for sign in text)
     return round(_PER_SIGN * signs + _PER_LETTER * (len(text) - signs)) + 1
-
-
-def _range(lengths: Sequence[int]) -> Range:
-    found = sorted(lengths)
-    if not found:
-        return {}
-    return {"median": found[len(found) // 2], "p95": found[int(0.95 * (len(found) - 1))], "longest": found[-1]}
 
 
 def _doubles(inputs: Sequence[str], answers: Sequence[Any]) -> tuple[int, int]:
