@@ -168,9 +168,8 @@ def test_labels_that_were_named_tell_their_column_for_sure(folder: Path) -> None
     assert found.case.choices["data.output"].value == "kind" and found.case.choices["data.output"].ground == "data"
     Path("answers.yaml").write_text("answer_column: half\n", encoding="utf-8")
     named = coach(Path(), [Path("rows.csv")], Asked(Path("answers.yaml")), Path("named.yaml"))
-    assert named.case.value("data.output") == "half" and named.case.value("output_format.schema") == {
-        "enum": ["a", "b"]
-    }
+    assert named.case.choices["data.output"].value == "half" and named.case.choices["data.output"].ground == "answer"
+    assert named.case.value("output_format.schema") == {"enum": ["a", "b"]}
     tunec(folder, "check")
 
 

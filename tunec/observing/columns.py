@@ -12,7 +12,7 @@ from stages.row_shapes import CONTAINERS
 from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, VERDICT_COLUMNS
 
 Shape = Literal["answers", "pairs", "verdicts", "texts"]
-By = Literal["name", "labels", "values"]
+By = Literal["person", "name", "labels", "values"]
 # What answers are called beside the columns that are read by themselves, the likeliest first.
 _ANSWERS = (
     *(
@@ -72,7 +72,8 @@ NOTHING = Told()
 @dataclass(frozen=True)
 class Columns:
     """answer: None where no row has one. inputs: in the order of a template. left_out: of neither, with why.
-    by: what the answer was told by: what it is called, the labels that somebody named, or nothing but its few values.
+    by: what told the answer: a person, what it is called, the labels that a person named, or nothing but its few
+    values.
     """
 
     names: tuple[str, ...]
@@ -91,7 +92,7 @@ def columns(rows: Sequence[Mapping[str, Any]], told: Told = NOTHING) -> Columns:
     by: By = "name"
     answer = {"pairs": "chosen", "texts": None}.get(shape, _answer(names, some, shape))
     if shape == "answers" and told.column in names:
-        answer = told.column
+        answer, by = told.column, "person"
     elif shape == "answers" and answer is None and told.guess:
         answer, by = _by_values(names, some, told.labels)
     left_out: dict[str, str] = {}

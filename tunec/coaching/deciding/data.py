@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from stages.shapes import ANSWER_COLUMNS, SPLITS
-from tunec.coaching.case import Case
+from tunec.coaching.case import Case, Ground
 from tunec.coaching.deciding.inputs import MAP
+from tunec.observing.columns import By
 
 EMPTY = "data/raw/rows.jsonl"  # where rows are to be put, when there are none
 UNANSWERED = "data/labelled/rows.jsonl"
 _FEW = 1_000  # rows below which small splits get a larger share
 _FOR_FEW = {"train": 0.7, "dev": 0.15, "test": 0.15}
+_TOLD_BY: Mapping[By, tuple[Ground, str]] = {  # what told the column of answers -> whose word that is, and why
+    "person": ("answer", "you"),
+    "name": ("data", "answer_column"),
+    "labels": ("data", "answer_by_labels"),
+    "values": ("assumed", "answer_by_values"),
+}
 
 
 def decide(case: Case) -> None:
@@ -27,14 +35,10 @@ def decide(case: Case) -> None:
         return
     sources = [_source(case, file) for file in case.seen.files]
     roles = any("role" in source for source in sources)
-    ground, why = ("data", "role_by_name") if roles else ("data", "shown")
-    case.put("data.sources", sources, ground, why, rows=f"{case.seen.total:,}")  # type: ignore[arg-type]
-    column = case.seen.columns.answer
+    case.put("data.sources", sources, "data", "role_by_name" if roles else "shown", rows=f"{case.seen.total:,}")
+    column, labels = case.seen.columns.answer, list(case.seen.contract.labels or {})
     if case.seen.columns.shape == "answers" and _not_found(case, column):
-        labels = ", ".join(list(case.seen.contract.labels or {})[:5])
-        ground, why = ("assumed", "answer_by_values") if case.seen.columns.by == "values" else ("data", "answer_column")
-        why = "answer_by_labels" if case.seen.columns.by == "labels" else why
-        case.put("data.output", column, ground, why, labels=labels)  # type: ignore[arg-type]
+        case.put("data.output", column, *_TOLD_BY[case.seen.columns.by], labels=", ".join(labels[:5]))
     if not case.seen.splits and not roles and 0 < case.seen.to_train < _FEW:
         case.put("splits.ratios", dict(_FOR_FEW), "table", "few_rows", rows=f"{case.seen.to_train:,}")
 
