@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from stages.counting import counted
 from stages.sums import ASSUMED, Facts, Figure, Line, Sums, weakest
 
 HOURS = 730.0  # of a month
@@ -207,7 +208,7 @@ def hosting(sums: Sums, hour: float) -> Line:
     if sums.terms.get("hosting") == "on_demand":
         hours = Figure(requests.value * seconds.value / 3600 / share.value, weakest(*of), seconds.why)
         return sums.line("hosting", "hours", hour, hours)
-    many = f"{machines:,} machine{'s' if machines > 1 else ''} day and night; {seconds.why}"
+    many = f"{counted(machines, 'machine')} day and night; {seconds.why}"
     return sums.line("hosting", "hours", hour, Figure(machines * HOURS, weakest(*of), many))
 
 

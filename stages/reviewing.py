@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.corpus import Corpus
+from stages.counting import counted
 from stages.decisions import Decision, broken, read_decisions
 from stages.diagnostics import Diagnostic, Span, UserError
 from stages.judging_rows import REFUSED, Outcome
@@ -95,7 +96,7 @@ class Queue:
             help = "nothing, if the rows were taken out or changed; a decision is for what a row said"
             warn(Diagnostic("T896", message, Span(str(self.file), stale[0].line), (), help, "warning"))
         if waiting:
-            message = f"{waiting:,} {'row waits' if waiting == 1 else 'rows wait'} for a reviewer"
+            message = f"{counted(waiting, 'row', 'waits', 'wait')} for a reviewer"
             warn(Diagnostic("T898", message, None, (), "decide with `tunec data review`, and build again", "warning"))
 
     def _stale(self) -> list[Decision]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compiler.checked import checked
 from compiler.parse import ParseError
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.wording import render, tame
 from tunec.workspace import Disk, read_task
@@ -65,7 +66,7 @@ def _summary(file: Path, found: list[Diagnostic]) -> str:
     warnings = len(found) - errors
     if not found:
         return f"{file}: no errors"
-    return f"{file}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    return f"{file}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
 
 
 def _annotation(found: Diagnostic, root: Path) -> str:

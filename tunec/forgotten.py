@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
+
 
 @dataclass
 class Forgotten:
@@ -53,16 +55,16 @@ class Forgotten:
 
     def text(self, *, done: bool) -> str:
         verb = "removed" if done else "would remove"
-        lines = [
-            f"{verb} {len(numbers):,} {'row' if len(numbers) == 1 else 'rows'} of {file}"
-            for file, numbers in sorted(self.lines.items())
-        ]
-        lines += [f"{verb} {len(self.outputs)} outputs of the build and {len(self.objects)} objects of DVC's cache"]
+        lines = [f"{verb} {counted(len(numbers), 'row')} of {file}" for file, numbers in sorted(self.lines.items())]
+        outputs, objects = counted(len(self.outputs), "output"), counted(len(self.objects), "object")
+        lines += [f"{verb} {outputs} of the build and {objects} of DVC's cache"]
         if answers := sum(self.answers.values()):
-            lines += [
-                f"{verb} {answers} answers of a teacher or judge about them, or about rows that are there no more"
-            ]
-        lines += [f"{verb} {many} decisions about them from {file}" for file, many in sorted(self.decisions.items())]
+            asked = counted(answers, "answer")
+            lines += [f"{verb} {asked} of a teacher or judge about them, or about rows that are there no more"]
+        lines += [
+            f"{verb} {counted(many, 'decision')} about them from {file}"
+            for file, many in sorted(self.decisions.items())
+        ]
         lines += [f"{file} names them, and the task does not read it: take its lines out" for file in self.unread]
         lines += [f"{place} cannot be read, and holds the value: take the line out" for place in self.unreadable]
         lines += [f"trained on them: {name}; withdraw it, and release anew" for name in self.releases]
