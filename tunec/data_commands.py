@@ -36,7 +36,7 @@ def show(
     what: Annotated[
         str | None, typer.Argument(help="A gate, words of a reason, or a row's id; without it, counts.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to print; JSON has them all.")] = 20,
     mask: Annotated[
         bool, typer.Option("--mask", help="A row, by its id or its number in train, as the model is trained on it.")
     ] = False,

@@ -5,7 +5,7 @@ a table of ids and lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from tunec.hiding import safe
 ID = re.compile(r"[0-9a-f]{12}")
 
 
-def shown(root: Path, id: str) -> str:
-    """Each place of the row, and what stands there with nothing personal in it. Raises T613 for a row of no source."""
-    found = places(root, id)
+def worded(found: Sequence[Mapping[str, Any]]) -> str:
+    """Places of a row, each with what stands there."""
     return tame("\n".join(f"{one['file']}:{one['line']}: row {one['id']}\n    {one['text']}" for one in found))
 
 
 def places(root: Path, id: str) -> list[dict[str, Any]]:
-    """{id, file, line, text} of the row; of one that a teacher made, those of the row that it was made from.
+    """{id, file, line, text} of the row, nothing personal in the text; of one that a teacher made, those of the row
+    that it was made from.
 
     Raises T613 where no source has it.
     """

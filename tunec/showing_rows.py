@@ -32,15 +32,13 @@ def shown(root: Path, reason: str | None, most: int) -> str:
 
     Raises T407 before the first build, and T613 for a reason or an id that nothing has.
     """
-    if not (root / REPORT).is_file():
-        raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
     if reason is None:
-        return _gates(read_json(root / REPORT))
+        return _gates(_report(root))
+    found = rows(root, reason)
     if finding_rows.ID.fullmatch(reason):
-        return finding_rows.shown(root, reason)
-    found = [one for file in (REJECTED, FLAGGED) for one in read_jsonl(root / file) if _fits(one, reason)]
+        return finding_rows.worded(found)
     if not found:
-        help = f"gates that did something: {', '.join(read_json(root / REPORT)['gates']) or 'none'}"
+        help = f"gates that did something: {', '.join(_report(root)['gates']) or 'none'}"
         raise fail("T613", f"no row was rejected or flagged for `{reason}`", help=help)
     texts = _texts(root, found[:most])
     lines = [
@@ -52,11 +50,20 @@ def shown(root: Path, reason: str | None, most: int) -> str:
 
 
 def rows(root: Path, reason: str | None) -> list[dict[str, Any]]:
-    """The same, as it stands in the build's files, or for an id in the sources."""
+    """The same, all of them, as they stand in the build's files; without a reason those of every gate. Of a row's id,
+    its places in the sources. Raises T407 before the first build, and T613 for an id that no source has.
+    """
+    _report(root)
     if reason is not None and finding_rows.ID.fullmatch(reason):
         return finding_rows.places(root, reason)
-    every = (one for file in (REJECTED, FLAGGED) if (root / file).is_file() for one in read_jsonl(root / file))
+    every = (one for file in (REJECTED, FLAGGED) for one in read_jsonl(root / file))
     return [one for one in every if reason is None or _fits(one, reason)]
+
+
+def _report(root: Path) -> dict[str, Any]:
+    if not (root / REPORT).is_file():
+        raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
+    return dict(read_json(root / REPORT))
 
 
 def _fits(one: Mapping[str, Any], reason: str) -> bool:

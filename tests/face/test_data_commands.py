@@ -56,6 +56,16 @@ def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_pat
     assert refused.value.diagnostics[0].code == "T613"
 
 
+@pytest.mark.parametrize("reason", [None, "secrets", "0123456789ab"])
+def test_before_the_first_build_there_is_nothing_to_show_in_words_or_as_json(
+    reason: str | None, tmp_path: Path
+) -> None:
+    for look in (lambda: shown(tmp_path, reason, 20), lambda: rows(tmp_path, reason)):
+        with pytest.raises(UserError) as refused:
+            look()
+        assert refused.value.diagnostics[0].code == "T407"
+
+
 def test_a_row_of_the_build_leads_to_its_file_and_line_by_its_id(tmp_path: Path) -> None:
     mail = {"text": "my mail is zoe@example.com", "label": "a"}
     root = built(tmp_path, [*GOOD, mail], TASK + "data: {gates: {pii: redact}}\n")
