@@ -4,6 +4,7 @@ one.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -206,6 +207,10 @@ def test_a_budget_that_cut_a_training_short_is_raised_and_rows_are_not_blamed(
     tunec(tmp_path, "diagnose", "--apply", "cut_short")
     patched = compile_here(tmp_path, [])[0].task.training.budget
     assert getattr(patched, key) == found["causes"][0]["patch"][f"training.budget.{key}"] > 6
+    if key == "steps":
+        assert patched.steps == 8 * math.ceil(len(made.train) / 8) > len(made.train), (
+            "the last batch of an epoch is small"
+        )
 
 
 def test_a_budget_that_took_nothing_that_could_be_learnt_is_not_blamed(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class Cut(NamedTuple):
 def cut(build: Build) -> Cut | None:
     """What the budget took away; None where it took nothing, or where nothing was being learnt any more."""
     budget, steps = build.params["budget"], int(build.training["steps"])
-    wanted = ceil(float(build.params["epochs"]) * int(build.training["rows"]) / int(build.params["batch_size"]))
+    epoch = ceil(int(build.training["rows"]) / int(build.params["batch_size"]))
+    wanted = ceil(float(build.params["epochs"]) * epoch)
     ended = str(build.training.get("stopped", ""))
     if ended.startswith("training.budget.minutes"):
         key = "minutes"
