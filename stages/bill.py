@@ -20,11 +20,8 @@ from stages.sums import ASSUMED, Facts, Figure, Line, Sums, weakest
 HOURS = 730.0  # of a month
 MILLION = 1e6
 MOST_MACHINES = 10_000
-ASKED = {
-    "teacher": "teacher",
-    "row_judge": "judge of its rows",
-    "judge": "judge",
-}  # who is paid by the token -> its line
+# Who is paid by the token -> its line.
+ASKED = {"teacher": "teacher", "row_judge": "judge of its rows", "judge": "judge"}
 
 
 def bill(facts: Facts, terms: Mapping[str, Any], rates: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,22 +103,17 @@ def _teacher(sums: Sums) -> Line:
     if not rows.value:
         none = Figure(0.0, "given" if rows.origin == "given" else "measured")
         return sums.line("teacher", "tokens", None, none, note="no row was written by a teacher")
-    price, tokens = _asked(sums, "teacher")
-    price = None if price is None else price / MILLION
-    return sums.line("teacher", "rows", price, rows, *tokens, _paid(sums, "teacher"))
+    price, each = _prompted_request(sums, "teacher")
+    return sums.line("teacher", "rows", price, rows, each, _paid(sums, "teacher"))
 
 
 def _requests(sums: Sums, who: str, *times: Figure) -> Line:
     """What was asked of a model elsewhere, by the tokens of its own count."""
-    given, answer = sums.figure(f"{who}_input"), sums.figure(f"{who}_output")
-    prices = (sums.rate(who, "prompted_input"), sums.rate(who, "prompted_output"))
-    price = None
-    if given.value is not None and answer.value is not None and prices[0] is not None and prices[1] is not None:
-        price = (given.value * prices[0] + answer.value * prices[1]) / MILLION
     asked = sums.figure(f"{who}_requests")
     if asked.value is None:
-        return sums.line(ASKED[who], "requests", price, asked, *times, note=asked.why)
-    each = Figure(1.0, weakest(given, answer), _both(given, answer))
+        return sums.line(ASKED[who], "requests", None, asked, *times, note=asked.why)
+    tokens = sums.figure(f"{who}_input"), sums.figure(f"{who}_output")
+    price, each = _request(*tokens, sums.rate(who, "prompted_input"), sums.rate(who, "prompted_output"))
     return sums.line(ASKED[who], "requests", price, asked, each, *times, _paid(sums, who))
 
 
@@ -142,18 +134,30 @@ def training(sums: Sums, rounds: Figure) -> Line:
     return sums.line("training", "hours", sums.rate("train", "machine"), sums.figure("training_hours"), rounds)
 
 
-def _asked(sums: Sums, part: str) -> tuple[float | None, list[Figure]]:
-    """Of one request to a large model: what a million of such cost, and the figures that this hangs on."""
+def _prompted_request(sums: Sums, part: str) -> tuple[float | None, Figure]:
+    """One request to a large model; see `_request`."""
     said = sums.figure("input_tokens")
     given = said if said.value is not None else sums.figure("prompted_tokens")
-    answer = sums.figure("output_tokens")
-    prices = (sums.rate(part, "prompted_input"), sums.rate(part, "prompted_output"))
+    prices = sums.rate(part, "prompted_input"), sums.rate(part, "prompted_output")
+    return _request(given, sums.figure("output_tokens"), *prices)
+
+
+def tuned_request(sums: Sums) -> tuple[float | None, Figure]:
+    """One request to a tuned model that is billed by the token; see `_request`."""
+    prices = sums.rate("serve", "tuned_input"), sums.rate("serve", "tuned_output")
+    return _request(sums.figure("tuned_tokens"), sums.figure("output_tokens"), *prices)
+
+
+def _request(
+    given: Figure, answer: Figure, price: float | None, of_answer: float | None
+) -> tuple[float | None, Figure]:
+    """What one request costs, and how surely its tokens are known. Prices are those of a million tokens."""
     one = Figure(1.0, weakest(given, answer), _both(given, answer))
     if given.value is None or answer.value is None:
-        return None, [Figure(None, "unknown", one.why)]
-    if prices[0] is None or prices[1] is None:
-        return None, [one]
-    return given.value * prices[0] + answer.value * prices[1], [one]
+        return None, Figure(None, "unknown", one.why)
+    if price is None or of_answer is None:
+        return None, one
+    return (given.value * price + answer.value * of_answer) / MILLION, one
 
 
 def _both(given: Figure, answer: Figure) -> str:
@@ -174,16 +178,15 @@ def _tuned(sums: Sums) -> Iterator[Line]:
     if hour is not None:
         yield hosting(sums, hour)
     else:
-        price, of = tuned_tokens(sums)
-        yield sums.line("tokens of the tuned model", "requests", price, requests, *of)
+        price, each = tuned_request(sums)
+        yield sums.line("tokens of the tuned model", "requests", price, requests, each)
     yield sums.line("maintenance", "hours", sums.rate("labour", "engineering"), sums.figure("maintenance_hours"))
     yield from _wrong(sums, "tuned")
 
 
 def _prompted(sums: Sums) -> Iterator[Line]:
-    price, of = _asked(sums, "against")
-    requests = sums.figure("requests_per_month")
-    yield sums.line("tokens of the large model", "requests", None if price is None else price / MILLION, requests, *of)
+    price, each = _prompted_request(sums, "against")
+    yield sums.line("tokens of the large model", "requests", price, sums.figure("requests_per_month"), each)
     yield from _wrong(sums, "prompted")
 
 
@@ -210,18 +213,6 @@ def hosting(sums: Sums, hour: float) -> Line:
         return sums.line("hosting", "hours", hour, hours)
     many = f"{counted(machines, 'machine')} day and night; {seconds.why}"
     return sums.line("hosting", "hours", hour, Figure(machines * HOURS, weakest(*of), many))
-
-
-def tuned_tokens(sums: Sums) -> tuple[float | None, list[Figure]]:
-    """The price of one request to a tuned model that is billed by the token, and the figures that it hangs on."""
-    given, answer = sums.figure("tuned_tokens"), sums.figure("output_tokens")
-    prices = (sums.rate("serve", "tuned_input"), sums.rate("serve", "tuned_output"))
-    one = Figure(1.0, weakest(given, answer), _both(given, answer))
-    if given.value is None or answer.value is None:
-        return None, [Figure(None, "unknown", one.why)]
-    if prices[0] is None or prices[1] is None:
-        return None, [one]
-    return (given.value * prices[0] + answer.value * prices[1]) / MILLION, [one]
 
 
 def _machines(sums: Sums) -> int | None:
@@ -254,15 +245,15 @@ def _return(spent: float | None, saved: float | None, months: int) -> float | No
 
 def break_even_requests(sums: Sums) -> float | None:
     """Requests a month from which the tuned model is the cheaper one to run; None where that is never so."""
-    price, _ = _asked(sums, "against")
+    asking, _ = _prompted_request(sums, "against")
     upkeep = sums.line(
         "maintenance", "hours", sums.rate("labour", "engineering"), sums.figure("maintenance_hours")
     ).cost
-    if price is None or upkeep is None:
+    if asking is None or upkeep is None:
         return None
-    asking, hour = price / MILLION, sums.rate("serve", "machine")
+    hour = sums.rate("serve", "machine")
     if hour is None:
-        answering, _ = tuned_tokens(sums)
+        answering, _ = tuned_request(sums)
         return None if answering is None or asking <= answering else upkeep / (asking - answering)
     return _by_machines(sums, asking, upkeep, hour)
 

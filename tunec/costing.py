@@ -19,7 +19,7 @@ from compiler.prices import PriceList, names, price_list
 from compiler.task import Task
 from stages import history
 from stages.base import READ
-from stages.bill import hosting, training, tuned_tokens
+from stages.bill import hosting, training, tuned_request
 from stages.cost import CostParams, Inputs, facts, otherwise, told
 from stages.diagnostics import Diagnostic, UserError
 from stages.rows import read_json
@@ -125,8 +125,8 @@ def _provider(of: PriceList, sums: Sums, compiled: Compiled, cost: Cost) -> dict
     trained = training(there, Figure(1.0, "given"))
     by_token = "tuned_input" in prices
     requests = there.figure("requests_per_month")
-    price, tokens = tuned_tokens(there)
-    month = there.line("hosting", "requests", price, requests, *tokens) if by_token else _hosted(there, prices)
+    price, each_request = tuned_request(there)
+    month = there.line("hosting", "requests", price, requests, each_request) if by_token else _hosted(there, prices)
     each = None if month.cost is None or not requests.value else 1000 * month.cost / requests.value
     against = list(speaks_against(of, compiled, cost))
     return {
