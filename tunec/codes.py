@@ -1,6 +1,6 @@
 """Every code that tunec prints, what it means and how to mend it: behind `tunec explain CODE` and docs/errors/.
 
-T0xx to T2xx come from reading task.yaml, T3xx from a stage, T4xx from a command. A code never changes its meaning.
+A code never changes its meaning.
 A cross-field check of the compiler explains its code in its own docstring; every other code stands in the table here.
 """
 

@@ -20,8 +20,7 @@ ERRORS, REJECTS = ROOT / "docs" / "errors", ROOT / "tests" / "compiler" / "rejec
 CONTENTS = """\
 # Errors
 
-Every code that tunec can print. T0xx to T2xx come from reading task.yaml, T3xx from a stage, T4xx from a command. A
-code never changes its meaning; `tunec explain CODE` prints the same. Written by
+Every code that tunec can print. A code never changes its meaning; `tunec explain CODE` prints the same. Written by
 `pytest tests/face/test_docs.py --update-golden`.
 
 | code | what is wrong |
