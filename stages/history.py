@@ -15,13 +15,13 @@ import csv
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from stages import peaks
 
 FOLDER = Path("build", "logs", "ran")
 _KEPT = 8  # of runs, of files and of fingerprints
@@ -30,11 +30,13 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Ran:
-    """One run of a stage that ended well. ended: UTC, to the second. seconds: of wall time. memory: bytes at most."""
+    """One run of a stage that ended well. ended: UTC, to the second. seconds: of wall time. memory: bytes at most.
+    gpu: those of its tensors on a GPU."""
 
     ended: str
     seconds: float
     memory: int | None = None
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,8 @@ def recall(root: Path, name: str) -> Past:
 
 def _ran(seconds: float) -> Ran:
     """The run of this process, which ends now."""
-    memory = None
-    with suppress(ImportError):  # there is none on Windows
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024
-        most = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        memory = max(most) * unit
-    return Ran(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), round(seconds, 2), memory)
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return Ran(ended, round(seconds, 2), peaks.of_process(), peaks.of_gpu())
 
 
 def remember(root: Path, name: str, seconds: float, sources: Iterable[Path], fingerprint: Path | None) -> None:

@@ -136,20 +136,22 @@ class Lesson:
 class Prepared:
     """A trainer of TRL's that needs nothing but to be run, with `steps` (the rows of each) and `losses` (so far).
 
-    lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training. counts: for the
-    report. series: what else is told of every step beside its loss; the first one stands in the progress line.
-    passes: how often the model reads a row's tokens in a step. written: tokens that it adds to a row itself, at most.
-    batch_key: the key of `training` that lets fewer rows be computed at once.
+    lengths: tokens of each row. dev: the figures of the dev rows, to be asked after the training; of the last `most`
+    alone, where that is given. counts: for the report. series: what else is told of every step beside its loss; the
+    first one stands in the progress line. passes: how often the model reads a row's tokens in a step. written: tokens
+    that it adds to a row itself, at most. batch_key: the key of `training` that lets fewer rows be computed at once.
+    dev_lengths: tokens of each dev row, in the order in which they are asked: the longest last, but of kto.
     """
 
     trainer: Any
     lengths: Sequence[int]
-    dev: Callable[[], Mapping[str, float]]
+    dev: Callable[..., Mapping[str, float]]
     counts: dict[str, int]
     series: Mapping[str, list[float]] = field(default_factory=dict)
     passes: int = 1
     written: int = 0
     batch_key: str = "batch_size"
+    dev_lengths: Sequence[int] = ()
 
 
 def plain(model: Any) -> Any:

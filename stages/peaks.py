@@ -1,9 +1,11 @@
-"""How much main memory a piece of work takes at most, beside what this process held before it."""
+"""How much memory a piece of work takes at most, beside what this process held before it; and what all of it took."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc/self")
@@ -23,6 +25,24 @@ def watched() -> Callable[[], int | None]:
     except (OSError, LookupError):
         return lambda: None
     return lambda: max(0, _status("VmHWM") - before)
+
+
+def of_process() -> int | None:
+    """Bytes that this process, or the greatest of those it waited for, held at most; None where nothing tells."""
+    with suppress(ImportError):  # there is none on Windows
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        most = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return int(max(most) * unit)
+    return None
+
+
+def of_gpu() -> int | None:
+    """Bytes that torch's tensors took on this process's GPU at most; None where it has used none."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    return int(torch.cuda.max_memory_allocated()) if torch and used else None
 
 
 def _status(name: str) -> int:

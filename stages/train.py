@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages import curves, diagnosing, gpu, memory, parallel, probing, progress
+from stages import curves, diagnosing, gpu, kernels, memory, parallel, probing, progress
 from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
 from stages.catalog import Adapter, Method, members
@@ -56,14 +56,26 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
         _train(inputs, params, out)
 
 
-def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
-    """In this process, or in one of several that do the same."""
+@dataclass(frozen=True)
+class Begun:
+    """thrifty: whether activations are computed twice."""
+
+    lesson: Lesson
+    method: Method
+    ready: Prepared
+    thrifty: bool
+
+
+@contextmanager
+def begun(inputs: Inputs, params: TrainParams) -> Iterator[Begun]:
+    """All that is done before the first step. Inside, nothing but progress is told."""
     from stages import threads, weights
 
     method = members("stages.methods", "METHOD", Method)[params.method]
     adapter = members("stages.adapters", "ADAPTER", Adapter)[params.adapter]
     progress.tell(0, None, "loading the base model")
     threads.use_idle_cores()
+    kernels.keep_few()
     with silence(), tempfile.TemporaryDirectory() as scratch, gpu.deterministic(params.deterministic):
         device = weights.training_device()
         model, tokenizer = adapter.load(trainable(inputs.model), device)
@@ -71,16 +83,21 @@ def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
         given = model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start
         lesson = Lesson(*given, rounded=weights.rounds(device))
         ready = method.prepare(lesson)
-        thrifty = memory.fit(ready, params.gradient_checkpointing)
-        looking = diagnosing.Looking(lesson, ready, method, inputs.general)
+        yield Begun(lesson, method, ready, memory.fit(ready, params.gradient_checkpointing))
+
+
+def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
+    """In this process, or in one of several that do the same."""
+    with begun(inputs, params) as this:
+        ready, looking = this.ready, diagnosing.Looking(this.lesson, this.ready, this.method, inputs.general)
         before = looking.general_loss()
         probed = probing.probe(ready, params.rate_probe) if params.rate_probe else None
         learned = learn(ready, params.dev, params.budget)
         found = looking.signals(learned, before)
-    adapter.write(ready.trainer.model, out.adapter)
+    this.lesson.adapter.write(ready.trainer.model, out.adapter)
     curves.write(out.curve, ready, learned)
     report = _report(ready, learned, params) | found | ({"rate_probe": probed.report()} if probed else {})
-    write_json(out.report, report | ({"gradient_checkpointing": True} if thrifty else {}))
+    write_json(out.report, report | ({"gradient_checkpointing": True} if this.thrifty else {}))
 
 
 def _report(ready: Prepared, learned: Learned, params: TrainParams) -> dict[str, Any]:

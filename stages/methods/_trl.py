@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -188,17 +188,27 @@ def referring(trainer: Any, *columns: str) -> Any:
     return Referring
 
 
-def mean_loss(trainer: Any, dataset: Any, size: int) -> float:
-    """The trainer's own loss of rows that it was not trained on, without dropout; 0.0 for none."""
+def dev_loss(trainer: Any, dataset: Any, size: int) -> Callable[..., Mapping[str, float]]:
+    """What `Prepared.dev` asks for: the trainer's own loss of these rows, `size` of them at once."""
+
+    def measured(most: int | None = None) -> Mapping[str, float]:
+        first = len(dataset) - min(most or len(dataset), len(dataset))
+        return {"dev_loss": _mean_loss(trainer, [dataset[row] for row in range(first, len(dataset))], size)}
+
+    return measured
+
+
+def _mean_loss(trainer: Any, rows: Sequence[Any], size: int) -> float:
+    """Without dropout; 0.0 for no rows."""
     import torch
 
     trainer.model.eval()
     total = 0.0
     with torch.no_grad(), trainer.compute_loss_context_manager():
-        for rows in chunks(dataset, size):
-            inputs = trainer._prepare_inputs(trainer.data_collator([dataset[row] for row in rows]))
-            total += float(trainer.compute_loss(trainer.model, inputs)) * len(rows)
-    return total / max(1, len(dataset))
+        for some in pieces(rows, size):
+            inputs = trainer._prepare_inputs(trainer.data_collator(list(some)))
+            total += float(trainer.compute_loss(trainer.model, inputs)) * len(some)
+    return total / max(1, len(rows))
 
 
 def chunks(rows: Sequence[Any], size: int) -> Iterator[list[int]]:

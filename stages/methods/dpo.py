@@ -8,7 +8,7 @@ from __future__ import annotations
 from stages.branches import shares
 from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
-from stages.methods._trl import arguments, mean_loss, paired, referring, without_dropout
+from stages.methods._trl import arguments, dev_loss, paired, referring, without_dropout
 from stages.prefix import batches
 
 
@@ -37,10 +37,11 @@ def prepare(lesson: Lesson) -> Prepared:
     return Prepared(
         trainer,
         lengths,
-        lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)},
+        dev_loss(trainer, held, params.micro_batch_size or params.batch_size),
         counts,
         passes=2,
         batch_key="micro_batch_size",
+        dev_lengths=[len(pair) for pair in measured],
     )
 
 

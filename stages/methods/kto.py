@@ -14,7 +14,7 @@ from stages.branches import shares
 from stages.catalog import Method
 from stages.diagnostics import fail
 from stages.lessons import DEV_ROWS, Lesson, Prepared, TrainParams
-from stages.methods._trl import arguments, chunks, mean_loss, referring, without_dropout
+from stages.methods._trl import arguments, chunks, dev_loss, referring, without_dropout
 from stages.prefix import batches
 from stages.rows import Row
 from stages.supervision import Example, examples, spelled
@@ -43,8 +43,9 @@ def prepare(lesson: Lesson) -> Prepared:
     held = trainer.referred(Dataset.from_list(_columns(dev, [True] * len(dev), chunks(dev, params.batch_size))))
     counts = {"rows": len(train), "dev_rows": len(dev), "good_rows": sum(good)}
     counts |= {"tokens_per_epoch": sum(map(len, train))}
-    lengths = [2 * len(row) for row in train]  # each row is run with its own answer and with another row's
-    return Prepared(trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts)
+    # Each row is run with its own answer and with another row's.
+    lengths, dev_lengths = ([2 * len(row) for row in rows] for rows in (train, dev))
+    return Prepared(trainer, lengths, dev_loss(trainer, held, params.batch_size), counts, dev_lengths=dev_lengths)
 
 
 def _examples(lesson: Lesson, rows: Iterable[Row]) -> tuple[list[Example], list[bool]]:

@@ -11,7 +11,7 @@ from typing import Any
 from stages.branches import shares
 from stages.catalog import Method
 from stages.lessons import DEV_ROWS, Lesson, Prepared
-from stages.methods._trl import arguments, branching, mean_loss, paired, without_dropout
+from stages.methods._trl import arguments, branching, dev_loss, paired, without_dropout
 from stages.prefix import batches
 from stages.supervision import Pair
 
@@ -35,10 +35,16 @@ def prepare(lesson: Lesson) -> Prepared:
         train_dataset=Dataset.from_list([_columns(pair) for pair in train]),
         processing_class=lesson.tokenizer,
     )
-    held = [_columns(pair) for pair in sorted(dev[:DEV_ROWS], key=len)]
+    measured = sorted(dev[:DEV_ROWS], key=len)
+    held = [_columns(pair) for pair in measured]
     counts = {"rows": len(train), "dev_rows": len(held), "tokens_per_epoch": sum(pair.tokens for pair in train)}
     return Prepared(
-        trainer, lengths, lambda: {"dev_loss": mean_loss(trainer, held, params.batch_size)}, counts, passes=2
+        trainer,
+        lengths,
+        dev_loss(trainer, held, params.batch_size),
+        counts,
+        passes=2,
+        dev_lengths=[len(pair) for pair in measured],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from stages import parallel
@@ -11,11 +11,12 @@ from stages.diagnostics import fail
 from stages.engines._prefix import shareable
 from stages.lessons import DEV_ROWS, Lesson, Prepared, plain
 from stages.methods._trl import arguments, stepping
-from stages.prefix import WORTH, answer_loss, batches
+from stages.prefix import WORTH, answer_loss, batches, pieces
 from stages.rows import Row
 from stages.supervision import Example, common_prefix, examples
 
-MEASURED = 16  # dev rows at once, at least: nothing is kept for gradients then
+MEASURED = 16  # dev rows at once, where their logits take no more room than those of a training step
+LITTLE = 64  # learned tokens whose logits take little room in any case
 
 
 def prepare(lesson: Lesson) -> Prepared:
@@ -57,13 +58,27 @@ def supervised(lesson: Lesson, train: Sequence[Example], dev: Sequence[Example],
         "learned_tokens_per_epoch": sum(len(row.answer) for row in train),
         "shared_prefix_tokens": shared,
     }
+    held = sorted(dev[:DEV_ROWS], key=len)
+    size, most_learned = max(MEASURED, params.batch_size), max(LITTLE, _most_learned(train, trainer))
+
+    def measured(most: int | None = None) -> dict[str, float]:
+        rows = held[-most:] if most else held
+        return {"dev_loss": mean_loss(trainer.model, rows, pad, shared, size, most_learned)}
+
     return Prepared(
         trainer,
         [len(row) for row in train],
-        lambda: {"dev_loss": mean_loss(trainer.model, dev[:DEV_ROWS], pad, shared, max(MEASURED, params.batch_size))},
+        measured,
         counts,
         batch_key="micro_batch_size",
+        dev_lengths=[len(row) for row in held],
     )
+
+
+def _most_learned(rows: Sequence[Example], trainer: Any) -> int:
+    """The learned tokens of the step, or of the piece of one, that has most."""
+    together = (some for step in trainer.steps for some in pieces(step, trainer.at_once))
+    return max(sum(len(rows[row].answer) for row in some) for some in together)
 
 
 def _trainer_class() -> Any:
@@ -87,17 +102,34 @@ def _trainer_class() -> Any:
     return stepping(Shared)
 
 
-def mean_loss(model: Any, rows: Sequence[Example], pad: int, shared: int, size: int) -> float:
-    """Cross-entropy in nats per learned token, without dropout; 0.0 for no rows."""
+def mean_loss(
+    model: Any, rows: Sequence[Example], pad: int, shared: int, size: int, learned: int | None = None
+) -> float:
+    """Cross-entropy in nats per learned token, without dropout; 0.0 for no rows.
+
+    size, learned: rows and learned tokens that are computed at once, at most.
+    """
     import torch
 
     bare, total = plain(model).eval(), 0.0
-    ordered = sorted(rows, key=len)
     with torch.no_grad():
-        for first in range(0, len(ordered), size):
-            ids, labels = padded(ordered[first : first + size], pad, model.device)
+        for some in _at_once(sorted(rows, key=len), size, learned):
+            ids, labels = padded(some, pad, model.device)
             total += float(answer_loss(bare, ids, labels, shared, parallel.caller(model)))
     return total / max(1, sum(len(row.answer) for row in rows))
+
+
+def _at_once(rows: Sequence[Example], size: int, learned: int | None) -> Iterator[list[Example]]:
+    """As many rows together as both allow; a row that is over `learned` by itself is alone."""
+    some: list[Example] = []
+    for row in rows:
+        full = learned is not None and sum(len(one.answer) for one in (*some, row)) > learned
+        if some and (full or len(some) == size):
+            yield some
+            some = []
+        some.append(row)
+    if some:
+        yield some
 
 
 def padded(rows: Sequence[Example], pad: int, device: Any) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """A few steps of a training, tried here: what all of it would take. In a process of its own, which tells its memory.
 
-`python -m tunec.advising.calibrating` reads {inputs, params} as JSON, and prints {seconds, memory, steps}.
+`python -m tunec.advising.calibrating` reads {inputs, params} as JSON, and prints {seconds, memory, gpu, steps}.
 """
 
 from __future__ import annotations
@@ -10,22 +10,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_TRIED = 12  # steps, spread over the whole run, its longest among them
+if TYPE_CHECKING:
+    from stages.lessons import TrainParams
+
+_TRIED = 12  # steps of all lengths, the shortest and the longest among them
 _FIRST = 2  # of them that are not counted: memory is taken and kernels are chosen then
-_ASKED = 1 / 3  # of what a row costs in training, asking it costs: no gradient
+_ASKED = 16  # dev rows that are asked, at least: as many as a training asks at once
+_PROBED = 3  # rates that training.rate_probe tries
 _LONGEST = 180  # seconds that a trial may take
 
 
 @dataclass(frozen=True)
 class Tried:
-    """seconds: of the whole training, loading and asking the dev rows with it. memory: bytes at most. steps: tried."""
+    """seconds: of the whole training, loading and asking the dev rows with it. memory: bytes at most; gpu: those on a
+    GPU. steps: tried."""
 
     seconds: float
-    memory: int
+    memory: int | None
+    gpu: int | None
     steps: int
 
 
@@ -59,56 +65,69 @@ def environment() -> dict[str, str]:
 
 
 def trial(inputs: dict[str, str], params: dict[str, Any]) -> Tried:
-    """Load, prepare, run _TRIED steps, and reckon the others by the tokens that they hold."""
-    import tempfile
-
-    from stages import threads, weights
-    from stages.base_model import trainable
-    from stages.catalog import Adapter, Method, members
-    from stages.lessons import Lesson, TrainParams
-    from stages.train import silence
+    """Begin as the stage begins, run _TRIED steps, ask the longest dev rows, and reckon the others by their tokens."""
+    from stages import learning, peaks
+    from stages.lessons import TrainParams
+    from stages.train import Inputs, begun
 
     began = time.monotonic()
     given = TrainParams(**{name: value for name, value in params.items() if name in TrainParams.model_fields})
-    method = members("stages.methods", "METHOD", Method)[given.method]
-    adapter = members("stages.adapters", "ADAPTER", Adapter)[given.adapter]
-    threads.use_idle_cores()
-    with silence(), tempfile.TemporaryDirectory() as scratch:
-        device = weights.training_device()
-        model, tokenizer = adapter.load(trainable(Path(inputs["model"])), device)
-        start = Path(inputs["start"]) if "start" in inputs else None
-        rows = Path(inputs["train"]), Path(inputs["dev"])
-        lesson = Lesson(model, tokenizer, *rows, given, adapter, scratch, start, rounded=weights.rounds(device))
-        ready = method.prepare(lesson)
+    asked = Inputs(**{name: Path(path) for name, path in inputs.items()})
+    with begun(asked, given) as this:
         prepared = time.monotonic() - began
-        every = [_tokens(ready, step) for step in ready.trainer.steps]
-        times = _run(ready)
+        learning.shorten(this.ready.trainer, given.budget.steps)
+        steps = [_tokens(this.ready, step) for step in this.ready.trainer.steps]
+        times = _run(this.ready)
+        dev = _dev(this.ready, given.batch_size)
+    a_token = _a_token(times)
+    seconds = _reckoned(given, [a_token * tokens for tokens in steps], dev)
+    return Tried(round(prepared + seconds, 1), peaks.of_process(), peaks.of_gpu(), len(times))
+
+
+def _a_token(times: Sequence[tuple[int, float]]) -> float:
+    """Seconds of one, by (tokens, seconds) of steps."""
     tried = times[_FIRST:] or times
-    a_token = sum(seconds for _, seconds in tried) / max(1, sum(tokens for tokens, _ in tried))
-    dev = ready.counts.get("dev_rows", 0) * sum(ready.lengths) / max(1, len(ready.lengths))
-    seconds = prepared + a_token * (sum(every) + _ASKED * dev)
-    return Tried(round(seconds, 1), _peak(), len(times))
+    return sum(seconds for _, seconds in tried) / max(1, sum(tokens for tokens, _ in tried))
+
+
+def _reckoned(given: TrainParams, steps: Sequence[float], dev: float) -> float:
+    """The seconds of a training, by those of each of its steps and of a look at dev."""
+    learning = sum(steps) + dev * max(1, min(given.dev.checks, len(steps)))
+    most = 60 * given.budget.minutes if given.budget.minutes is not None else learning
+    probing = _PROBED * (sum(steps[: given.rate_probe]) + dev) if given.rate_probe else 0.0
+    return probing + min(learning, most)
 
 
 def _tokens(ready: Any, step: Sequence[int]) -> int:
-    """That a step computes: rows are padded to its longest; a shared prefix is run once."""
-    shared = getattr(ready.trainer, "shared", 0)
-    longest = max(ready.lengths[row] for row in step)
-    return int(len(step) * (longest - shared) + shared)
+    """That a step computes: rows are padded to the longest that is computed with them; a shared prefix is run once."""
+    from stages.prefix import pieces
+
+    shared = int(getattr(ready.trainer, "shared", 0))
+    together = pieces(step, ready.trainer.at_once)
+    return sum(len(rows) * (max(ready.lengths[row] for row in rows) - shared) + shared for rows in together)
 
 
 def _run(ready: Any) -> list[tuple[int, float]]:
-    """(tokens, seconds) of the steps that are tried."""
+    """(tokens, seconds) of the steps that are tried, in the order in which the training takes them."""
     from stages.learning import run
 
     trainer = ready.trainer
-    every = sorted(trainer.steps, key=lambda step: _tokens(ready, step))
-    places = sorted({round(n * (len(every) - 1) / (_TRIED - 1)) for n in range(_TRIED)}, reverse=True)
-    trainer.steps = [every[place] for place in places]
+    every = sorted(range(len(trainer.steps)), key=lambda place: _tokens(ready, trainer.steps[place]))
+    places = {every[round(n * (len(every) - 1) / (_TRIED - 1))] for n in range(_TRIED)}
+    trainer.steps = [trainer.steps[place] for place in sorted(places)]
     trainer.args.max_steps = len(trainer.steps)
     clock = _Clock()
     run(trainer, clock)
     return [(_tokens(ready, step), taken) for step, taken in zip(trainer.steps, clock.taken, strict=False)]
+
+
+def _dev(ready: Any, batch_size: int) -> float:
+    """The seconds that all dev rows take, by those of the longest: what one batch of them holds counts as memory."""
+    most = max(_ASKED, batch_size)
+    began = time.monotonic()
+    ready.dev(most)
+    taken = time.monotonic() - began
+    return taken * float(sum(ready.dev_lengths) / max(1, sum(ready.dev_lengths[-most:])))
 
 
 class _Clock:
@@ -134,15 +153,12 @@ class _Clock:
         return Clock()
 
 
-def _peak() -> int:
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    found: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return found * unit
-
-
 if __name__ == "__main__":
+    from stages.diagnostics import UserError
+
     asked = json.load(sys.stdin)
-    found = trial(asked["inputs"], asked["params"])
-    print(json.dumps({"seconds": found.seconds, "memory": found.memory, "steps": found.steps}))
+    try:
+        found = trial(asked["inputs"], asked["params"])
+    except UserError as error:  # the stage would refuse it, too
+        sys.exit("; ".join(f"{one.code}: {one.message}" for one in error.diagnostics))
+    print(json.dumps(asdict(found)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,12 +20,13 @@ _FLOAT = 4  # bytes of a merged weight
 
 @dataclass(frozen=True)
 class Taken:
-    """seconds, memory (bytes): of a training; None where nothing tells. how: whose word it is."""
+    """seconds, memory (bytes), gpu (bytes on a GPU): of a training; None where nothing tells. how: whose word it is."""
 
     stage: str
     seconds: float | None
     memory: int | None
     how: str
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Resources:
         for one in self.trainings:
             time = f"about {duration(one.seconds)}" if one.seconds is not None else "time not known"
             memory = f", {one.memory / 1e9:.1f} GB" if one.memory is not None else ""
-            yield f"  {one.stage}: {time}{memory} ({one.how})"
+            gpu = f", {one.gpu / 1e9:.1f} GB of the GPU" if one.gpu is not None else ""
+            yield f"  {one.stage}: {time}{memory}{gpu} ({one.how})"
         if self.disk is not None:
             yield f"  disk: about {self.disk / 1e9:.1f} GB a model, by its number of weights"
 
@@ -55,15 +57,19 @@ def resources(root: Path, compiled: Compiled, *, calibrate: bool) -> Resources:
             continue
         past = history.recall(root, instance.name).runs
         if past:
-            memory = [run.memory for run in past if run.memory]
-            seconds = median(run.seconds for run in past)
             told = f"the median of {len(past)} past runs" if len(past) > 1 else "its last run"
-            found.append(Taken(instance.name, seconds, round(median(memory)) if memory else None, told))
+            memory, gpu = (_middle(getattr(run, name) for run in past) for name in ("memory", "gpu"))
+            found.append(Taken(instance.name, median(run.seconds for run in past), memory, told, gpu))
         elif calibrate:
             found.append(_tried(root, instance))
         else:
             found.append(Taken(instance.name, None, None, "it never ran; --measure tries a few steps"))
     return Resources(tuple(found), _disk(compiled))
+
+
+def _middle(known: Iterable[int | None]) -> int | None:
+    found = [one for one in known if one]
+    return round(median(found)) if found else None
 
 
 def _tried(root: Path, instance: Any) -> Taken:
@@ -72,7 +78,8 @@ def _tried(root: Path, instance: Any) -> Taken:
     tried = calibrated(root, instance)
     if isinstance(tried, str):
         return Taken(instance.name, None, None, tried)
-    return Taken(instance.name, tried.seconds, tried.memory, f"from {tried.steps} steps that were tried here")
+    how = f"from {tried.steps} steps that were tried here"
+    return Taken(instance.name, tried.seconds, tried.memory, how, tried.gpu)
 
 
 def _disk(compiled: Compiled) -> int | None:
