@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from stages import audit, data_report, data_tables
+from stages import audit, data_report, data_tables, lost_rows
 from stages.base import At, File, Key, Made, Params, Stage, Write
 from stages.catalog import DataGate, members
 from stages.corpus import Corpus, Finding
 from stages.counting import counted
-from stages.diagnostics import Diagnostic, Span, fail
+from stages.diagnostics import Diagnostic, Span
 from stages.hub_rows import files_of
 from stages.judging_rows import Batch, Given, Judge, actions, judge
 from stages.making import Making, Source
@@ -159,8 +159,8 @@ def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, Any]:
         told = _tell(corpus, clusters, tally, params.settings, out) if accepted else {}
     spool.unlink()
     if not accepted:
-        raise _nothing_left(params, tally)
-    _warn(tally)
+        raise lost_rows.nothing_left(params, tally)
+    lost_rows.tell(params, tally)
     queue.tell(len(waiting))
     return told
 
@@ -176,17 +176,6 @@ def _tell(corpus: Corpus, clusters: list[list[int]], tally: Tally, settings: Set
     return told
 
 
-def _warn(tally: Tally) -> None:
-    """Say which rows are not trained on, and why; that a row stands twice, or that a person said so, needs no word."""
-    lost = Counter({found: many for found, many in tally.reasons.items() if found[0] not in ("duplicates", "review")})
-    if lost:
-        message = f"{lost.total():,} of {tally.read.total():,} rows {'is' if lost.total() == 1 else 'are'} rejected"
-        gate = lost.most_common(1)[0][0][0]
-        other = "" if gate in _ALWAYS else ", or switch the gate off in `data.gates`"
-        help = f"`tunec data show {gate}` prints them; mend them{other}"
-        warn(Diagnostic("T620", message, tally.first[lost.most_common(1)[0][0]], _told(lost), help, "warning"))
-
-
 def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
     lacking = [quota for quota in found if quota["missing"]]
     if lacking:
@@ -196,13 +185,6 @@ def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
         message = f"{len(lacking)} of {len(found)} quotas {'is' if len(lacking) == 1 else 'are'} not met"
         help = "bring such rows, have a teacher write them (`generate.rows`), or lower `min` in data.quotas"
         warn(Diagnostic("T880", message, None, notes, help, "warning"))
-
-
-_ALWAYS = ("json", "row", "contract")  # what is no row of the task cannot be let through
-
-
-def _told(lost: Counter[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(f"{many:,} by {gate}: {reason}" for (gate, reason), many in lost.most_common(3))
 
 
 def _read_all(params: DataParams, corpus: Corpus, tally: Tally) -> None:
@@ -291,32 +273,6 @@ def _together(corpus: Corpus, clusters: list[list[int]]) -> Iterator[dict[str, A
     for how, sets in (("alike", clusters), ("lineage", corpus.families()), ("meaning", corpus.meant())):
         found = sorted(sorted(map(corpus.name, members)) for members in sets)
         yield from ({"rows": rows, "how": how} for rows in found)
-
-
-def _nothing_left(params: DataParams, tally: Tally) -> Exception:
-    if tally.unanswered:
-        return _nothing_answered(tally)
-    if not tally.reasons:
-        file = next((file for source in params.sources for file in source.files), "data/raw/")
-        return fail("T301", "the sources hold no rows", help="put rows into the file", file=file)
-    common = tally.reasons.most_common(5)
-    places = {why: f"{tally.first[why].file}:{tally.first[why].line}" for why, _ in common}
-    notes = tuple(f"{many} of them: {why[1]} (first at {places[why]})" for why, many in common)
-    span, help = tally.first[common[0][0]], "mend the rows, or the contract in output_format"
-    if common[0][0][1] == WAITS:
-        help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
-    many = tally.reasons.total()
-    message = "the only row is rejected" if many == 1 else f"none of {many:,} rows is left"
-    return fail("T301", message, notes=notes, help=help, file=span.file, line=span.line)
-
-
-def _nothing_answered(tally: Tally) -> Exception:
-    many = tally.unanswered
-    waiting = "the only row waits" if many == 1 else f"all {many:,} rows wait"
-    others = f", and {lost:,} {'is' if lost == 1 else 'are'} rejected" if (lost := tally.reasons.total()) else ""
-    help = "bring rows with answers first: train, dev and test are made of them, and a teacher is asked after that"
-    file = next(iter(tally.read))
-    return fail("T301", f"{waiting} for a teacher's answer{others}", notes=_told(tally.reasons), help=help, file=file)
 
 
 _LIBRARIES = (

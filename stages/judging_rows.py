@@ -21,7 +21,7 @@ from stages.data_gates.licenses import name as license_name
 from stages.decisions import CORRECT, REJECT, Decision, corrected
 from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
-from stages.making import Making, Rejected, Source, named, to_row
+from stages.making import Making, Rejected, Source, emptied, named, to_row
 from stages.personal import Redaction
 from stages.reading.record import Record
 from stages.rows import Row, row_id
@@ -34,6 +34,7 @@ BATCH = 512
 _POOLED = 32_000_000  # bytes of sources, from which on processes of its own are worth their start
 _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
+UNREADABLE = "format"  # the gate of records that are not of their file's format, be it JSON, CSV or another
 REFUSED = "a reviewer refuses it"
 TRAITS = ("label", "language", "license", "tag", "words", "personal")
 
@@ -97,10 +98,11 @@ class Judge:
 
     def _judge(self, source: int, file: int, record: Record, words: list[list[str]]) -> Outcome:
         if record.fields is None:
-            return Outcome(file, record.line, None, ("json", str(record.reason)))
+            return Outcome(file, record.line, None, (UNREADABLE, str(record.reason)))
         try:
             fields = named(record.fields, self._sources[source])
-            row = to_row(fields, self._sources[source], self._making, self._wanted)
+            empty = emptied(record.blank, self._sources[source])
+            row = to_row(fields, self._sources[source], self._making, self._wanted, empty)
         except Rejected as why:
             return Outcome(file, record.line, None, (why.gate, str(why)))
         seen, personal = self._kept(row, fields)

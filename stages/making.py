@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from stages.base import Key, Params
@@ -14,6 +16,8 @@ from stages.rows import Row, dumps, row_id
 from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, UNANSWERED, VERDICT_COLUMNS
 from stages.strict_json import strict_json
 
+NO_ANSWER = "the answer is missing"  # how the reason of such a row begins
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _GOOD = {"true": True, "1": True, "false": False, "0": False}
 _UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 
@@ -63,16 +67,25 @@ class _Broken(Rejected):
         self.answer = answer
 
 
-def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple[str, ...]) -> Row:
-    """A record as a canonical row of `params.shape`: what the template reads, and the answers. Raises Rejected."""
+def to_row(
+    fields: dict[str, Any],
+    source: Source,
+    params: Making,
+    wanted: tuple[str, ...],
+    empty: Mapping[str, str] = _NOTHING,
+) -> Row:
+    """A record as a canonical row of `params.shape`: what the template reads, and the answers. Raises Rejected.
+
+    empty: the columns of a table whose cell is empty, by the names that the task knows them by -> as the file does.
+    """
     if params.shape == "texts" and not _has_answer(fields, params):
         row = _text(fields)
     elif params.shape == "pairs":
-        row = _pair(_given(fields, wanted), fields, params.contract)
+        row = _pair(_given(fields, wanted, empty), fields, params.contract)
     elif params.shape == "verdicts":
-        row = _verdict(_given(fields, wanted), fields, params)
+        row = _verdict(_given(fields, wanted, empty), fields, params, empty)
     else:
-        row = _answered(_given(fields, wanted), fields, params)
+        row = _answered(_given(fields, wanted, empty), fields, params, empty)
     split = source.role or _official_split(fields)
     if params.shape == "texts" and row.answered and split == "train":
         raise Rejected("it has an answer, so it is no text to train on")
@@ -82,20 +95,21 @@ def to_row(fields: dict[str, Any], source: Source, params: Making, wanted: tuple
     return replace(row, split=place, group=group, tags=tags, when=when, weight=source.weight)
 
 
-def _given(fields: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
-    missing = [name for name in wanted if fields.get(name) is None]
-    if missing:
-        raise Rejected(f"the input field {missing[0]} is missing")
+def _given(fields: dict[str, Any], wanted: tuple[str, ...], empty: Mapping[str, str]) -> dict[str, Any]:
+    missing = next((name for name in wanted if fields.get(name) is None), None)
+    if missing is not None:
+        where = f": `{empty[missing]}` is empty" if missing in empty else ""
+        raise Rejected(f"the input field {missing} is missing{where}")
     given = {name: fields[name] for name in wanted}
     if all(_is_empty(value) for value in given.values()):
         raise Rejected("every input field is empty")
     return given
 
 
-def _answered(given: dict[str, Any], fields: dict[str, Any], params: Making) -> Row:
+def _answered(given: dict[str, Any], fields: dict[str, Any], params: Making, empty: Mapping[str, str]) -> Row:
     """With its answer, or for a teacher to answer where the task wants it so."""
     try:
-        answer = _checked(_answer(fields, params, ANSWER_COLUMNS), params.contract)
+        answer = _checked(_answer(fields, params, ANSWER_COLUMNS, empty), params.contract)
     except _Broken as broken:
         if not (params.label if _is_blank(broken.answer) else params.repair):
             raise
@@ -120,19 +134,19 @@ def _is_blank(answer: Any) -> bool:
 def _pair(given: dict[str, Any], fields: dict[str, Any], contract: Contract) -> Row:
     """{…, chosen, rejected}: the chosen answer is the right one."""
     if fields.get("chosen") is None:
-        raise Rejected("the answer is missing: no column chosen")
+        raise Rejected(f"{NO_ANSWER}: no column chosen")
     chosen, rejected = _checked(fields["chosen"], contract), _worse(fields.get("rejected"), contract)
     if contract.write(chosen) == contract.spell(rejected):
         raise Rejected("chosen and rejected are the same answer")
     return Row(row_id(given, {"chosen": chosen, "rejected": rejected}), given, chosen, rejected=rejected)
 
 
-def _verdict(given: dict[str, Any], fields: dict[str, Any], params: Making) -> Row:
+def _verdict(given: dict[str, Any], fields: dict[str, Any], params: Making, empty: Mapping[str, str]) -> Row:
     """{…, completion, label}: a right answer, or one that is not to be given."""
     good = _GOOD.get(str(fields.get("label")).strip().lower())
     if good is None:
         raise Rejected("the label says neither true nor false")
-    answer = _answer(fields, params, VERDICT_COLUMNS)
+    answer = _answer(fields, params, VERDICT_COLUMNS, empty)
     if good:
         answer = _checked(answer, params.contract)
         return Row(row_id(given, answer), given, answer)
@@ -186,18 +200,28 @@ def _is_empty(value: Any) -> bool:
     return value in ([], {})
 
 
-def _answer(fields: dict[str, Any], params: Making, columns: tuple[str, ...]) -> Any:
+def _answer(
+    fields: dict[str, Any], params: Making, columns: tuple[str, ...], empty: Mapping[str, str] = _NOTHING
+) -> Any:
     """What stands in the answer's column, or in columns that bear the names of its fields.
 
-    A row with none of these columns says that there is nothing to say, unless a teacher is to answer such rows.
+    A row with none of these columns says that there is nothing to say, unless a teacher is to answer such rows. One
+    whose answer has a column, and nothing in it, says nothing at all.
     """
     own = params.contract.fields if params.contract.type == "json" else ()
-    column = params.output or next((name for name in columns if name in fields and name not in own), None)
-    if column is None and own and not (params.label and fields.keys().isdisjoint(own)):
-        return {name: fields[name] for name in own if name in fields}
-    if column is None or column not in fields:
-        raise Rejected(f"the answer is missing: no column {params.output or ', '.join(columns)}")
-    return fields[column]
+    named = [params.output] if params.output else [name for name in columns if name not in own]
+    column = next((name for name in named if name in fields), None)
+    if column is not None:
+        value = fields[column]
+        if not isinstance(value, dict) and _is_blank(value) and params.contract.errors(value):
+            raise Rejected(f"{NO_ANSWER}: `{column}` is empty")
+        return value
+    bare = fields.keys().isdisjoint(own)
+    if bare and (cell := next((empty[name] for name in named if name in empty), None)):
+        raise Rejected(f"{NO_ANSWER}: `{cell}` is empty")
+    if params.output or not own or (params.label and bare):
+        raise Rejected(f"{NO_ANSWER}: no column {', '.join(named)}")
+    return {name: fields[name] for name in own if name in fields}
 
 
 def _checked(value: Any, contract: Contract) -> Any:
@@ -260,3 +284,11 @@ def named(fields: dict[str, Any], source: Source) -> dict[str, Any]:
         return fields
     kept = {column: value for column, value in fields.items() if column not in names.values()}
     return kept | {new: fields[column] for new, column in names.items() if column in fields}
+
+
+def emptied(blank: Collection[str], source: Source) -> Mapping[str, str]:
+    """The columns of a table that are empty in a record: as the task knows them -> as the file does."""
+    if not blank:
+        return _NOTHING
+    kept = {name: name for name in blank if name not in source.map.values()}
+    return kept | {new: column for new, column in source.map.items() if column in blank}

@@ -13,11 +13,13 @@ from typing import Any
 from stages import data
 from stages.catalog import Shape
 from stages.contract import Contract
+from stages.counting import counted
 from stages.data_tables import funnel
 from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
 from stages.leaking import leaks, together
-from stages.making import Making, Rejected, Source, named
+from stages.lost_rows import TEACHABLE
+from stages.making import NO_ANSWER, Making, Rejected, Source, named
 from stages.readers import read
 from stages.rows import read_json, read_jsonl
 from stages.seen import Settings
@@ -63,8 +65,9 @@ class Examined:
         lines = [_line("rejected", found) for found in self.rejected]
         lines += [_line("warning", found) for found in self.flagged]
         lines += [_line("leak", found) for found in self.leaks]
-        leaks = f", {len(self.leaks)} leak" if self.leaks else ""
-        return "\n".join([*map(tame, lines), funnel(self.report) + leaks])
+        leaks = f", {counted(len(self.leaks), 'leak')}" if self.leaks else ""
+        bare = any(found["reason"].startswith(NO_ANSWER) for found in self.rejected)
+        return "\n".join([*map(tame, lines), funnel(self.report) + leaks, *([f"note: {TEACHABLE}"] if bare else [])])
 
 
 def examine(root: Path, files: Sequence[Path]) -> Examined:

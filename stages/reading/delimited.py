@@ -82,4 +82,6 @@ def _record(line: int, cells: list[str], header: list[str], encoding: str) -> Re
         "".join(cells).encode()
     except UnicodeEncodeError:
         return Record(line, None, f"not {encoding}")
-    return Record(line, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""})
+    told = dict(zip(header, cells, strict=True))
+    blank = tuple(name for name, cell in told.items() if cell == "")
+    return Record(line, {name: cell for name, cell in told.items() if cell != ""}, None, blank)

@@ -16,12 +16,14 @@ _BYTES_A_TOKEN = 4  # of common tokenizers, about
 class Record:
     """What stands at one line of a source. Either `fields` or `reason` is set.
 
-    line: counts from 1; of a table without lines, the row's number.
+    line: counts from 1; of a table without lines, the row's number. blank: the columns of a table whose cell is empty:
+    they are absent from `fields`.
     """
 
     line: int
     fields: dict[str, Any] | None
     reason: str | None = None
+    blank: tuple[str, ...] = ()
 
 
 def json_record(line: int, text: bytes, encoding: str = "UTF-8", size: int | None = None) -> Record:
@@ -51,12 +53,13 @@ def too_long(line: int, size: int) -> Record:
 
 def table_record(number: int, fields: dict[str, Any]) -> Record:
     """A row of a table; nulls are absent fields, for a table has no other way to say so."""
+    blank = tuple(name for name, value in fields.items() if value is None)
     fields = _without_nulls(fields)
     try:
         json.dumps(fields, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:  # dates, decimals, bytes, NaN, lone surrogates
         return Record(number, None, f"not JSON: {_said(error)}")
-    return Record(number, fields)
+    return Record(number, fields, None, blank)
 
 
 def _said(error: Exception) -> str:

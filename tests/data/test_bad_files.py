@@ -213,7 +213,7 @@ def test_among_good_rows_each_bad_line_has_its_own_reason() -> None:
     assert set(range(1, 14)) <= found.lines.keys()
     assert found.lines[2] == "the input field text is missing"
     assert found.lines[4] == "every input field is empty"
-    assert found.lines[6] == "the answer is none of account, refund, shipping"
+    assert found.lines[6] == "the answer is missing: `label` is empty"
 
 
 def test_json_of_other_dialects_is_rejected_line_by_line() -> None:

@@ -87,7 +87,7 @@ def test_general_rows_pass_the_gates_and_tell_nothing_of_dev_and_test(tmp_path: 
     ]
     found = mixing(tmp_path, parts, [*TALK, *bad], LABELS + MIX)
     gates = Counter(one["gate"] for one in found["rejected"])
-    assert gates["leak"] == 1 and gates["contract"] == 1 and gates["secrets"] == 1 and gates["json"] == 1
+    assert gates["leak"] == 1 and gates["row"] == 1 and gates["secrets"] == 1 and gates["format"] == 1
     assert gates["near"] == 1, "one of two that say the same"
     assert found["report"]["general_read"] == 66 and found["report"]["general_rejected"] == dict(gates)
     kept = found["report"]["general_rows"] + found["report"]["general_left"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stages import progress
 from stages.diagnostics import Diagnostic, UserError
+from stages.lost_rows import TEACHABLE
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
 
 SLOTS = """\
@@ -88,6 +89,35 @@ def test_rejected_rows_are_told_with_their_reasons_and_repeated_ones_are_not(mon
     assert (found.code, found.severity, found.message) == ("T620", "warning", "3 of 4 rows are rejected")
     assert found.span is not None and found.span.line == 2
     assert found.notes[0].startswith("2 by ")
+
+
+def test_each_gate_is_told_with_what_it_turned_away_and_where_that_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    broken = [{"label": "refund"}, {"text": "c"}, {"text": " ", "label": "refund"}, {"text": "e"}]
+    read_jsonl([GOOD, *broken, {"text": "b", "label": "Refund"}, 7])
+    (found,) = heard
+    file = "data/raw/rows.jsonl"
+    assert found.notes == (
+        f"4 by row: 2 as the answer is missing: no column output, label, answer (first at {file}:3); "
+        f"1 as the input field text is missing (first at {file}:2); 1 for 1 other reason",
+        "1 by contract: the answer is none of account, refund, shipping; it is refund but for case or blanks "
+        f"(first at {file}:6)",
+        f"1 by format: not a JSON object (first at {file}:7)",
+        TEACHABLE,
+    )
+    assert found.help == "`tunec data show row` prints them; mend them"
+    assert found.span is not None and found.span.line == 3
+
+
+def test_a_teacher_is_named_only_where_it_could_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    read_jsonl([GOOD, {"text": "b", "label": "Refund"}])
+    assert TEACHABLE not in heard[0].notes
+    with pytest.raises(UserError) as refused:
+        read_jsonl([{"text": "b"}])
+    assert TEACHABLE in refused.value.diagnostics[0].notes
 
 
 def test_quotas_that_are_not_met_are_told_with_how_many_rows_lack(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +231,7 @@ ANSWERS: list[tuple[Any, Any]] = [
     ({"output": '{"size": 2}'}, {"size": 2}),
     ({"output": {"size": "2"}}, "size is not of type integer"),
     ({"output": {"party": "2"}}, "the answer has the unknown field party"),
-    ({"output": None}, "the answer is not of type object"),
+    ({"output": None}, "the answer is missing: `output` is empty"),
     ({"answer": {"time": "7"}}, {"time": "7"}),
     ({"people": "2", "time": "7"}, {"people": "2", "time": "7"}),
     ({}, {}),

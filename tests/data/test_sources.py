@@ -227,3 +227,61 @@ def test_a_data_set_of_the_hub_that_cannot_be_fetched_is_named(monkeypatch: pyte
     with pytest.raises(UserError) as refused:
         read({}, LABELS + hub)
     assert [found.code for found in refused.value.diagnostics] == ["T603"]
+
+
+TASK_OF_A_TABLE = """\
+task_name: table
+input_template: "{text}"
+training: {base_model: smollm2-135m}
+success_criteria: {threshold: 0.7}
+"""
+SLOTS = TASK_OF_A_TABLE + (
+    "task_type: extraction\n"
+    "output_format: {type: json, schema: {type: object, properties: {people: {type: string}, time: {type: string}}}}\n"
+)
+INTENTS = TASK_OF_A_TABLE + (
+    "task_type: classification\noutput_format: {type: label, schema: {enum: [refund, shipping]}}\n"
+)
+
+
+def of_table(text: str, task: str, source: str = "") -> Read:
+    path = "data/raw/rows.csv"
+    return read({path: text.encode()}, f"{task}data: {{sources: [{{path: {path}{source}}}]}}\n")
+
+
+def test_an_empty_cell_of_a_table_is_named_by_the_column_of_its_file() -> None:
+    text = "utterance,intent\nwhere is it,shipping\nmoney back,\n,refund\n"
+    found = of_table(text, INTENTS, ", map: {text: utterance, label: intent}")
+    assert [(one["line"], one["gate"], one["reason"]) for one in found.rejected] == [
+        (3, "row", "the answer is missing: `intent` is empty"),
+        (4, "row", "the input field text is missing: `utterance` is empty"),
+    ]
+    assert of_table("text,label\nwhere is it,shipping\nback,\n", INTENTS).lines == {
+        3: "the answer is missing: `label` is empty"
+    }
+
+
+def test_an_empty_cell_where_the_whole_answer_stands_is_no_answer_without_fields() -> None:
+    """A row with none of the answer's columns says that there is nothing to say; this one has the column."""
+    answered = 'text,output\nFor 2 at 7,"{""people"": ""2""}"\nFor 3,\n'
+    found = of_table(answered, SLOTS)
+    assert found.lines == {3: "the answer is missing: `output` is empty"}
+    assert [row["output"] for row in found.rows] == [{"people": "2"}]
+    fields = of_table("text,people,time\nFor 2 at 7,2,\nhello,,\n", SLOTS)
+    assert not fields.lines and {} in [row["output"] for row in fields.rows]
+
+
+def test_an_empty_cell_of_a_typed_table_is_named_as_well() -> None:
+    rows = pyarrow.Table.from_pylist([ROWS[0], {"text": "money back", "label": None}])
+    held = binary(lambda out: pyarrow.parquet.write_table(rows, out))
+    path = "data/raw/rows.parquet"
+    found = read({path: held}, f"{LABELS}data: {{sources: [{{path: {path}}}]}}\n")
+    assert found.lines == {2: "the answer is missing: `label` is empty"}
+
+
+def test_a_row_that_is_not_of_its_file_s_format_is_told_as_that() -> None:
+    found = of_table('text,label\nwhere is it,shipping\na,b,c\n"x"y,refund\n', INTENTS)
+    assert [(one["line"], one["gate"], one["reason"]) for one in found.rejected] == [
+        (3, "format", "3 cells where the header has 2"),
+        (4, "format", "not CSV: ',' expected after '\"'"),
+    ]

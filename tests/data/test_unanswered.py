@@ -37,9 +37,9 @@ success_criteria: {threshold: 0.7}
 @pytest.mark.parametrize(
     ("task", "waiting", "gates"),
     [
-        (LABELS, [], ["contract", "contract", "row"]),
+        (LABELS, [], ["contract", "row", "row"]),
         (LABEL, [BARE, BLANK], ["contract"]),
-        (REPAIR, [BROKEN], ["contract", "row"]),
+        (REPAIR, [BROKEN], ["row", "row"]),
         (BOTH, [BARE, BLANK, BROKEN], []),
     ],
 )
@@ -91,7 +91,7 @@ def test_nobody_is_paid_for_an_input_that_is_answered_or_stands_there_twice() ->
         (
             [BARE, BLANK, BARE],
             "all 2 rows wait for a teacher's answer, and 1 is rejected",
-            ("1 by duplicates: its input is there already",),
+            ("1 by duplicates: its input is there already (first at data/raw/rows.jsonl:3)",),
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_pat
     told = shown(root, "secrets", 20)
     assert told.startswith("data/raw/rows.jsonl:7: [secrets] it holds a secret: aws_key")
     assert "zoe" not in told and "AKIA" not in told and "[EMAIL_1]" in told
-    assert "data/raw/rows.jsonl:8: [json] not JSON" in shown(root, "not json", 20)
+    assert "data/raw/rows.jsonl:8: [format] not JSON" in shown(root, "not json", 20)
     assert "1 rejected" in shown(root, None, 20) and len(rows(root, None)) >= 2
     with pytest.raises(UserError) as refused:
         shown(root, "near", 20)
@@ -184,7 +184,7 @@ def test_the_audit_log_shows_when_a_line_was_changed(tmp_path: Path) -> None:
     told = json.loads(log.read_text(encoding="utf-8").splitlines()[0])
     assert told["gates"]["near"] == "reject" and told["gates"]["semantic"] == "off"
     assert told["counts"] == {"read": 7, "accepted": 6, "rejected": 1, "unanswered": 0}
-    assert told["decided"] == {"json": {"rejected": 1, "flagged": 0}}
+    assert told["decided"] == {"format": {"rejected": 1, "flagged": 0}}
     log.write_text(log.read_text(encoding="utf-8").replace('"accepted": 6', '"accepted": 5'), encoding="utf-8")
     assert list(audit.broken(log)) == [2]
 
