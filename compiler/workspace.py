@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 MOST_OPEN = 4  # parts of a path that hold `*`
@@ -20,13 +21,17 @@ class Peek(NamedTuple):
     """What the beginning of a data file shows.
 
     columns: of its first rows. splits: the official splits that they name. rows: how many the file has, about; 0
-    where it is empty. whole: whether later rows can have no other columns.
+    where it is empty. whole: whether later rows can have no other columns. longest: bytes of the longest text that was
+    seen in a column. said: the different texts of a column, where the whole file was seen and they are few; of a column
+    of objects those of their fields, as `column.field`.
     """
 
     columns: frozenset[str]
     rows: int
     splits: frozenset[str] = frozenset()
     whole: bool = True
+    longest: Mapping[str, int] = MappingProxyType({})
+    said: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 class NoText(Exception):

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from stages.row_shapes import Unshaped, columns
 from stages.shapes import SPLIT_COLUMN, SPLITS
 
 _BEGINNING = 256 * 1024  # bytes that are looked into
+_DIFFERENT = 500  # texts of a column that are told; a column of more holds no labels
 _COUNTED = 32 * 1024 * 1024  # bytes; the rows of a larger file are reckoned from its beginning
 
 
@@ -47,10 +48,12 @@ def _peek(path: Path, format: str, size: int, modified: int) -> Peek | None:
     rows = list(_READERS[kind](text, whole)) if kind in _READERS else []
     if not rows:
         return Peek(frozenset(), 0) if whole and _empty(text, kind) else None
-    columns = frozenset(name for row in rows for name in _columns(row))
+    shaped = list(map(_shaped, rows))
+    columns = frozenset(name for row in shaped for name in row)
     splits = {SPLITS.get(str(row.get(SPLIT_COLUMN)).strip().lower()) for row in rows}
     count = _count(path, size, len(beginning), len(rows), kind)
-    return Peek(columns, count, frozenset(filter(None, splits)), whole or kind in ("csv", "tsv"))
+    named, told = frozenset(filter(None, splits)), whole or kind in ("csv", "tsv")
+    return Peek(columns, count, named, told, _longest(shaped), _said(shaped) if whole else {})
 
 
 def _empty(text: str, kind: str) -> bool:
@@ -60,12 +63,49 @@ def _empty(text: str, kind: str) -> bool:
     return kind in ("csv", "tsv") and len(text.strip().splitlines()) <= 1
 
 
-def _columns(row: dict[str, Any]) -> Iterable[str]:
-    """The row's columns, those among them that follow from its shape."""
+def _shaped(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, with the columns that follow from its shape."""
     try:
         return columns(row)
     except Unshaped:
         return row
+
+
+def _longest(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, str):
+                found[name] = max(found.get(name, 0), len(value.encode("utf-8", "replace")))
+    return found
+
+
+def _said(rows: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """The different texts of each column that has few of them."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for name, text in _texts(row):
+            found.setdefault(name, set()).add(text)
+    return {name: frozenset(texts) for name, texts in found.items() if len(texts) <= _DIFFERENT}
+
+
+def _texts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a row, those inside its objects among them; an object may be written as JSON, as a CSV has it."""
+    for name, value in row.items():
+        inside = _object(value)
+        if inside is not None:
+            yield from ((f"{name}.{key}", text) for key, text in inside.items() if isinstance(text, str))
+        elif isinstance(value, str):
+            yield name, value
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def _count(path: Path, size: int, looked: int, found: int, kind: str) -> int:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from compiler.checks._check import Found, Look, check
+from compiler.checks._check import Found, Look, check, mapped
+from compiler.checks.data import answer_columns
 from compiler.metaschema import Path, flaws, unknown_words, words
 from compiler.resolve import did_you_mean
 from compiler.schema import is_shorthand, references
@@ -107,13 +108,17 @@ def schema_says_something(look: Look) -> Iterator[Found]:
 
 @check("T118", "warning")
 def every_label_has_a_row(look: Look) -> Iterator[Found]:
-    """A label that no row of the data has, as the last build counted them.
+    """A label that no row of the data has: as the rows stand, or, of files too large to be looked through, as the last
+    build counted them.
 
     A model cannot learn what it never sees. Bring rows of it, or take it out of the schema.
     """
-    counted, kind = look.workspace.labels(), look.task.output_format.type
+    kind = look.task.output_format.type
     field = label_field(look.schema) if kind == "json" else None
-    if not counted or (kind != "label" and field is None):
+    if kind != "label" and field is None:
+        return
+    counted = _labels_that_stand(look, field) or look.workspace.labels()
+    if not counted:
         return
     properties = look.schema.get("properties")
     holder = properties[field] if field and isinstance(properties, dict) else look.schema
@@ -150,6 +155,21 @@ def enums(schema: Any, name: str = "") -> Iterator[tuple[str, list[Any]]]:
         named = fields.items() if isinstance(fields, dict) else ()
         stack += [(str(field), inner) for field, inner in named]
         stack += [(name, inner) for key, inner in part.items() if key not in ("properties", "enum", "const", "default")]
+
+
+def _labels_that_stand(look: Look, field: str | None) -> set[str] | None:
+    """The labels of the rows, where every file of them was looked through; None where nobody knows them all."""
+    if not look.seen_each or look.shape != "answers":
+        return None
+    found: set[str] = set()
+    for _, source, _, peek in look.peeks:
+        answers = answer_columns(look, mapped(peek.columns, source)) & mapped(peek.columns, source)
+        columns = [(name, source.map.get(name, name)) for name in answers]
+        places = [column if field in (None, name) else f"{column}.{field}" for name, column in columns]
+        if answers and peek.said.keys().isdisjoint(places):
+            return None
+        found |= {text for place in places for text in peek.said.get(place, ())}
+    return found
 
 
 def _objects(schema: Any) -> Iterator[dict[str, Any]]:

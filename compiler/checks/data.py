@@ -212,11 +212,11 @@ def template_hides_the_answer(look: Look) -> Iterator[Found]:
 
 def _answers(look: Look) -> set[str]:
     """The columns that the answer may be read from, in one file or another."""
-    return set().union(*(_answers_in(look, mapped(peek.columns, source)) for _, source, _, peek in look.peeks))
+    return set().union(*(answer_columns(look, mapped(peek.columns, source)) for _, source, _, peek in look.peeks))
 
 
-def _answers_in(look: Look, columns: frozenset[str]) -> set[str]:
-    """Those of a file."""
+def answer_columns(look: Look, columns: frozenset[str]) -> set[str]:
+    """The columns that the answer may be read from in a file that has these, by the names that the task knows."""
     if look.task.data.output:
         return {look.task.data.output}
     if look.shape == "verdicts":

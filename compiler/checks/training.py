@@ -94,7 +94,7 @@ def batch_has_rows(look: Look) -> Iterator[Found]:
 
     A model learns in steps: some hundred of them. Write a smaller batch.
     """
-    size = look.task.training.batch_size
-    if look.seen_each and 0 < look.rows < size:
+    size, at = look.task.training.batch_size, "training.batch_size"
+    if look.seen_each and 0 < look.rows < size and look.written(at):
         message = f"a batch of {size} holds every row there is to train on"
-        yield Found(message, "training.batch_size", "write 4 or 8", f"rows: {look.rows}")
+        yield Found(message, at, "write 4 or 8", f"rows: {look.rows}")
