@@ -39,3 +39,15 @@ def alone(root: Path) -> Iterator[None]:
             yield
         finally:
             _held.discard(place)
+
+
+def is_taken(root: Path) -> bool:
+    """Whether a build is on its way here."""
+    try:
+        with (root / ALONE).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

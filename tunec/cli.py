@@ -217,9 +217,10 @@ def report(
     """The last build's table and verdict, and where its page is."""
     from rich.console import Console
 
-    from tunec import table
+    from tunec import stopped, table
 
-    found = table.read_report(Path())
+    found, later = table.read_report(Path()), stopped.warning(Path())
+    _warn([later] if later else [])
     if as_json or format == "json":
         _json(found)
     elif format == "md":

@@ -36,7 +36,7 @@ def codes() -> dict[str, Code]:
 
 
 _WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
-_WARNINGS |= {"T680", "T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
+_WARNINGS |= {"T680", "T682", "T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -468,6 +468,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T680": (
         "`tunec export-data` wrote rows for a provider, and `cost.data_may_leave` is false.",
         "Hand the files to nobody, or ask whoever said so; where rows may leave, write `data_may_leave: true`.",
+    ),
+    "T682": (
+        "The last build stopped at a stage, or is still on its way, so what is told is of the build before it.",
+        "Mend what the stage said, then run `tunec build`: what is finished is not done again.",
     ),
     "T700": (
         "A metric or rule of the task's own raised on a row.",

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from stages.diagnostics import fail
 from stages.rows import read_json
+from tunec import stopped
 
 REPORT = Path("build", "report", "report.json")
 PAGE = Path("build", "report", "report.html")
@@ -25,7 +25,7 @@ VERDICTS = {
 def read_report(root: Path) -> dict[str, Any]:
     """The last build's report. Raises T407 when there is none."""
     if not (root / REPORT).is_file():
-        raise fail("T407", "nothing has been built here yet", help="run `tunec build`")
+        raise stopped.nothing_built(root)
     return dict(read_json(root / REPORT))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stages.diagnostics import Diagnostic
+from stages.history import remember
 from stages.report import STAGE, Outputs
 from stages.rows import read_json, write_json
 from tests.face.test_cli import tunec
 from tests.stages.made_up_build import made_up, params
+from tunec.alone import ALONE
+from tunec.dvc import EVENTS
 from tunec.table import PAGE, REPORT
 
 
@@ -79,3 +85,52 @@ def test_another_format_and_a_folder_without_a_build_are_refused(reported: Path,
     assert done.returncode == 1 and "text, md or json" in done.stdout + done.stderr
     done = tunec(tmp_path, "report", "--format", "md")
     assert done.returncode == 1 and "T407" in done.stdout + done.stderr
+
+
+REFUSED = Diagnostic("T344", "the loss is no number any more", help="lower it").plain()
+
+
+def told(folder: Path, *events: tuple[str, str]) -> Path:
+    """What the stages of a later build told; a refusal says why."""
+    lines = [
+        {"stage": stage, "pid": 1, "event": event} | ({"diagnostics": [REFUSED]} if event == "refused" else {})
+        for stage, event in events
+    ]
+    (folder / EVENTS).parent.mkdir(parents=True, exist_ok=True)
+    (folder / EVENTS).write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage', encoding="utf-8")
+    return folder
+
+
+def test_a_later_build_that_stopped_is_told_with_its_stage_and_the_table_of_the_one_before(reported: Path) -> None:
+    told(reported, ("data", "start"), ("data", "ended"), ("train", "start"), ("train", "refused"))
+    done = tunec(reported, "report")
+    assert "SHIP" in done.stdout and done.returncode == 0
+    assert "warning[T682]: the last build stopped at train; this is the build before it" in done.stderr
+    assert "note: train: the loss is no number any more (T344)" in done.stderr
+    assert "help: mend that, then run `tunec build`" in done.stderr
+    done = tunec(told(reported, ("data", "start")), "report", "--json")
+    assert json.loads(done.stdout)["verdict"] == "ship" and "stopped at data" in done.stderr
+    assert "note:" not in done.stderr, "who was killed said nothing"
+
+
+def test_a_build_that_ended_or_was_ended_by_dvc_itself_is_not_told(reported: Path) -> None:
+    told(reported, ("data", "start"), ("data", "warned"), ("data", "ended"))
+    assert tunec(reported, "report").stderr == ""
+    told(reported, ("train", "start"), ("train", "refused"))
+    os.utime(reported / EVENTS, (1, 1))
+    remember(reported, "train", 2.0, [], None)
+    assert tunec(reported, "report").stderr == "", "a bare `dvc repro` went on"
+
+
+def test_a_build_that_is_on_its_way_is_told_as_that(reported: Path) -> None:
+    told(reported, ("data", "start"))
+    with (reported / ALONE).open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "a build is on its way, at data; this is the build before it" in tunec(reported, "report").stderr
+
+
+def test_where_the_one_build_stopped_the_stage_is_named(tmp_path: Path) -> None:
+    done = tunec(told(tmp_path, ("splits", "start"), ("splits", "refused")), "report")
+    assert done.returncode == 1
+    assert "error[T407]: no build has come to its end here: the last one stopped at splits" in done.stderr
+    assert "splits: the loss is no number any more (T344)" in done.stderr
