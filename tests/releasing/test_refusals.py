@@ -118,6 +118,12 @@ def released_once(small: Small) -> None:
     small.release()
 
 
+def built_anew(small: Small) -> None:
+    for name in ("dvc.lock", ".tunec/dvc.lock"):
+        with (small.root / name).open("a", encoding="utf-8") as lock:
+            lock.write("# other times\n")
+
+
 def registry_ignored(small: Small) -> None:
     (small.root / ".gitignore").write_text("/build/\n/registry/\n", encoding="utf-8")
     small.commit()
@@ -153,6 +159,7 @@ REFUSED: list[tuple[str, Break | None, list[str], str, str]] = [
     ("too few rows to tell", verdict("not_enough_evidence"), [], "T442", "the verdict is not enough evidence"),
     ("an edit that is not committed", lambda s: s.edit("goal:", "goal:  "), [], "T443", "task.yaml"),
     ("a file that git does not know", untracked, [], "T443", "notes.txt"),
+    ("a build that is not committed", built_anew, [], "T443", "`git add .tunec/dvc.lock dvc.lock && git commit"),
     ("dvc.lock outside git", lock_outside_git, [], "T443", "dvc.lock is not in git"),
     ("a task that was not compiled", edit("threshold: 0.5", "threshold: 0.6"), [], "T444", "params.yaml is not what"),
     ("rows that were not built", more_rows, [], "T444", "data/raw/rows.jsonl changed"),

@@ -13,7 +13,7 @@ from compiler import Compiled, versions
 from compiler.domains import high_stakes
 from compiler.task import Task
 from compiler.versions import Number
-from stages.diagnostics import fail
+from stages.diagnostics import UserError, fail
 from stages.rows import read_json
 from stages.wording import tame
 from tunec import dvc, dvc_lock, dvc_store, git
@@ -169,6 +169,9 @@ def _reviewed(task: Task) -> None:
 def _clean(repo: git.Repository) -> None:
     """Raises T443 when a commit would not hold what was built."""
     paths = git.dirty(repo)
+    locks = [path.removeprefix(repo.prefix) for path in paths]
+    if locks and set(locks) <= set(dvc.LOCKS):
+        raise _built_and_not_committed(locks)
     if paths:
         more = (f"and {len(paths) - 5} more",) if len(paths) > 5 else ()
         help = "commit them (`git add -A && git commit`), or put what is no part of it into .gitignore"
@@ -177,6 +180,13 @@ def _clean(repo: git.Repository) -> None:
     for name in manifest.COMPILED:
         if name not in held:
             raise fail("T443", f"{name} is not in git", help=f"take it out of .gitignore, then `git add {name}`")
+
+
+def _built_and_not_committed(locks: list[str]) -> UserError:
+    """A release names the commit that it was built at, so it does not commit that itself."""
+    note = f"{locks[0]} names every file of the build; each build writes it anew, for the times it measured are others"
+    help = f'commit it: `git add {" ".join(locks)} && git commit -m "What was built"`'
+    return fail("T443", f"what was built is not committed: {locks[0]}", notes=(note,), help=help)
 
 
 def _compiled(root: Path) -> Compiled:
