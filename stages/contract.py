@@ -77,7 +77,7 @@ class Contract(Params):
             found = sorted(self._validator.iter_errors(value), key=lambda e: [str(p) for p in e.absolute_path])
         except RecursionError:
             return ["the answer is nested too deep to be checked"]
-        return list(dict.fromkeys(map(_words, found)))  # of several keys that lack, each error names all
+        return list(dict.fromkeys(map(worded, found)))  # of several keys that lack, each error names all
 
     def write(self, value: Any) -> str:
         """The one text of an answer: what a model is trained to say. Object keys stand in the schema's order."""
@@ -143,9 +143,9 @@ class Contract(Params):
         return grammar.gbnf(self.schema_ or {})
 
 
-def _words(error: Any) -> str:
-    """A jsonschema error without the offending value, which may be personal."""
-    at = "/".join(str(part) for part in error.absolute_path) or "the answer"
+def worded(error: Any, whole: str = "the answer") -> str:
+    """A jsonschema error without the offending value, which may be personal. whole: what the value as a whole is."""
+    at = "/".join(str(part) for part in error.absolute_path) or whole
     match error.validator:
         case "enum":
             return f"{at} is none of {', '.join(map(str, error.validator_value))}"

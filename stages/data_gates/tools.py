@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from stages.catalog import DataGate
+from stages.contract import worded
 from stages.rows import dumps
 from stages.seen import Seen, Settings
 
@@ -55,7 +56,7 @@ def _wrong(call: Any, schemas: dict[str, str]) -> str | None:
         broken = next(iter(_validator(schemas[call["name"]]).iter_errors(call["arguments"])), None)
     except RecursionError:
         return "a tool's schema refers to itself without end"
-    return f"a call's arguments break {broken.validator}" if broken else None
+    return f"in a call, {worded(broken, 'the mapping of arguments')}" if broken else None
 
 
 @lru_cache(maxsize=1024)
@@ -80,8 +81,9 @@ def _flaw(schema: str) -> str | None:
         next(iter(validator.iter_errors({})), None)
     except SchemaError:
         return "a tool's parameters are no JSON Schema"
-    except Unresolvable:
-        return "a tool's schema refers to what stands outside of it"
+    except Unresolvable as error:
+        within = str(error.ref).startswith(("#", "/"))  # a pointer is left of what was found nowhere
+        return f"a tool's schema refers to what {'it lacks' if within else 'stands outside of it'}"
     except RecursionError:
         return "a tool's schema refers to itself without end"
     return None

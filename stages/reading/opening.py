@@ -19,6 +19,8 @@ from stages.shapes import COMPRESSED
 
 _SAMPLE = 64 * 1024  # bytes by which an encoding is told
 _PIECE = 64 * 1024
+_TELLING = 40  # bytes beyond ASCII from which on they tell an alphabet
+_WESTERN = "‘’“”„–—…€£«»¿¡°§"
 _MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -158,14 +160,20 @@ def _other(path: Path, name: str, message: str, line: int = 1, text: bytes = b""
 
 
 def _guess(sample: bytes) -> str | None:
-    """The likeliest encoding by its usual name."""
+    """The likeliest encoding by its usual name. A few bytes tell no alphabet: then Western Europe's, if it can be."""
     from charset_normalizer import from_bytes
 
     found = from_bytes(sample).best()
-    return (
-        {"cp950": "big5", "big5hkscs": "big5", "gb2312": "gb18030", "gbk": "gb18030"}.get(
-            found.encoding, found.encoding
-        )
-        if found
-        else None
-    )
+    if not found:
+        return None
+    if not found.multi_byte_usage and sum(byte > 127 for byte in sample) < _TELLING and _is_western(sample):
+        return "cp1252"
+    usual = {"cp950": "big5", "big5hkscs": "big5", "gb2312": "gb18030", "gbk": "gb18030"}
+    return usual.get(found.encoding, found.encoding)
+
+
+def _is_western(sample: bytes) -> bool:
+    try:
+        return all(sign.isascii() or sign.isalpha() or sign in _WESTERN for sign in sample.decode("cp1252"))
+    except UnicodeDecodeError:
+        return False

@@ -59,7 +59,7 @@ REFUSED: dict[str, tuple[str, str, int | None, tuple[str, ...]]] = {
     "18_nested_objects_100k.json": ("T301", "the only row is rejected", 1, ("1 of them: not JSON: nested more than",)),
     "22_csv_semicolon_latin1.csv": (
         "T302",
-        "22_csv_semicolon_latin1.csv is not UTF-8; it looks like cp1257",
+        "22_csv_semicolon_latin1.csv is not UTF-8; it looks like cp1252",
         2,
         ("line 2 is not UTF-8 at byte 3",),
     ),
@@ -175,6 +175,16 @@ def test_checking_a_file_without_a_task_says_what_the_manifest_expects(
     assert ({one["line"] for one in found.rejected}, {one["line"] for one in found.flagged}) == expected
     assert found.report["read"] == found.report["accepted"] + found.report["rejected"]
     assert all(str(BAD / name) == one["file"] for one in (*found.rejected, *found.flagged))
+
+
+def test_a_call_that_its_tools_do_not_allow_is_told_by_field(tmp_path: Path) -> None:
+    said = {one["line"]: one["reason"] for one in examine(tmp_path, [BAD / "37_tool_calls_bad.jsonl"]).rejected}
+    assert said[3] == "in a call, the mapping of arguments lacks city" and said[4] == "in a call, unit is none of c, f"
+    assert said[6] == "in a call, the mapping of arguments has the unknown field extra"
+    assert (said[10], said[11]) == (
+        "a tool's schema refers to what it lacks",
+        "a tool's schema refers to what stands outside of it",
+    )
 
 
 def test_licences_of_rows_stand_in_the_report(tmp_path: Path) -> None:

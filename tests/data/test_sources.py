@@ -285,3 +285,22 @@ def test_a_row_that_is_not_of_its_file_s_format_is_told_as_that() -> None:
         (3, "format", "3 cells where the header has 2"),
         (4, "format", "not CSV: ',' expected after '\"'"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("O\u00f9 est mon colis d\u00e9j\u00e0 demand\u00e9, shipping", "cp1252", "cp1252"),
+        (
+            "Gdzie jest moja paczka, prosz\u0119 o szybk\u0105 odpowied\u017a, dzi\u0119kuj\u0119! " * 40,
+            "cp1250",
+            "cp1250",
+        ),
+        ("我的包裹在哪里，我想要退款，请尽快回复我，谢谢你们的帮助。" * 20, "gb18030", "gb18030"),
+    ],
+)
+def test_an_encoding_that_nobody_declared_is_told_by_its_letters(text: str, encoding: str, told: str) -> None:
+    line = json.dumps({"text": text, "label": "shipping"}, ensure_ascii=False)
+    with pytest.raises(UserError) as refused:
+        read({"data/raw/rows.jsonl": f"{line}\n".encode(encoding)})
+    assert refused.value.diagnostics[0].message.endswith(f"it looks like {told}")
