@@ -102,12 +102,14 @@ def _common(made: Sequence[Made]) -> Iterator[str]:
 
 def _nothing_left(made: Sequence[Made]) -> Exception:
     help = f"read what it said in {TRANSCRIPT}; mend the prompt, choose another teacher, or lower generate.judge"
-    return fail("T744", f"none of {len(made):,} rows of the teacher is left", notes=tuple(_common(made)), help=help)
+    message = f"none of {len(made):,} rows of the teacher is left" if len(made) > 1 else "the teacher's row is rejected"
+    return fail("T744", message, notes=tuple(_common(made)), help=help)
 
 
 def _warn(told: Mapping[str, Any], made: Sequence[Made]) -> None:
     if told["rejected"]:
-        message = f"{told['rejected']:,} of {told['asked']:,} rows of the teacher are rejected"
+        verb = "is" if told["rejected"] == 1 else "are"
+        message = f"{told['rejected']:,} of {counted(told['asked'], 'row')} of the teacher {verb} rejected"
         help = "build/augment/rejected.jsonl lists them, and transcript.jsonl beside it what was said"
         warn(Diagnostic("T750", message, None, tuple(_common(made)), help, "warning"))
     if not told["asked"] and not told["not_asked"]:

@@ -130,7 +130,7 @@ def _evaluation(inputs: Inputs) -> Figure:
     test = [asked["chosen"]["rows_per_second"], *(one["rows_per_second"] for n, one in asked.items() if n != "chosen")]
     test += [read_json(path)["rows_per_second"] for path in inputs.baseline_speeds.values()]
     seconds = sum(rows["dev"] / rate for rate in dev) + sum(rows["test"] / rate for rate in test)
-    return Figure(seconds / 3600, "measured", f"answers of {len(dev) + len(test)} systems")
+    return Figure(seconds / 3600, "measured", f"answers of {counted(len(dev) + len(test), 'system')}")
 
 
 def _prompts(inputs: Inputs, params: CostParams) -> dict[str, Figure]:

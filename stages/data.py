@@ -182,7 +182,7 @@ def _warn_of_lacking(found: list[dict[str, Any]]) -> None:
         notes = tuple(
             f"{q['missing']:,} more with {q['by']} {q['value']}; there are {q['rows']:,}" for q in lacking[:5]
         )
-        message = f"{len(lacking)} of {len(found)} quotas {'is' if len(lacking) == 1 else 'are'} not met"
+        message = f"{len(lacking)} of {counted(len(found), 'quota')} {'is' if len(lacking) == 1 else 'are'} not met"
         help = "bring such rows, have a teacher write them (`generate.rows`), or lower `min` in data.quotas"
         warn(Diagnostic("T880", message, None, notes, help, "warning"))
 
@@ -242,7 +242,7 @@ def _ask(corpus: Corpus, asked: Judging, settings: Settings, tally: Tally, promp
         _found(corpus, tally, "judge", finding, rejecting=actions(settings)["judge"] == "reject")
     tally.more["judge"] = verdict.json()
     if verdict.left:
-        message = f"{verdict.left:,} rows were not judged, and are used: the budget is used up"
+        message = f"{counted(verdict.left, 'row', 'was', 'were')} not judged: the budget is used up"
         warn(Diagnostic("T897", message, None, (), "raise data.judge.budget, or judge them yourself", "warning"))
 
 

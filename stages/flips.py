@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from stages.equality import same
 from stages.rows import dumps, read_jsonl
 from stages.strict_json import strict_json
@@ -125,4 +126,4 @@ def _text(value: Any) -> str:
 
 
 def cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST:,} characters more)"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({counted(len(text) - LONGEST, 'character')} more)"

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from stages.base import File, Key, Params, Read, Stage, Write
 from stages.contract import Contract
+from stages.counting import counted
 from stages.diagnostics import Diagnostic
 from stages.judging_rows import BATCH, Batch, Given, Judge
 from stages.latecomers import Latecomers
@@ -154,7 +155,7 @@ def _without_columns(settings: Settings) -> Settings:
 
 def _warn(taken: int, wanted: int, inputs: Inputs) -> None:
     if taken < wanted:
-        message = f"{wanted:,} general rows are wanted, and there are {taken:,}"
+        message = f"{counted(wanted, 'general row', 'is', 'are')} wanted, and there are {taken:,}"
         help = "bring more of them, or lower `data.general_mix.share`; build/mix/rejected.jsonl says what was left out"
         warn(Diagnostic("T743", message, None, (str(inputs.general[0]),) if inputs.general else (), help, "warning"))
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from stages.answers import read_answers
 from stages.base import Key, Params, Read, Stage, Write
 from stages.contract import Contract
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.engines.endpoint import Endpoint
 from stages.journal import Journal
@@ -188,7 +189,8 @@ def _report(pairs: Sequence[Pair], found: Sequence[Preference | None]) -> dict[s
 
 def _unread(params: PreferParams, rows: int) -> UserError:
     help = f"read what it said in {TRANSCRIPT.as_posix()}; raise evaluation.judge.max_tokens, or ask another model"
-    return fail("T824", f"of {rows:,} rows the judge {params.model} gave no verdict that can be read", help=help)
+    message = f"of {counted(rows, 'row')} the judge {params.model} gave no verdict that can be read"
+    return fail("T824", message, help=help)
 
 
 def _warn(told: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stages.asking import Ring, Wanted, Wish
 from stages.augmenting import Made, Work, kept_row, tagged
+from stages.counting import counted
 from stages.judging_rows import Judge
 from stages.kinds import PAIRED
 from stages.progress import tell
@@ -53,7 +54,7 @@ class Ranking:
             wave = [Made(wish) for wish in self._wishes[len(made) : len(made) + many]]
             pairs += self._wave(wave)
             made += wave
-            tell(len(made), len(self._wishes), f"inputs answered anew, {len(pairs)} pairs")
+            tell(len(made), len(self._wishes), f"inputs answered anew, {counted(len(pairs), 'pair')}")
         self.left = len(self._wishes) - len(made)
         return made, sorted(pairs, key=lambda row: row.id)
 

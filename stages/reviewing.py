@@ -90,9 +90,8 @@ class Queue:
     def tell(self, waiting: int) -> None:
         stale = self._stale()
         if stale and self.file:
-            message = (
-                f"{len(stale):,} of {len(self.decisions):,} decisions {_are(len(stale))} about no row that is read"
-            )
+            decided = counted(len(self.decisions), "decision")
+            message = f"{len(stale):,} of {decided} {_are(len(stale))} about no row that is read"
             help = "nothing, if the rows were taken out or changed; a decision is for what a row said"
             warn(Diagnostic("T896", message, Span(str(self.file), stale[0].line), (), help, "warning"))
         if waiting:

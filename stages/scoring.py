@@ -12,6 +12,7 @@ from stages.answers import read_answers
 from stages.base import Key, Params
 from stages.catalog import Metric, members
 from stages.contract import Contract
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.judging import Judged, difference, judge, measure
 from stages.rows import Row
@@ -61,7 +62,7 @@ def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> d
     sure = {"confidence": yardstick.confidence, "resamples": yardstick.resamples}
     found = {metric.name: measure(of, metric, **sure) for metric in yardstick.metrics(contract)}  # type: ignore[arg-type]
     if found[yardstick.primary] is None:
-        message = f"the primary metric `{yardstick.primary}` has nothing to measure in {len(of)} answers"
+        message = f"the primary metric `{yardstick.primary}` has nothing to measure in {counted(len(of), 'answer')}"
         raise fail("T706", message, help="bring rows that it counts, or choose another success_criteria.primary_metric")
     return {name: asdict(figure) for name, figure in found.items() if figure is not None}
 

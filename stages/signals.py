@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.counting import counted
+
 LEARNS = 0.95  # of the first loss: what is above has not learned
 WORSE = 1.05  # times the best dev loss
 GAP = 2.0  # times the train loss, in a run of more than one epoch
@@ -47,7 +49,7 @@ def _no_learning(run: Run) -> Seen:
     tenth = max(1, len(run.losses) // 10)
     first, last = _mean(run.losses[:tenth]), _mean(run.losses[-tenth:])
     if not run.rewarded and len(run.losses) > 1 and last > LEARNS * first:
-        yield "no_learning", f"the loss went from {first:.3f} to {last:.3f} in {len(run.losses)} steps"
+        yield "no_learning", f"the loss went from {first:.3f} to {last:.3f} in {counted(len(run.losses), 'step')}"
 
 
 def _overfitting(run: Run) -> Seen:

@@ -74,7 +74,7 @@ def data_spec(about: About, rows: Iterable[Row], splits: Mapping[str, Any], cont
         fields.update(list(row.input))
         tags.update(row.tags)
         answers.update(_answers(row, contract))
-    yield from (f"# Rows of {about.task_name}", "", f"{total:,} rows are accepted.", "")
+    yield from (f"# Rows of {about.task_name}", "", f"{counted(total, 'row', 'is', 'are')} accepted.", "")
     yield from ("## A row", "", *_counted("input field", fields), *_counted(_what(contract), answers))
     yield from (f"The answer is {FORMS[contract.type]}, and fits `output_schema.json`.", "")
     yield from ("## Splits", "", "| split | rows |", "|---|---:|")

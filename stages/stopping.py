@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stages import parallel
+from stages.counting import counted
 from stages.lessons import NO_BUDGET, NO_CHECKS, Budget, DevChecks, Prepared
 from stages.resuming import trained
 
@@ -74,7 +75,7 @@ class Stopping:
         """Why no other step is to be made; None to go on."""
         since = len([step for step, _ in self.dev if step > (self.best_step or 0)])
         if self.checks.patience is not None and since >= self.checks.patience:
-            return f"the dev loss was no better than at step {self.best_step} in {since} checks"
+            return f"the dev loss was no better than at step {self.best_step} in {counted(since, 'check')}"
         if self.budget.minutes is not None and parallel.agreed(self.seconds() >= 60 * self.budget.minutes):
             return f"training.budget.minutes ({self.budget.minutes:g}) are spent"
         return None

@@ -80,7 +80,8 @@ def build_side_by_side(
     if ended.left:
         help = "run it again: what is finished stays finished"
         notes = (f"left: {shown.names(ended.left)}",)
-        raise fail("T504", f"the budget is spent, and {len(ended.left)} stages are left", notes=notes, help=help)
+        message = f"the budget is spent, and {counted(len(ended.left), 'stage', 'is', 'are')} left"
+        raise fail("T504", message, notes=notes, help=help)
     return any_ran
 
 
@@ -111,7 +112,7 @@ def _shown(root: Path, console: Console) -> Iterator[Display]:
 def _told(display: Display, unchanged: int) -> bool:
     show(display.warned)
     if many := display.unchanged + unchanged:
-        display.console.print(f"{many} stages unchanged", style="dim")
+        display.console.print(f"{counted(many, 'stage')} unchanged", style="dim")
     return bool(display.lines)
 
 

@@ -15,6 +15,7 @@ from compiler.resolve import did_you_mean, layers
 from compiler.settle import Chosen
 from stages.base import Read, Stage
 from stages.catalog import members
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, Span, UserError, fail
 from tunec import described, shown
 from tunec.codes import Code, codes
@@ -233,7 +234,7 @@ def _key(
 
 def _brief(key: Key) -> str:
     if key.about.keys:
-        return f"{len(key.about.keys)} keys"
+        return counted(len(key.about.keys), "key")
     text = shown.value(key.value) if key.layers else "-"
     return text if len(text) <= 24 else f"{text[:21]}..."
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Contract
+from stages.counting import counted
 from stages.data import DataParams
 from stages.decisions import ACCEPT, CORRECT, REJECT, Decision, add, corrected, read_decisions
 from stages.diagnostics import fail
@@ -192,6 +193,6 @@ def _shown(row: dict[str, Any], number: int, many: int) -> Iterator[str]:
     given = row.get("input", {}).items()
     for key, value in (*given, *((name, row[key]) for key, name in _WORDS.items() if key in row)):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-        more = f"… and {len(text) - _LONGEST:,} characters more" if len(text) > _LONGEST else ""
+        more = f"… and {counted(len(text) - _LONGEST, 'character')} more" if len(text) > _LONGEST else ""
         yield f"  {key}:"
         yield from (f"    | {line}" for line in [*text[:_LONGEST].split("\n"), *filter(None, [more])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages.catalog import DataGate
+from stages.counting import counted
 from stages.seen import Seen, Settings
 
 _REPEATED = 5  # times that its words come, on average
@@ -17,7 +18,7 @@ def look(seen: Seen, settings: Settings) -> Iterator[str]:
     elif len(seen.words) >= _REPEATED * 2 and len(set(seen.words)) * _REPEATED <= min(len(seen.words), _LENGTH):
         yield "the input says one thing again and again"
     elif len(seen.words) < settings.min_words:
-        yield f"the input has fewer than {settings.min_words} words"
+        yield f"the input has fewer than {counted(settings.min_words, 'word')}"
 
 
 DATA_GATE = DataGate("triviality", "every input says something", "reject", look)

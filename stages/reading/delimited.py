@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.reading.opening import BROKEN, ended_early, open_text
 from stages.reading.record import MAX_RECORD_BYTES, Record
@@ -77,7 +78,7 @@ def _record(line: int, cells: list[str], header: list[str], encoding: str) -> Re
     if not cells:
         return Record(line, None, "an empty line")
     if len(cells) != len(header):
-        return Record(line, None, f"{len(cells)} cells where the header has {len(header)}")
+        return Record(line, None, f"{counted(len(cells), 'cell')} where the header has {len(header)}")
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:

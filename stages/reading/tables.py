@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.reading.record import Record, table_record
 
@@ -91,7 +92,7 @@ def _sheet(path: Path, header: list[str], rows: Iterator[Any]) -> Iterator[Recor
         if all(cell is None for cell in cells):
             yield Record(number, None, "an empty line")
         elif any(cell is not None for cell in cells[len(header) :]):
-            yield Record(number, None, f"{len(cells)} cells where the header has {len(header)}")
+            yield Record(number, None, f"{counted(len(cells), 'cell')} where the header has {len(header)}")
         else:
             yield table_record(number, dict(zip(header, map(_plain, cells), strict=False)))
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import tunec
 from stages import progress, runner
+from stages.counting import counted
 from stages.diagnostics import fail
 from stages.runner import Work
 from tunec.executing import ssh, wire
@@ -89,7 +90,7 @@ class _Trip:
             wrong = wire.texts(self.far.next("after files were sent").get("wrong"))
             missing = [entry for entry in missing if entry.sha256 in wrong]
         if missing:
-            raise unexpected(host, f"{len(missing)} files arrived there with other bytes, twice")
+            raise unexpected(host, f"{counted(len(missing), 'file')} arrived there with other bytes, twice")
 
     def _rsync_to(self, missing: list[Entry]) -> None:
         aside = ASIDE / self.work.name / "out"

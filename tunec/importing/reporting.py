@@ -8,6 +8,7 @@ from typing import Any
 
 from compiler import compile_task
 from compiler.parse import ParseError
+from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError
 from stages.wording import tame
 from tunec.importing.draft import Draft
@@ -64,7 +65,7 @@ def _in_file(found: Diagnostic, out: Path) -> bool:
 
 def _counts(entries: list[Entry]) -> str:
     took, idle = (sum(entry.kind == kind for entry in entries) for kind in (None, "idle"))
-    return f"{took} keys translated, {len(entries) - took - idle} not, {idle} without effect"
+    return f"{counted(took, 'key')} translated, {len(entries) - took - idle} not, {idle} without effect"
 
 
 def _one_line(text: str) -> str:

@@ -13,6 +13,7 @@ from compiler import Compiled, versions
 from compiler.domains import high_stakes
 from compiler.task import Task
 from compiler.versions import Number
+from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from stages.rows import read_json
 from stages.wording import tame
@@ -207,7 +208,7 @@ def _fresh(root: Path, compiled: Compiled) -> None:
         notes = tuple(f"{step.name}: {'; '.join(step.reasons) or _after(step)}" for step in stale[:_NAMED])
         notes += (f"and {len(stale) - _NAMED} more",) if len(stale) > _NAMED else ()
         help = "run `tunec build`, then commit dvc.lock"
-        raise fail("T444", f"the build is stale: {len(stale)} stages would run", notes=notes, help=help)
+        raise fail("T444", f"the build is stale: {counted(len(stale), 'stage')} would run", notes=notes, help=help)
 
 
 def _after(step: Step) -> str:

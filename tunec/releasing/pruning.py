@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.counting import counted
 from tunec import dvc_lock, dvc_store, git
 from tunec.dates import today
 from tunec.releasing import build, registry, shelf
@@ -56,7 +57,8 @@ def words(found: Prune, retention: int) -> Iterator[str]:
     if found.shared:
         yield f"leaves   {found.cache}: other workspaces may use that cache"
     elif found.bytes:
-        yield f"removes  {sum(map(bool, found.objects.values()))} objects of the cache, {found.bytes / 1e6:.1f} MB"
+        objects = counted(sum(map(bool, found.objects.values())), "object")
+        yield f"removes  {objects} of the cache, {found.bytes / 1e6:.1f} MB"
     if not found.going and (found.shared or not found.bytes):
         yield "nothing to remove"
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.resolve import did_you_mean
+from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from stages.wording import tame
 from tunec import dvc_store, git
@@ -82,7 +83,8 @@ def _to_remote(repo: git.Repository, root: Path, release: Release) -> Iterator[s
     missing = [md5 for md5, path in held.items() if not path.is_file()]
     if missing:
         help = "`dvc fetch` brings them from another remote; `tunec verify NAME --rebuild` makes them anew"
-        raise fail("T454", f"the cache lacks {len(missing)} files that {release.name} was built of", help=help)
+        message = f"the cache lacks {counted(len(missing), 'file')} that {release.name} was built of"
+        raise fail("T454", message, help=help)
     sent = dvc_store.send(root, held)
-    yield f"{remote} holds the {len(held)} files of {release.name}; {sent} of them were new to it"
+    yield f"{remote} holds the {counted(len(held), 'file')} of {release.name}; {sent} of them were new to it"
     yield "  git push --follow-tags"

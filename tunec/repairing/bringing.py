@@ -168,7 +168,8 @@ def _brought(
     if not kept:
         common = Counter((gate, why) for _, gate, why in refused).most_common(3)
         notes = tuple(f"{many} by {gate}: {why}" for (gate, why), many in common)
-        raise fail("T870", f"none of {len(refused)} rows passes the gates", notes=notes, help="mend the rows")
+        message = "the only row is" if len(refused) == 1 else f"all {len(refused)} rows are"
+        raise fail("T870", f"{message} turned away by the gates", notes=notes, help="mend the rows")
     (build.root / of.file("jsonl")).parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(build.root / of.file("jsonl"), kept)
     _source(build, of)

@@ -73,7 +73,7 @@ def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
     lines = bringing.write_sheet(build, of, wish.pool)
     of.write(build.root)
     told = {"step": "sheet", "round": of.number, "sheet": of.file("csv").as_posix(), "lines": lines}
-    todo = f"{lines} lines to fill in: {of.file('csv')}; then say `tunec repair` again"
+    todo = f"{counted(lines, 'line')} to fill in: {of.file('csv')}; then say `tunec repair` again"
     return {**told, "clusters": [_json(one) for one in of.targets]}, "\n".join([*clusters, todo])
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stages.contract import loads
+from stages.counting import counted
 from stages.diagnostics import UserError
 from stages.rows import dumps
 from tunec.serving.figures import Figures
@@ -125,7 +126,7 @@ class Door:
         seconds, tokens = time.monotonic() - began, int(said["usage"]["completion_tokens"])
         if not self.served.contract.valid(answer):
             self.figures.broken += 1
-            raise Refused(500, f"the answer breaks the contract, after {tokens} tokens", "contract_error")
+            raise Refused(500, f"the answer breaks the contract, after {counted(tokens, 'token')}", "contract_error")
         self.figures.answered(seconds, tokens)
         if path == CHAT:
             return Reply.of({**said, "model": self.served.name})

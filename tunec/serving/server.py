@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from stages.rows import dumps
 from tunec.serving.door import ANSWER_SECONDS, CHAT, Door
@@ -181,4 +182,4 @@ def ask(served: Served, given: dict[str, Any]) -> str:
 
 def _broken(tokens: int) -> UserError:
     help = "a longer `evaluation.max_new_tokens` gives an answer more room; then build and release again"
-    return fail("T585", f"the answer breaks the contract, after {tokens} tokens", help=help)
+    return fail("T585", f"the answer breaks the contract, after {counted(tokens, 'token')}", help=help)

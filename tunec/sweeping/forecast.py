@@ -92,12 +92,13 @@ class Forecast:
         if not running:
             return "nothing to run"
         aside = f", and {shown.names(self.unknown)} of which that is not known" if self.unknown else ""
+        many = counted(running, "stage")
         if not self.seconds and self.unknown:
-            return f"{running} stages to run; how long is not known, they never ran"
+            return f"{many} to run; how long is not known, they never ran"
         paid = f"{self.currency} " if self.currency else ""
         cost = f", {paid}{self.cost:.2f} at {self.rate:g} an hour" if self.cost is not None else ""
         side = f" with {self.jobs} side by side" if self.jobs > 1 else ""
-        return f"{running} stages to run: about {shown.duration(self.seconds)}{side}, {_size(self.bytes)}{cost}{aside}"
+        return f"{many} to run: about {shown.duration(self.seconds)}{side}, {_size(self.bytes)}{cost}{aside}"
 
 
 def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from stages.counting import counted
 from tunec.diagnosing import texts
 from tunec.diagnosing.build import Build
 from tunec.diagnosing.cause import Cause, Sign, strength
@@ -21,12 +22,12 @@ def look(build: Build) -> Iterator[Sign]:
     room = strength(build.missed, 0.05, 0.2)
     rows = len(build.train)
     missed = f"{build.missed:.0%} of the dev rows are not right"
-    yield Sign(f"{rows:,} train rows, and {missed}", 0.9 * room * strength(rows, 250, 80))
+    yield Sign(f"{counted(rows, 'train row')}, and {missed}", 0.9 * room * strength(rows, 250, 80))
     train = build.labelled(build.train)
     if not train:
         return
     label, fewest = min(Counter(label for _, label in train).items(), key=lambda item: (item[1], item[0]))
-    yield Sign(f"the rarest label, {label}, has {fewest} train rows", 0.3 * room * strength(fewest, 15, 4))
+    yield Sign(f"the rarest label, {label}, has {counted(fewest, 'train row')}", 0.3 * room * strength(fewest, 15, 4))
     yield from _curve(build, room)
 
 
