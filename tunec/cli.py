@@ -456,10 +456,18 @@ def _known_stages(targets: list[str], known: list[str]) -> None:
     for target in targets:
         if target not in known:
             note = f"stages: {', '.join(known)}"
-            begun = [f"`{name}`" for name in known if name.startswith(f"{target}-")]
+            begun = [f"`{name}`" for name in known if name.startswith(f"{_kind(target, known)}-")]
             meant = f"did you mean {' or '.join(begun[:6])}?" if begun else did_you_mean(target, known)
             help = meant or "choose one of these"
             raise UserError(Diagnostic("T410", f"there is no stage `{target}`", None, (note,), help))
+
+
+def _kind(target: str, known: list[str]) -> str:
+    """What a stage's name is to begin with: `trian` is meant to be `train`, of which there is one a variant."""
+    from difflib import get_close_matches
+
+    kinds = {name.partition("-")[0] for name in known if "-" in name and "-" not in target}
+    return next(iter(get_close_matches(target, sorted(kinds), n=1, cutoff=0.75)), target)
 
 
 def _warn(warnings: list[Diagnostic]) -> None:

@@ -22,7 +22,7 @@ from tunec.codes import Code, codes
 from tunec.described import NOTHING, About
 from tunec.workspace import TASK, Disk, read_task
 
-_CODE = re.compile(r"T\d{3}")
+_CODE = re.compile(r"T\d+")
 # What a key decides beside the parameters of stages.
 _OTHERS = {
     "task_type": "the compiler, which lays conf/task_type/NAME.yaml below the task",

@@ -221,6 +221,20 @@ MISTAKES: list[tuple[bytes | None, list[str], str]] = [
 
 
 @pytest.mark.parametrize(
+    ("target", "help"),
+    [
+        ("trian", "did you mean `train-smollm2-135m-r16`?"),
+        ("train", "did you mean `train-smollm2-135m-r16`?"),
+        ("splts", "did you mean `splits`?"),
+    ],
+)
+def test_a_stage_that_is_misspelt_is_guessed_also_where_there_is_one_a_variant(
+    target: str, help: str, folder: Path
+) -> None:
+    assert f"= help: {help}" in tunec(folder, "why", target).stderr
+
+
+@pytest.mark.parametrize(
     ("task", "arguments", "code"), MISTAKES, ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None
 )
 def test_a_mistake_of_the_user_ends_with_1_a_code_and_no_traceback(

@@ -134,6 +134,8 @@ def test_a_code_is_told_in_any_case_and_one_that_is_none_is_refused(folder: Path
     with pytest.raises(UserError) as refused:
         explain(folder, "T998", [])
     assert refused.value.diagnostics[0].code == "T413"
+    with pytest.raises(UserError, match="tunec has no code T62"):
+        explain(folder, "t62", [])
 
 
 @pytest.mark.parametrize("path", list(keys(Task)))

@@ -199,6 +199,8 @@ def test_a_key_that_nobody_knows_is_named(workspace: Workspace) -> None:
     wrong = workspace.run("tunec", "sweep", "-m", "training.lora.rnk=8,16", code=1)
     assert "T510" in wrong.stderr and "did you mean `training.lora.r`?" in wrong.stderr
     assert "T511" in workspace.run("tunec", "sweep", "-m", "training.lora.r=8,,16", code=1).stderr
+    alone = workspace.run("tunec", "sweep", "training.lora.r=8,16", code=1).stderr
+    assert "without `-m`" in alone and "`tunec sweep -m training.lora.r=8,16`" in alone
     assert "T009" in workspace.run("tunec", "sweep", "x._target_=os.system", code=1).stderr
     assert "T513" in workspace.run("tunec", "sweep", "--budget", "soon", code=1).stderr
 

@@ -120,5 +120,9 @@ def _worded(error: Exception) -> UserError:
     lines = [line.strip() for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
     wanted = str(getattr(error, "missing_cfg_file", None) or "").rpartition("/")[2]
     near = did_you_mean(wanted, list(getattr(error, "options", None) or ())) if wanted else None
+    if lines and lines[0].startswith("Ambiguous value"):  # a comma, which is for Hydra's multirun alone
+        key, _, values = lines[0].rpartition(" ")[2].strip("'+").partition("=")
+        many = f"say `tunec sweep -m {key}={values}` to try each of the values"
+        return fail("T511", "without `-m` a sweep is one build, and takes one value a key", help=many)
     help = near or "see https://hydra.cc/docs/advanced/override_grammar/basic/, or `tunec sweep --hydra-help`"
     return fail("T511", f"Hydra: {lines[0] if lines else type(error).__name__}", notes=tuple(lines[1:4]), help=help)
