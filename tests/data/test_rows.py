@@ -348,7 +348,7 @@ def test_a_file_that_is_not_of_its_format_is_refused_by_name(name: str, content:
 def test_a_csv_row_with_too_few_or_too_many_cells_is_rejected_with_its_line() -> None:
     content = b"text,label\na,refund\nb\nc,refund,more\n\nd,refund\n"
     found = read({"data/raw/rows.csv": content}, LABELS + "data: {sources: [{path: data/raw/rows.csv}]}\n")
-    assert found.lines == {3: "1 cells where the header has 2", 4: "3 cells where the header has 2", 5: "an empty line"}
+    assert found.lines == {3: "1 cell where the header has 2", 4: "3 cells where the header has 2", 5: "an empty line"}
     assert len(found.rows) == 2
 
 

@@ -180,7 +180,7 @@ def test_what_is_no_row_breaks_the_contract_or_is_there_already_is_kept_with_its
     ]
     found = run(with_generate(far, "{tag: canonical, count: 8}", teacher=", structured: json_schema"))
     gates = Counter(one["gate"] for one in found["rejected"])
-    assert gates == {"json": 2, "contract": 1, "near": 1, "consistency": 1, "leak": 1, "secrets": 1}
+    assert gates == {"format": 2, "contract": 1, "near": 1, "consistency": 1, "leak": 1, "secrets": 1}
     assert [made["input"]["text"] for made in found["made"]] == ["is the lavender parcel here yet"]
     assert found["warned"] == {"T750"} and found["report"]["gates"] == dict(gates)
     keys = {line["key"] for line in found["transcript"]}
@@ -328,7 +328,7 @@ def test_a_teacher_of_whom_nothing_is_left_stops_the_build_and_says_why(far: Far
     with pytest.raises(UserError) as refused:
         run(with_generate(far))
     (found,) = refused.value.diagnostics
-    assert found.code == "T744" and "4 by json" in found.notes[0]
+    assert found.code == "T744" and "4 by format" in found.notes[0]
 
 
 def test_a_prompt_that_cannot_be_used_is_named_before_anything_is_asked(far: Far, teacher: Teacher) -> None:

@@ -89,7 +89,7 @@ def _asked(far: Far) -> list[str]:
     ("said", "gate"),
     [
         ("parcels", "contract"),
-        (None, "json"),
+        (None, "format"),
         ({"label": "refund"}, "contract"),
         ("shipping", "consistency"),
     ],
