@@ -47,7 +47,8 @@ def nothing_left(params: DataParams, tally: Tally) -> UserError:
         return fail("T301", "the sources hold no rows", help="put rows into the file", file=file)
     common = tally.reasons.most_common(5)
     notes = tuple(f"{many:,} of them: {_first(why, tally)}" for why, many in common)
-    span, help = tally.first[common[0][0]], "mend the rows, or the contract in output_format"
+    span = tally.first[common[0][0]]
+    help = f"mend the rows, or the contract in output_format; `tunec data check {span.file}` names every line"
     if common[0][0][1] == WAITS:
         help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
     many = tally.reasons.total()

@@ -22,6 +22,7 @@ from stages.wording import tame
 from tunec import finding_rows
 from tunec.compiling import compile_workspace
 from tunec.hiding import safe
+from tunec.stopped import nothing_built
 
 REPORT, REJECTED, FLAGGED = (Path("build", "data", name) for name in ("report.json", "rejected.jsonl", "flagged.jsonl"))
 
@@ -62,7 +63,7 @@ def rows(root: Path, reason: str | None) -> list[dict[str, Any]]:
 
 def _report(root: Path) -> dict[str, Any]:
     if not (root / REPORT).is_file():
-        raise fail("T407", "nothing has been built here yet", help="run `tunec build data`")
+        raise nothing_built(root, "tunec build data")
     return dict(read_json(root / REPORT))
 
 

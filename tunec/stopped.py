@@ -27,11 +27,11 @@ def warning(root: Path) -> Diagnostic | None:
     return Diagnostic("T682", message, None, notes, _help(notes), "warning")
 
 
-def nothing_built(root: Path) -> UserError:
-    """T407: with the stage that stopped the one build that there was."""
+def nothing_built(root: Path, run: str = "tunec build") -> UserError:
+    """T407: with the stage that stopped the one build that there was. run: the command that would build it."""
     stopped = _stopped(root)
     if not stopped:
-        return fail("T407", "nothing has been built here yet", help="run `tunec build`")
+        return fail("T407", "nothing has been built here yet", help=f"run `{run}`")
     where, notes = f"at {shown.names(stopped)}", _notes(stopped)
     if is_taken(root):
         return fail("T407", f"the first build is on its way, {where}", help="wait for it, then ask again")

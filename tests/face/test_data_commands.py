@@ -13,6 +13,7 @@ from stages import audit, data
 from stages.diagnostics import Span, UserError
 from tunec.comparing_data import difference
 from tunec.compiling import compile_workspace
+from tunec.dvc import EVENTS
 from tunec.examining import examine
 from tunec.leaving_out import without
 from tunec.showing_rows import rows, shown
@@ -64,6 +65,20 @@ def test_before_the_first_build_there_is_nothing_to_show_in_words_or_as_json(
         with pytest.raises(UserError) as refused:
             look()
         assert refused.value.diagnostics[0].code == "T407"
+
+
+def test_where_the_data_stage_stopped_its_reason_is_shown_instead_of_rows(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as refused:
+        shown(tmp_path, None, 20)
+    assert refused.value.diagnostics[0].help == "run `tunec build data`"
+    said = {"code": "T301", "message": "none of 3 rows is left"}
+    told = [{"stage": "data", "event": "start"}, {"stage": "data", "event": "refused", "diagnostics": [said]}]
+    (tmp_path / EVENTS).parent.mkdir(parents=True)
+    (tmp_path / EVENTS).write_text("".join(json.dumps(line) + "\n" for line in told), encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        shown(tmp_path, None, 20)
+    (found,) = refused.value.diagnostics
+    assert "the last one stopped at data" in found.message and found.notes == ("data: none of 3 rows is left (T301)",)
 
 
 def test_a_row_of_the_build_leads_to_its_file_and_line_by_its_id(tmp_path: Path) -> None:
