@@ -14,6 +14,7 @@ from compiler.schema import is_shorthand, references
 from stages.schemas import label_field
 
 _AT = "output_format.schema"
+_NAMED = 4  # labels without a row that are told one by one
 
 
 @check("T110")
@@ -122,11 +123,18 @@ def every_label_has_a_row(look: Look) -> Iterator[Found]:
         return
     properties = look.schema.get("properties")
     holder = properties[field] if field and isinstance(properties, dict) else look.schema
-    for index, label in enumerate(holder["enum"]):
-        if label not in counted:
-            inside = f".properties.{field}" if look.node(f"{_AT}.properties") else f".{field}"
-            at = f"{_AT}{inside if field else ''}.enum.{index}"
-            yield Found(f"no row has the label '{label}'", at, "bring rows of it, or take it out of the schema")
+    inside = f".properties.{field}" if look.node(f"{_AT}.properties") else f".{field}"
+    at = f"{_AT}{inside if field else ''}.enum"
+    lacking = [(index, label) for index, label in enumerate(holder["enum"]) if label not in counted]
+    if len(lacking) > _NAMED:
+        named = ", ".join(f"'{label}'" for _, label in lacking[:_NAMED])
+        note = f"{named} and {len(lacking) - _NAMED} more"
+        message = f"{len(lacking)} of {len(holder['enum'])} labels have no row"
+        yield Found(message, at, "bring rows of them, or take them out of the schema", note)
+        return
+    for index, label in lacking:
+        help = "bring rows of it, or take it out of the schema"
+        yield Found(f"no row has the label '{label}'", f"{at}.{index}", help)
 
 
 @check("T138")

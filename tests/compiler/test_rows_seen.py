@@ -40,6 +40,15 @@ def test_a_label_without_a_row_is_told_by_the_rows_as_they_stand_before_what_a_b
     assert said_of(peeks={FIRST: seen(ONE), SECOND: seen({})}) == []
 
 
+def test_many_labels_without_a_row_are_told_at_once() -> None:
+    several = TASK.replace("[refund, billing]", "[refund, a, b, c, d]")
+    assert len(said_of(several, peeks={FIRST: seen(ONE)})) == 4
+    many = TASK.replace("[refund, billing]", "[refund, a, b, c, d, e]")
+    assert said_of(many, peeks={FIRST: seen(ONE)}) == [
+        ("T118", "5 of 6 labels have no row"),
+    ]
+
+
 def test_a_row_is_too_long_where_hardly_a_tokenizer_would_let_it_fit() -> None:
     long, short = seen(BOTH, text=6145), seen(BOTH, text=6144, other=99_999)
     assert [code for code, _ in said_of(peeks={FIRST: long})] == ["T681"]
