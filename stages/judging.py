@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from stages.answers import Answer
@@ -15,8 +14,8 @@ from stages.counting import counted
 from stages.diagnostics import fail
 from stages.equality import same
 from stages.metrics._share import share
+from stages.resampling import Drawn, Ends, of_share, units
 from stages.rows import Row
-from stages.statistics import wilson
 from stages.terms import NONE, Terms
 
 
@@ -122,107 +121,65 @@ def _judged(row: Row, answer: Answer, contract: Contract, terms: Terms) -> Judge
     )
 
 
-def measure(
-    judged: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int, seed: int = 0
-) -> Figure | None:
+def measure(judged: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int) -> Figure | None:
     """A metric with its interval; None where these answers hold nothing that it could measure.
 
-    A plain share has Wilson's interval. Otherwise rows are resampled with replacement, as weights on their counts; rows
-    of one group together. Source: Efron and Tibshirani 1993, the percentile bootstrap; Field and Welsh 2007, clusters.
+    A share has Wilson's interval. Otherwise rows are resampled with replacement, as weights on their counts; rows of
+    one group together.
     """
-    import numpy as np
-
-    found = metric.counts(judged)
-    if found is None or not len(judged):
+    found = _counts(metric, judged)
+    if found is None:
         return None
-    counts = np.asarray(found, dtype=float)
-    value, units = float(metric.value(counts.sum(axis=0))), _units(judged, counts)
-    if _is_share(metric, counts, judged):
-        hits, rows = counts.sum(axis=0)
-        low, high = wilson(hits, rows, confidence)
-        return Figure(value, low, high, wilson(hits, rows, 2 * confidence - 1)[metric.lower], units)
-    samples = metric.value(_weights(judged, resamples, seed) @ counts)
-    if value in (metric.low, metric.high) and np.nanmin(samples) == np.nanmax(samples):
-        return _unanimous(value, metric, units, confidence)
-    return _figure(value, samples, confidence, metric.lower, units)
-
-
-def _unanimous(value: float, metric: Metric, units: int, confidence: float) -> Figure:
-    """Where every row is wholly right, or wholly wrong, resampling sees no spread, however few they are: as a share of
-    what tells by itself.
-    """
-    span = metric.high - metric.low
-    hits = units * (value - metric.low) / span
-    low, high = (metric.low + span * end for end in wilson(hits, units, confidence))
-    bound = metric.low + span * wilson(hits, units, 2 * confidence - 1)[metric.lower]
-    return Figure(value, low, high, bound, units)
-
-
-def _units(judged: Sequence[Judged], counts: Any) -> int:
-    """How many groups, and rows without one, count for a metric: so often it was asked. counts: (N, K), its own.
-
-    At least one, so that a figure of nothing (no slot was expected, and none said) is hardly sure.
-    """
-    found = {unit for unit, some in zip(_units_of(judged), counts.any(axis=1), strict=True) if some}
-    return max(1, len(found))
-
-
-def _units_of(judged: Sequence[Judged]) -> list[str]:
-    """What each row is drawn with: its group, or itself alone."""
-    return [j.group if j.group is not None else f"\0{place}" for place, j in enumerate(judged)]
-
-
-def _is_share(metric: Metric, counts: Any, judged: Sequence[Judged]) -> bool:
-    """Whether a metric is rows that are right over rows, and the rows stand for themselves."""
-    import numpy as np
-
-    if metric.value is not share or any(j.group is not None for j in judged):
-        return False
-    return bool(np.isin(counts, (0, 1)).all() and (counts[:, 0] <= counts[:, 1]).all())
+    drawn, sums = _drawn(judged, metric, (metric.low, metric.high), found)
+    ends = of_share(sums[0]) if _is_share(metric, found) else drawn.ends(resamples)
+    return _figure(drawn, ends, confidence, lower=metric.lower)
 
 
 def difference(
     a: Sequence[Judged], b: Sequence[Judged], metric: Metric, *, confidence: float, resamples: int
 ) -> Figure | None:
     """a minus b on the same rows, resampled in pairs; its bound is the lower one, whatever the metric."""
-    import numpy as np
-
-    found = metric.counts(a), metric.counts(b)
-    if any(counts is None for counts in found) or not len(a):
+    of_a, of_b = _counts(metric, a), _counts(metric, b)
+    if of_a is None or of_b is None:
         return None
-    of_a, of_b = (np.asarray(counts, dtype=float) for counts in found)
-    weights = _weights(a, resamples, seed=0)
-    samples = metric.value(weights @ of_a) - metric.value(weights @ of_b)
-    value = metric.value(of_a.sum(axis=0)) - metric.value(of_b.sum(axis=0))
-    return _figure(float(value), samples, confidence, lower=False, units=_units(a, np.hstack([of_a, of_b])))
+    span = metric.high - metric.low
+    drawn, _ = _drawn(a, metric, (-span, span), of_a, of_b)
+    return _figure(drawn, drawn.ends(resamples), confidence, lower=False)
 
 
-def _figure(value: float, samples: Any, confidence: float, lower: bool, units: int) -> Figure:
-    """Resamples in which no row counts say nothing, and are left out."""
+def _counts(metric: Metric, judged: Sequence[Judged]) -> Any:
+    """(N, K); None where there is nothing to measure."""
     import numpy as np
 
-    tail = (1 - confidence) / 2
-    ends = [tail, 1 - tail, confidence if lower else 1 - confidence]
-    low, high, bound = np.nanquantile(samples, ends)
-    return Figure(value, float(low), float(high), float(bound), units)
+    found = metric.counts(judged) if len(judged) else None
+    return None if found is None else np.asarray(found, dtype=float)
 
 
-def _weights(judged: Sequence[Judged], resamples: int, seed: int) -> Any:
-    """(resamples, rows) how often each row was drawn: each for itself, or all rows of a group together."""
+def _drawn(
+    judged: Sequence[Judged], metric: Metric, within: tuple[float, float], first: Any, *less: Any
+) -> tuple[Drawn, list[Any]]:
+    """The metric of the first counts, less that of the others, by what is drawn; and the sums of each unit."""
     import numpy as np
 
-    names = _units_of(judged)
-    grouped = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    many = len(grouped)
-    drawn = _draws(many, resamples, seed)
-    return drawn[:, np.array([grouped[name] for name in names])] if many < len(names) else drawn
+    of = units([j.group for j in judged])
+    sums = [of.sums(counts) for counts in (first, *less)]
+
+    def figure(weights: Any) -> Any:
+        value, *others = (metric.value(weights @ one) for one in sums)
+        return value - sum(others)
+
+    counting = np.flatnonzero(np.hstack(sums).any(axis=1))
+    return Drawn(figure, of.many, counting, *within), sums
 
 
-@lru_cache(maxsize=2)
-def _draws(many: int, resamples: int, seed: int) -> Any:
-    """(resamples, many), the same for every metric and system on one split: made once."""
+def _is_share(metric: Metric, counts: Any) -> bool:
+    """Whether a metric is rows that are right over rows."""
     import numpy as np
 
-    drawn = np.random.default_rng(seed).multinomial(many, np.full(many, 1 / many), size=resamples).astype(float)
-    drawn.flags.writeable = False
-    return drawn
+    return metric.value is share and bool(np.isin(counts, (0, 1)).all() and (counts[:, 0] <= counts[:, 1]).all())
+
+
+def _figure(drawn: Drawn, ends: Ends, confidence: float, *, lower: bool) -> Figure:
+    """units: at least one, so that a figure of nothing (no slot was expected, and none said) is hardly sure."""
+    low, high = ends((1 - confidence) / 2)
+    return Figure(drawn.value, low, high, ends(1 - confidence)[lower], max(1, len(drawn.counting)))

@@ -21,6 +21,36 @@ def wilson(hits: float, rows: float, confidence: float) -> tuple[float, float]:
     return (0.0 if hits == 0 else low), (1.0 if hits == rows else high)
 
 
+def unanimous(value: float, units: int, ends: tuple[float, float], tail: float) -> tuple[float, float]:
+    """Of a figure within `ends` to which all units say the same: as many may be unlike them, and as far off as can be,
+    as Wilson's interval of none among so many leaves open. So three out of three are no certainty.
+    """
+    unlike = wilson(0, units, 1 - 2 * tail)[1]
+    return value - unlike * (value - ends[0]), value + unlike * (ends[1] - value)
+
+
+def student(tail: float, units: int) -> float:
+    """How many standard errors, estimated from so many units, leave `tail` beyond them."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(units - 1, 1 - tail))
+
+
+def expanded(tail: float, units: int) -> float:
+    """The tail of a bootstrap over so many units that is as far out as Student's t. Source: Hesterberg 2015, what
+    teachers should know about the bootstrap: the expanded percentile interval.
+    """
+    return NormalDist().cdf(-math.sqrt(units / (units - 1)) * student(tail, units))
+
+
+def worth(share: float, error: float, rows: float, units: int, tail: float) -> float:
+    """How many rows by themselves would show a share as surely as `rows` in so many groups do, by its standard error
+    over groups. Source: Korn and Graubard 1998; Dean and Pagano 2015, who find Wilson's interval of these the best.
+    """
+    alone = min(rows, share * (1 - share) / error**2)
+    return alone * (NormalDist().inv_cdf(1 - tail) / student(tail, units)) ** 2
+
+
 def mcnemar(won: int, lost: int) -> float:
     """The exact two-sided p of rows that one of two systems alone has right. 1 where they never differ.
 

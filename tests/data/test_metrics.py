@@ -199,11 +199,61 @@ def test_a_metric_that_no_row_counts_for_is_hardly_sure() -> None:
 
 def test_a_lead_is_resampled_in_pairs() -> None:
     gold = [judged("a", "a")] * 50 + [judged("a", "b")] * 50
-    same_rows = difference(gold, gold, METRICS["accuracy"], confidence=0.95, resamples=500)
-    assert (same_rows.low, same_rows.value, same_rows.high) == (0, 0, 0)
     better = [judged("a", "a")] * 60 + [judged("a", "b")] * 40
     lead = difference(better, gold, METRICS["accuracy"], confidence=0.95, resamples=500)
     assert 0 < lead.low < 0.1 < lead.high and lead.value == pytest.approx(0.1)
+
+
+def grouped(hits: list[list[bool]]) -> list[Judged]:
+    """Rows of which these are right, group by group."""
+    return [replace(judged("a", "a" if hit else "b"), group=str(g)) for g, of in enumerate(hits) for hit in of]
+
+
+def test_a_lead_that_is_the_same_everywhere_is_no_certainty() -> None:
+    """Of 100 rows alike, up to 3.7% may be unlike them (95%, two-sided); in 4 groups, up to 49%."""
+    gold = [judged("a", "a")] * 50 + [judged("a", "b")] * 50
+    alike = difference(gold, gold, METRICS["accuracy"], confidence=0.95, resamples=200)
+    assert alike.value == 0 and -alike.low == pytest.approx(alike.high) == pytest.approx(0.037, abs=1e-3)
+    halves, none = grouped([[True, False]] * 4), grouped([[False, False]] * 4)
+    lead = difference(halves, none, METRICS["accuracy"], confidence=0.95, resamples=200)
+    assert lead.value == 0.5 and (lead.low, lead.high) == (
+        pytest.approx(-0.235, abs=1e-3),
+        pytest.approx(0.745, abs=1e-3),
+    )
+    assert lead.low < lead.bound < 0.5
+
+
+def test_one_group_says_nothing_of_others() -> None:
+    for name in ("accuracy", "macro_f1"):
+        one = measure(grouped([[True, False, True, True] * 50]), METRICS[name], confidence=0.95, resamples=200)
+        assert one.low < 0.2 and one.high > 0.8 and one.units == 1
+
+
+@pytest.mark.parametrize(("name", "groups"), [("accuracy", 3), ("macro_f1", 3), ("macro_f1", 12)])
+def test_intervals_over_few_groups_hold_what_they_should(name: str, groups: int) -> None:
+    chance, sure = np.random.default_rng(0), {"confidence": 0.95, "resamples": 200}
+    truth = measure(two_systems(chance, 3000)[0], METRICS[name], confidence=0.95, resamples=2).value
+    figures = [measure(two_systems(chance, groups)[0], METRICS[name], **sure) for _ in range(200)]
+    assert np.mean([figure.low <= truth <= figure.high for figure in figures]) > 0.915
+    assert np.mean([figure.bound <= truth for figure in figures]) > 0.915
+
+
+def test_leads_over_few_groups_hold_what_they_should() -> None:
+    chance, sure = np.random.default_rng(0), {"confidence": 0.95, "resamples": 200}
+    leads = [difference(*two_systems(chance, 3), METRICS["accuracy"], **sure) for _ in range(200)]
+    assert np.mean([lead.low <= 0 <= lead.high for lead in leads]) > 0.915
+    assert np.mean([lead.bound <= 0 for lead in leads]) > 0.915
+
+
+def two_systems(chance: np.random.Generator, groups: int) -> tuple[list[Judged], list[Judged]]:
+    """Both have 70% of the rows right, in some groups of 1 to 7 rows more and in others fewer."""
+    sizes = chance.integers(1, 8, groups)
+    gold = [replace(judged("ab"[n % 2], ""), group=str(g)) for g, many in enumerate(sizes) for n in range(many)]
+    rates = np.repeat(chance.beta(1.6, 0.7, (2, groups)), sizes, axis=1)
+    return tuple(  # type: ignore[return-value]
+        [replace(j, said=j.gold if right else {"a": "b", "b": "a"}[j.gold]) for j, right in zip(gold, of, strict=True)]
+        for of in chance.random(rates.shape) < rates
+    )
 
 
 CONTRACT = Contract(type="json", schema_={"type": "object", "required": ["a"]})
