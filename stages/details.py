@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stages.judging import Judged
+from stages.judging import Judged, Label
 from stages.metrics.ece import BINS, bin_of
 from stages.metrics.slot_f1 import slots
 
@@ -24,7 +24,9 @@ def details(judged: Sequence[Judged], labels: Sequence[str]) -> dict[str, Any]:
         pairs = Counter(j.labels for j in judged)
         found["classes"] = [_class(label, pairs, len(judged)) for label in labels]
         if len(labels) <= MOST_LABELS:
-            found["confusion"] = {gold: {s: n for (g, s), n in sorted(pairs.items()) if g == gold} for gold in labels}
+            found["confusion"] = {
+                gold: {str(s): n for (g, s), n in sorted(pairs.items(), key=str) if g == gold} for gold in labels
+            }
         found["confusable"] = _confusable(pairs)
         if all(j.confidence is not None for j in judged):
             found["calibration"] = list(_calibration(judged))
@@ -33,7 +35,7 @@ def details(judged: Sequence[Judged], labels: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _class(label: str, pairs: Counter[tuple[str, str]], rows: int) -> dict[str, Any]:
+def _class(label: str, pairs: Counter[tuple[Label, Label]], rows: int) -> dict[str, Any]:
     hits = pairs[label, label]
     expected = sum(n for (gold, _), n in pairs.items() if gold == label)
     said = sum(n for (_, answer), n in pairs.items() if answer == label)
@@ -49,12 +51,12 @@ def _class(label: str, pairs: Counter[tuple[str, str]], rows: int) -> dict[str, 
     }
 
 
-def _confusable(pairs: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
+def _confusable(pairs: Counter[tuple[Label, Label]]) -> list[dict[str, Any]]:
     """Labels that are taken for one another, whichever way, the most frequent first."""
     both: Counter[tuple[str, str]] = Counter()
     for (gold, said), many in pairs.items():
         if gold != said:
-            both[min(gold, said), max(gold, said)] += many
+            both[min(str(gold), str(said)), max(str(gold), str(said))] += many
     most = sorted(both.items(), key=lambda item: (-item[1], item[0]))[:MOST_PAIRS]
     return [{"labels": list(pair), "rows": many} for pair, many in most]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from stages.answers import Answer
@@ -17,6 +18,19 @@ from stages.metrics._share import share
 from stages.resampling import Drawn, Ends, of_share, units
 from stages.rows import Row
 from stages.terms import NONE, Terms
+
+
+class No(Enum):
+    """What stands where a label would; no label of a contract is equal to it, whatever its name."""
+
+    LABEL = "(no label)"
+    ANSWER = "(unreadable)"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+Label = str | No
 
 
 @dataclass(frozen=True)
@@ -57,15 +71,16 @@ class Judged:
         return self.read and same(self.gold, self.said)
 
     @property
-    def labels(self) -> tuple[str, str]:
-        """The label that was expected and the one that was said."""
-        expected, said = (self._label(side) for side in (self.gold, self.said))
-        return expected, said
+    def labels(self) -> tuple[Label, Label]:
+        """The label that was expected and the one that was said. No.LABEL: a field that is left out, or holds no text;
+        No.ANSWER, which is never expected: the answer cannot be read."""
+        return self._label(self.gold), self._label(self.said) if self.read else No.ANSWER
 
-    def _label(self, value: Any) -> str:
+    def _label(self, value: Any) -> Label:
         if self.field is None:
             return str(value)
-        return str(value.get(self.field)) if isinstance(value, dict) else str(None)
+        label = value.get(self.field) if isinstance(value, dict) else None
+        return label if isinstance(label, str) else No.LABEL
 
 
 @dataclass(frozen=True)

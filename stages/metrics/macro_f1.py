@@ -15,7 +15,9 @@ def counts(judged: Sequence[Judged]) -> Any:
     """(N, 3 * L): for each of the L labels that occur, hit, said and expected."""
     import numpy as np
 
-    labels = sorted({label for j in judged for label in j.labels})
+    labels = sorted(
+        {label for j in judged for label in j.labels}, key=lambda label: (not isinstance(label, str), str(label))
+    )
     index = {label: i for i, label in enumerate(labels)}
     found = np.zeros((len(judged), 3, len(labels)))
     for row, j in enumerate(judged):

@@ -23,8 +23,8 @@ def counts(judged: Sequence[Judged]) -> Any:
 
 def _row(judged: Judged) -> tuple[float, float]:
     expected, said = harmless(judged)
-    weight = 0.0 if expected else judged.terms.severity.get(judged.labels[0], 1.0)
-    return (0.0 if said else weight), weight
+    weight = 0.0 if expected else judged.terms.severity.get(str(judged.labels[0]), 1.0)
+    return (weight if said is False else 0.0), weight
 
 
 METRIC = Metric("severity_recall", "recall of violations, weighed by severity", ("label",), counts, share)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from stages.answers import Answer
 from stages.catalog import Metric, members
 from stages.contract import Contract
+from stages.details import details
 from stages.diagnostics import UserError
 from stages.equality import same
-from stages.judging import Judged, difference, judge, measure
+from stages.judging import Judged, No, difference, judge, measure
 from stages.metrics import slot_f1
 from stages.rows import Row
 
@@ -354,5 +355,30 @@ def test_a_label_inside_json_is_judged_as_a_label() -> None:
     rows = [Row("1", {}, {"mood": "good", "why": "a"}), Row("2", {}, {"mood": "bad"}), Row("3", {}, {"mood": "bad"})]
     said = ['{"mood": "good", "why": "other words"}', '{"mood": "good"}', "no JSON"]
     found = judge(rows, [Answer(str(n), text, text, 1, "stop") for n, text in enumerate(said, 1)], contract)
-    assert [j.labels for j in found] == [("good", "good"), ("bad", "good"), ("bad", "None")]
+    assert [j.labels for j in found] == [("good", "good"), ("bad", "good"), ("bad", No.ANSWER)]
     assert value("accuracy", found) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("name", ["None", "(unreadable)", "(no label)"])
+def test_an_answer_without_a_label_is_right_about_no_label_whatever_its_name(name: str) -> None:
+    schema = {"type": "object", "properties": {"rule": {"enum": [name, "theft"]}}}
+    contract, said = Contract(type="json", schema_=schema), ["Sure!", "{}", "[]", '{"rule": null}']
+    found = judge(
+        [Row(str(n), {}, {"rule": name}) for n in range(4)],
+        [Answer(str(n), text, text, 1, "stop") for n, text in enumerate(said)],
+        contract,
+    )
+    assert value("accuracy", found) == value("macro_f1", found) == value("weighted_f1", found) == 0
+    assert details(found, (name, "theft"))["classes"][0]["recall"] == 0
+    left_out = judge([Row("1", {}, {})] * 2, [Answer("1", "{}", "{}", 1, "stop")], contract)
+    assert value("accuracy", left_out) == 1, "where no label is expected, none is right"
+
+
+@pytest.mark.parametrize("text", ["Sure!", '{"rule": "arson"}', "{}"])
+def test_an_answer_that_says_no_label_finds_no_violation_and_is_not_harmless(text: str) -> None:
+    schema = {"type": "object", "properties": {"rule": {"enum": ["none", "theft"]}}}
+    rows = [Row("1", {}, {"rule": "none"}), Row("2", {}, {"rule": "theft"})]
+    answers = [Answer(row.id, text, text, 1, "stop") for row in rows]
+    found = judge(rows, answers, Contract(type="json", schema_=schema))
+    assert value("violation_recall", found) == value("severity_recall", found) == 0
+    assert value("false_refusal_rate", found) == 1

@@ -12,9 +12,8 @@ from tunec.diagnosing.cause import Cause, Sign, strength
 def look(build: Build) -> Iterator[Sign]:
     """Of labels that were learnt: what no train row has is no matter of telling apart."""
     known = {label for _, label in build.labelled(build.train)}
-    pairs = Counter(
-        tuple(sorted(one.labels)) for one in build.wrong if known >= set(one.labels) and len(set(one.labels)) > 1
-    )
+    both = (one.labels for one in build.wrong if known >= set(one.labels))
+    pairs = Counter(tuple(sorted(map(str, labels))) for labels in both if labels[0] != labels[1])
     if not pairs or len(known) < 3:
         return
     (one, other), rows = min(pairs.items(), key=lambda item: (-item[1], item[0]))
