@@ -99,7 +99,7 @@ def evaluation(primary: str, reports: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"| system | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}")
     for name, figures in scores["systems"].items():
         cells = (_cell(figures.get(metric)) for metric in names)
-        yield f"| {name}{' (shipped)' if name == scores['chosen'] else ''} | {' | '.join(cells)} |"
+        yield f"| {name}{' (chosen)' if name == scores['chosen'] else ''} | {' | '.join(cells)} |"
     yield from ("", "| gate | status | figure | bound | reason |", "|---|---|---:|---:|---|")
     for gate in reports["verdict"]["gates"]:
         figure = "–" if gate["figure"] is None else f"{gate['figure']:.3f}"
@@ -166,7 +166,7 @@ def _table(scores: Mapping[str, Any], primary: str) -> Iterator[str]:
     yield from ("", f"| system | {primary} | interval |", "|---|---:|---:|")
     for name, figures in scores["systems"].items():
         figure = figures[primary]
-        mark = " (shipped)" if name == scores["chosen"] else ""
+        mark = " (chosen)" if name == scores["chosen"] else ""
         yield f"| {name}{mark} | {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |"
 
 

@@ -44,13 +44,13 @@ def baseline_report(table: Mapping[str, Any], primary: str) -> Iterator[str]:
     """What needs no training, on the same test rows as the model that was trained."""
     rows = table["rows"]["test"]
     yield from ("# What needs no training", "", f"{counted(rows, 'test row')}.", "")
-    yield from (f"| system | {primary} | interval | lead of the shipped file |", "|---|---:|---:|---:|")
+    yield from (f"| system | {primary} | interval | lead of the chosen file |", "|---|---:|---:|---:|")
     for system in table["systems"]:
         figure = (system["test"] or {}).get(primary)
         if figure and (system["kind"] == "baseline" or system["chosen"]):
             lead = system["ahead"]
             ahead = "" if lead is None else f"{lead['value']:+.3f} ({lead['low']:+.3f} to {lead['high']:+.3f})"
-            mark = " (shipped)" if system["chosen"] else ""
+            mark = " (chosen)" if system["chosen"] else ""
             ends = f"{figure['low']:.3f} to {figure['high']:.3f}"
             yield f"| {cell(system['name'])}{mark} | {figure['value']:.3f} | {ends} | {ahead} |"
     worth = table["worth"]

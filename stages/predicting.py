@@ -131,10 +131,16 @@ def latencies(engine: Engine) -> dict[str, float]:
 
 
 def timed(answers: Callable[[], Iterable[Answer]]) -> Answered:
-    """Take them all, and the time. An engine tells of each as it is done, which need not be their order."""
+    """Take them all, and the time. An engine tells of each as it is done, which need not be their order; who has to
+    learn or to load first tells when that is over, and the time begins there.
+    """
     started, moments = perf_counter(), list[float]()
 
     def heard(done: int, total: int | None, note: str) -> None:
+        nonlocal started
+        if note == progress.READY:
+            started = perf_counter()
+            moments.clear()
         if note == progress.ANSWERED:
             moments.append(perf_counter() - started)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stages.diagnostics import Diagnostic
 
 ANSWERED = "rows answered"  # what engines tell, once a row
+READY = "ready to answer"  # what is told once all is loaded and learnt, where that is no part of answering
 EVENTS_TO = "TUNEC_EVENTS"  # names the file that a build reads how far its stages are from
 Listener = Callable[[int, int | None, str], None]
 Heeder = Callable[[Any], None]

@@ -65,7 +65,7 @@ def systems(report: dict[str, Any]) -> Table:
             *((_money(system.get("cost_per_1000")),) if priced else ()),
             style="bold" if system.get("chosen") else None,
         )
-    table.caption = "* shipped. Intervals: two-sided. The shares: on test where asked, else on dev."
+    table.caption = "* chosen. Intervals: two-sided. The shares: on test where asked, else on dev."
     return table
 
 

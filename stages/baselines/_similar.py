@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from stages import progress
 from stages.metrics._words import words
 
 CHUNK = 256  # rows that are compared at once
@@ -30,7 +31,9 @@ def _grams(text: str) -> list[str]:
 def nearest(known: Sequence[str], asked: Sequence[str], count: int) -> list[list[int]]:
     """For each asked text the places of the `count` known ones of the highest cosine, the best first; ties by place."""
     made = features()
-    return _best(made.fit_transform(known), made.transform(asked), count)
+    weights = made.fit_transform(known)
+    progress.tell(0, None, progress.READY)
+    return _best(weights, made.transform(asked), count)
 
 
 def bm25(known: Sequence[str], asked: Sequence[str], count: int) -> list[list[int]]:
@@ -47,6 +50,7 @@ def bm25(known: Sequence[str], asked: Sequence[str], count: int) -> list[list[in
     rarity = np.log1p((many - among + 0.5) / (among + 0.5))
     length = K1 * (1 - B + B * lengths[rows] / max(lengths.mean(), 1e-9))
     counts.data = rarity[counts.indices] * counts.data * (K1 + 1) / (counts.data + length)
+    progress.tell(0, None, progress.READY)
     return _best(counts, vectorizer.transform(asked), count)
 
 

@@ -5,7 +5,7 @@ With `model: FOLDER` another encoder of the workspace, a transformers folder suc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,21 +35,28 @@ def answer(question: Question) -> Iterator[Answer]:
     located = Located(Path(named), gguf=False) if named else trainable(question.model)  # type: ignore[arg-type]
     refuse_code(located.path)
     train = question.learned()
-    texts = [question.message(row) for row in (*train, *question.rows)]
-    vectors = embedded(located, texts)
-    yield from classified(question, vectors[: len(train)], [str(row.output) for row in train], vectors[len(train) :])
+    read = reader(located)
+    known = read([question.message(row) for row in train])
+    labels = [str(row.output) for row in train]
+    yield from classified(question, known, labels, lambda: read([question.message(row) for row in question.rows]))
 
 
-def embedded(located: Any, texts: Sequence[str]) -> Any:
-    """(N, hidden) float32 of unit length. The same for a text whatever stands beside it, but for rounding."""
-    import numpy as np
-    import torch
+def reader(located: Any) -> Callable[[Sequence[str]], Any]:
+    """From texts to vectors. The weights are read once, now."""
     from transformers import AutoModel, AutoTokenizer
-
-    from stages import progress
 
     tokenizer = AutoTokenizer.from_pretrained(located.path, trust_remote_code=False)
     model = AutoModel.from_pretrained(located.path, trust_remote_code=False, use_safetensors=True).float().eval()
+    return lambda texts: embedded(tokenizer, model, texts)
+
+
+def embedded(tokenizer: Any, model: Any, texts: Sequence[str]) -> Any:
+    """(N, hidden) float32 of unit length. The same for a text whatever stands beside it, but for rounding."""
+    import numpy as np
+    import torch
+
+    from stages import progress
+
     ids = [tokenizer(text)["input_ids"][:LONGEST] or [0] for text in texts]
     found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     order = sorted(range(len(ids)), key=lambda place: len(ids[place]))

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages import progress
 from stages.baselines._options import path, text, whole
 from stages.catalog import Baseline
 
@@ -34,6 +35,7 @@ def answer(question: Question) -> Iterator[Answer]:
         raise ValueError("what a larger model is asked is its prompt")
     if "endpoint" not in question.options:
         with opened(Path(question.options["model"])) as engine:
+            progress.tell(0, None, progress.READY)
             yield from ask(engine, question.rows, prompting, question.contract, decoding)
         return
     with closing(Endpoint.of(question.options, question.contract)) as far:

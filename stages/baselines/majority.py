@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stages import progress
 from stages.catalog import Baseline
 
 if TYPE_CHECKING:  # the compiler looks at every baseline, and needs no more than its name and options
@@ -19,6 +20,7 @@ def answer(question: Question) -> Iterator[Answer]:
 
     seen = Counter(question.contract.write(row.output) for row in question.train())
     text = min(seen, key=lambda said: (-seen[said], said), default="")
+    progress.tell(0, None, progress.READY)
     for row in question.rows:
         yield Answer(row.id, text, text, 0, "stop")
 

@@ -22,8 +22,10 @@ def answer(question: Question) -> Iterator[Answer]:
     train = question.learned()
     made = features()
     known = made.fit_transform([question.message(row) for row in train]) if train else None
-    asked = made.transform([question.message(row) for row in question.rows]) if train else None
-    yield from classified(question, known, [str(row.output) for row in train], asked)
+    labels = [str(row.output) for row in train]
+    yield from classified(
+        question, known, labels, lambda: made.transform([question.message(row) for row in question.rows])
+    )
 
 
 BASELINE = Baseline(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from stages.catalog import Baseline, members
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.diagnostics import UserError
+from stages.predicting import timed
 from stages.rows import Row
 
 BASELINES = members("stages.baselines", "BASELINE", Baseline)
@@ -44,6 +47,20 @@ def test_a_classifier_says_a_label_and_how_sure_it_is() -> None:
 @pytest.mark.parametrize(("train", "label"), [([("a", "bad")], "bad"), ([], "good")])
 def test_with_one_label_or_none_there_is_nothing_to_learn(train: list[tuple[str, str]], label: str) -> None:
     assert said("tfidf", train, ["anything"]) == [label]
+
+
+@pytest.mark.parametrize("name", ["majority", "tfidf", "nearest"])
+def test_what_is_learnt_first_is_no_part_of_the_speed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("stages.predicting.perf_counter", lambda: clock[0])
+    asked = question(TRAIN, ["lovely soup place", "cold and rude"])
+
+    def slowly() -> Iterator[Row]:
+        clock[0] += 100
+        return asked.train()
+
+    found = timed(lambda: BASELINES[name].answer(replace(asked, train=slowly)))
+    assert found.seconds == 0 and len(found.answers) == 2
 
 
 def test_the_nearest_row_lends_its_answer() -> None:

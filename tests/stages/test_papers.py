@@ -93,7 +93,7 @@ def test_they_say_what_the_task_says(papers: dict[str, str]) -> None:
 def test_they_say_what_the_reports_say(papers: dict[str, str]) -> None:
     assert "6 rows are accepted." in papers["data_spec.md"] and "| train | 7,379 |" in papers["data_spec.md"]
     assert "| boundary | a case at the edge of what is allowed or asked for | 3 |" in papers["data_spec.md"]
-    assert "| rule | 0.402 |" in papers["baseline_report.md"] and "(shipped)" in papers["baseline_report.md"]
+    assert "| rule | 0.402 |" in papers["baseline_report.md"] and "(chosen)" in papers["baseline_report.md"]
     assert "wrong value" in papers["eval_report.md"] and "**ship**" in papers["eval_report.md"]
     assert "3,731 test rows" in papers["eval_plan.md"] and "majority" in papers["eval_plan.md"]
     assert "| beats_baselines | 0 | pass |" in papers["quality_gates.md"]
