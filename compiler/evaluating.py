@@ -110,7 +110,11 @@ class Evaluation(Section):
         default=128, ge=1, description="An answer is cut after this many tokens.", json_schema_extra=unit("tokens")
     )
     sequences: int = Field(
-        default=16, ge=1, le=64, description="Rows that llama.cpp decodes together.", json_schema_extra=unit("rows")
+        default=16,
+        ge=1,
+        le=64,
+        description="Rows that llama.cpp decodes together; by likelihood 16 at most.",
+        json_schema_extra=unit("rows"),
     )
     decoding: Literal["auto", "constrained", "free", "likelihood"] = Field(
         default="auto",
