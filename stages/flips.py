@@ -10,6 +10,7 @@ from typing import Any
 from stages.counting import counted
 from stages.equality import same
 from stages.rows import dumps, read_jsonl
+from stages.statistics import mcnemar
 from stages.strict_json import strict_json
 
 SHOWN = 50  # rows of one step
@@ -61,6 +62,11 @@ class Step:
         self.lost, self.gained = self.lost + lost, self.gained + (not lost)
         if len(self._kept[lost]) < SHOWN:
             self._kept[lost].append(item)
+
+    @property
+    def p(self) -> float:
+        """How often chance alone would part the changed rows so unevenly."""
+        return mcnemar(self.gained, self.lost)
 
     @property
     def shown(self) -> list[Flip]:

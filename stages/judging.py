@@ -15,7 +15,7 @@ from stages.counting import counted
 from stages.diagnostics import fail
 from stages.equality import same
 from stages.metrics._share import share
-from stages.resampling import Drawn, Ends, of_share, units
+from stages.resampling import Drawn, Ends, of_share, permuted, units
 from stages.rows import Row
 from stages.terms import NONE, Terms
 
@@ -160,6 +160,15 @@ def difference(
     span = metric.high - metric.low
     drawn, _ = _drawn(a, metric, (-span, span), of_a, of_b)
     return _figure(drawn, drawn.ends(resamples), confidence, lower=False)
+
+
+def by_chance(a: Sequence[Judged], b: Sequence[Judged], metric: Metric, *, resamples: int) -> float | None:
+    """The two-sided p of a lead in this metric, were a and b the same: by giving each other's answers to some rows."""
+    counts = _counts(metric, [*a, *b])  # together, for the columns of some metrics are what occurs in them
+    if counts is None:
+        return None
+    of = units([j.group for j in a])
+    return permuted(metric.value, of.sums(counts[: len(a)]), of.sums(counts[len(a) :]), resamples)
 
 
 def _counts(metric: Metric, judged: Sequence[Judged]) -> Any:

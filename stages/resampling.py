@@ -120,6 +120,19 @@ def of_share(sums: Any) -> Ends:
     return ends
 
 
+def permuted(value: Callable[[Any], Any], a: Any, b: Any, resamples: int) -> float:
+    """The chance of a difference as large as a's and b's, (units, K), where a unit's two sides change places at random.
+
+    Source: Noreen 1989, approximate randomization; Riezler and Maxwell 2005.
+    """
+    import numpy as np
+
+    kept = np.random.default_rng(1).integers(0, 2, (resamples, len(a))).astype(float)
+    apart = value(kept @ a + (1 - kept) @ b) - value(kept @ b + (1 - kept) @ a)
+    observed = abs(float(value(a.sum(axis=0)) - value(b.sum(axis=0))))
+    return float((1 + (np.abs(apart) >= observed - SPREAD).sum()) / (1 + resamples))
+
+
 def _quantiles(samples: Any, tail: float) -> tuple[float, float]:
     """Resamples in which no row counts say nothing, and are left out."""
     import numpy as np

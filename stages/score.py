@@ -19,7 +19,7 @@ from stages.metrics._words import spaceless
 from stages.metrics.runaway_rate import ran_away
 from stages.remembering import recall
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
-from stages.scoring import Yardstick, duel, figures, judged, lead
+from stages.scoring import Yardstick, chance, duel, figures, judged, lead
 from stages.scripts import script
 from stages.shapes import APART
 from stages.statistics import detectable
@@ -68,12 +68,12 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     """out.scores: {rows, chosen, systems: {name: {metric: figure}}, ahead: {name: figure}, lower, beside, slices}.
 
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
-    that so many rows would show and McNemar's test of the rows that are right whole. `lower`: the metrics that are
-    better when lower. `ends`: of the chosen file and its parents, answers that do not end of themselves or cannot be
-    read. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice:
-    {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got right, see stages.remembering.
-    `preference`: what a judge said of the chosen file's answers, where one was asked, see stages.prefer. `attacks`:
-    what became of hostile inputs, see stages.withstanding.
+    that so many rows would show, p by a permutation test, and McNemar's test of the rows that are right whole.
+    `lower`: the metrics that are better when lower. `ends`: of the chosen file and its parents, answers that do not end
+    of themselves or cannot be read. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each
+    part of the test rows, {slice: {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got
+    right, see stages.remembering. `preference`: what a judge said of the chosen file's answers, where one was asked,
+    see stages.prefer. `attacks`: what became of hostile inputs, see stages.withstanding.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -107,7 +107,8 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
 def _ahead(a: Sequence[Judged], b: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:
     found = lead(a, b, params.yardstick, params.contract)
     least = detectable(found["low"], found["high"], params.yardstick.confidence)
-    return {**found, "detectable": least, "duel": duel(a, b)}
+    p = chance(a, b, params.yardstick, params.contract)
+    return {**found, "detectable": least, "p": p, "duel": duel(a, b)}
 
 
 def _ends(answers: Sequence[Judged]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from stages.catalog import Metric, members
 from stages.contract import Contract
 from stages.counting import counted
 from stages.diagnostics import fail
-from stages.judging import Judged, difference, judge, measure
+from stages.judging import Judged, by_chance, difference, judge, measure
 from stages.rows import Row
 from stages.schemas import kinds
 from stages.statistics import mcnemar
@@ -74,6 +74,11 @@ def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contrac
     if found is None:
         raise RuntimeError("`figures` refuses a primary metric that measures nothing")
     return asdict(found)
+
+
+def chance(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> float | None:
+    """The p of that lead by a permutation test."""
+    return by_chance(a, b, yardstick.metrics(contract)[0], resamples=yardstick.resamples)
 
 
 def duel(a: Sequence[Judged], b: Sequence[Judged]) -> dict[str, Any]:

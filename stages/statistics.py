@@ -56,9 +56,9 @@ def mcnemar(won: int, lost: int) -> float:
 
     Source: McNemar 1947, with the exact binomial.
     """
-    from scipy.stats import binomtest
-
-    return float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0
+    changed = won + lost
+    tail = sum(math.comb(changed, less) for less in range(min(won, lost) + 1))
+    return min(1.0, 2 * tail / 2**changed)
 
 
 def detectable(low: float, high: float, confidence: float) -> float:

@@ -43,9 +43,15 @@ def _over(kind: str, names: Sequence[str], systems: Sequence[Mapping[str, Any]])
     best = min(held, key=lambda system: (system["ahead"]["value"], system["name"]))
     lead = best["ahead"]
     answer = "yes" if lead["bound"] > 0 else "no" if lead["value"] <= 0 else "unsure"
-    p = (lead.get("duel") or {}).get("p")
     ends = {"lead": lead["value"], "low": lead["low"], "high": lead["high"], "bound": lead["bound"]}
-    return {"kind": kind, "best": best["name"], "answer": answer, "p": p, "detectable": lead.get("detectable"), **ends}
+    return {
+        "kind": kind,
+        "best": best["name"],
+        "answer": answer,
+        "p": lead.get("p"),
+        "detectable": lead.get("detectable"),
+        **ends,
+    }
 
 
 def _is_one(name: str, names: Sequence[str]) -> bool:

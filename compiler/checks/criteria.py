@@ -226,6 +226,9 @@ def drop_has_a_quantization(look: Look) -> Iterator[Found]:
         yield Found("nothing is quantized, so nothing drops", "quantization.max_drop", "remove it", key=True)
 
 
+BY_SOURCE = "give each of data.sources its `tags`, and write `tags` here"
+
+
 @check("T121")
 def slice_is_there(look: Look) -> Iterator[Found]:
     """`evaluation.slices` names no column that goes in.
@@ -236,7 +239,7 @@ def slice_is_there(look: Look) -> Iterator[Found]:
     known = list(dict.fromkeys([*columns, "tags", "length", "script", "language"]))
     for index, name in enumerate(look.task.evaluation.slices):
         if name not in known:
-            help = did_you_mean(name, known) or CHOOSE
+            help = BY_SOURCE if name in ("source", "sources") else did_you_mean(name, known) or CHOOSE
             note = f"slices: {', '.join(known)}"
             yield Found(f"no row has `{name}`", f"evaluation.slices.{index}", help, note)
 

@@ -16,9 +16,11 @@ from stages.contract import Contract
 from stages.details import details
 from stages.diagnostics import UserError
 from stages.equality import same
-from stages.judging import Judged, No, difference, judge, measure
+from stages.judging import Judged, No, by_chance, difference, judge, measure
 from stages.metrics import slot_f1
 from stages.rows import Row
+from stages.scoring import duel
+from stages.statistics import mcnemar
 
 METRICS = members("stages.metrics", "METRIC", Metric)
 LABELS = "abcdefg"
@@ -222,6 +224,30 @@ def test_a_lead_that_is_the_same_everywhere_is_no_certainty() -> None:
         pytest.approx(0.745, abs=1e-3),
     )
     assert lead.low < lead.bound < 0.5
+
+
+def test_the_chance_of_a_lead_is_that_of_its_permutations() -> None:
+    """Of four rows that one side alone has right, 2 of 16 ways to change places part as far; of 2 groups 2 of 4."""
+    right, wrong = [judged("a", "a")] * 4, [judged("a", "b")] * 4
+    assert by_chance(right, wrong, METRICS["accuracy"], resamples=20_000) == pytest.approx(2 / 16, abs=0.01)
+    two = [replace(j, group=str(n // 2)) for n, j in enumerate(right)]
+    assert by_chance(two, wrong, METRICS["accuracy"], resamples=20_000) == pytest.approx(2 / 4, abs=0.01)
+    assert by_chance(right, right, METRICS["macro_f1"], resamples=100) == 1
+
+
+def test_a_lead_is_told_from_chance_where_no_row_is_right_whole() -> None:
+    """As McNemar's test cannot: of free texts hardly one is, of either system."""
+    near = [judged("a b c d e f", "a b c d e x")] * 20
+    far = [judged("a b c d e f", "a x y z v w")] * 20
+    assert by_chance(near, far, METRICS["rouge_1"], resamples=500) < 0.01
+    assert duel(near, far)["p"] == 1
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (7, 7), (30, 12), (400, 511)])
+def test_mcnemars_p_is_the_exact_binomials(won: int, lost: int) -> None:
+    from scipy.stats import binomtest
+
+    assert mcnemar(won, lost) == pytest.approx(binomtest(won, won + lost).pvalue if won + lost else 1)
 
 
 def test_one_group_says_nothing_of_others() -> None:
