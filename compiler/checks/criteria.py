@@ -13,6 +13,8 @@ from stages.schemas import kinds
 from stages.shapes import APART
 from stages.templating import placeholders
 
+BY_SOURCE = "give each of data.sources its `tags`, and write `tags` here"
+
 
 @check("T010")
 def metric_is_known(look: Look) -> Iterator[Found]:
@@ -224,9 +226,6 @@ def drop_has_a_quantization(look: Look) -> Iterator[Found]:
     """
     if not look.task.quantization.formats and look.written("quantization.max_drop"):
         yield Found("nothing is quantized, so nothing drops", "quantization.max_drop", "remove it", key=True)
-
-
-BY_SOURCE = "give each of data.sources its `tags`, and write `tags` here"
 
 
 @check("T121")
