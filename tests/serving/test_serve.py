@@ -168,6 +168,39 @@ def test_an_answer_that_breaks_the_contract_is_not_given(home: Small, release: S
     assert refused.value.diagnostics[0].code == "T585"
 
 
+# ---------------------------------------------------------------- by likelihood
+
+
+@pytest.fixture(scope="module")
+def labelling(release: Served) -> Served:
+    """As if the model had been released for labels, measured by likelihood."""
+    told = release.whole["config"]
+    form = {"type": "label", "schema": json.dumps({"enum": ["noon", "a table for two", "yes", "no"]})}
+    config = {**told, "output_format": form, "evaluation": {**told["evaluation"], "decoding": "likelihood"}}
+    return Served(release.folder, {**release.whole, "config": config})
+
+
+def test_what_was_measured_by_likelihood_is_answered_by_likelihood(labelling: Served) -> None:
+    """By `tunec ask` and by the server alike; a generated answer would be another one to some of these."""
+    from llama_cpp.llama_chat_format import LlamaChatCompletionHandlerRegistry
+
+    from tunec.serving import server as running
+
+    with closing(LlamaCpp(labelling.model)) as engine:
+        prompts = [engine.chat_template().prompt(text, labelling.system, text) for text in TEXTS]
+        likely = [answer.text for answer in engine.label(prompts, labelling.contract.labels, sequences=1)]
+        held = engine.answer(prompts, max_new_tokens=9, grammar=labelling.contract.grammar(), sequences=1)
+        assert likely != [answer.text for answer in held]
+    running._register(labelling)
+    handler = LlamaChatCompletionHandlerRegistry().get_chat_completion_handler_by_name("tunec")
+    chats = [handler(llama=None, messages=[{"role": "user", "content": text}]) for text in TEXTS]
+    assert [chat["choices"][0]["message"]["content"] for chat in chats] == likely
+    assert chats[0]["usage"]["total_tokens"] > chats[0]["usage"]["completion_tokens"] > 0
+    assert running.ask(labelling, {"text": TEXTS[0]}) == likely[0]
+    with pytest.raises(ValueError, match=r"Requested tokens \(\d+\) exceed context window of 512"):
+        handler(llama=None, messages=[{"role": "user", "content": "noon " * 600}])
+
+
 # ---------------------------------------------------------------- figures
 
 

@@ -12,7 +12,8 @@ from stages.diagnostics import fail
 from tunec.releasing import manifest
 
 if TYPE_CHECKING:
-    from stages.chat import ChatTemplate
+    from stages.answers import Answer, Engine
+    from stages.chat import ChatTemplate, Prompt
     from stages.contract import Contract
 
 
@@ -60,11 +61,24 @@ class Served:
 
         return contract(self.whole)
 
+    @property
+    def decoding(self) -> str:
+        return str(self.whole["config"]["evaluation"]["decoding"])
+
     @cached_property
     def grammar(self) -> str | None:
         """The same grammar that the answers were measured under; none where decoding was free."""
-        free = self.whole["config"]["evaluation"]["decoding"] == "free"
-        return None if free else self.contract.grammar()
+        return None if self.decoding == "free" else self.contract.grammar()
+
+    def answer(self, engine: Engine, prompt: Prompt) -> Answer:
+        """As it was measured: the likeliest label, where that was scored; else greedily, under the grammar."""
+        if self.decoding == "likelihood":
+            (answer,) = engine.label([prompt], self.contract.labels, sequences=1)
+        else:
+            (answer,) = engine.answer(
+                [prompt], max_new_tokens=self.longest, grammar=self.grammar, hopeless=self.contract.hopeless
+            )
+        return answer
 
     @cached_property
     def template(self) -> ChatTemplate:

@@ -6,15 +6,19 @@ import ipaddress
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from stages.rows import dumps
 from tunec.serving.door import ANSWER_SECONDS, CHAT, Door
 from tunec.serving.served import Served
+
+if TYPE_CHECKING:
+    from stages.chat import Prompt
 
 KEY = "TUNEC_API_KEY"  # the environment variable that holds it
 LONGEST_CONTEXT = 8192  # tokens; a longer one costs memory that no request of a specialist fills
@@ -133,9 +137,12 @@ def _register(served: Served) -> None:
 
     template, system = served.template, served.system
     template.prompt("first", system, "hello")  # a template that cannot be rendered is told now, and in our words
+    scored = _scorer(served) if served.decoding == "likelihood" else None
 
     def answer(*, llama: Any, messages: list[dict[str, str]], **given: Any) -> Any:
         prompt = template.prompt("", system, messages[-1]["content"])
+        if scored:
+            return _as_chat(scored(prompt))
         tokens = [
             t
             for piece in prompt.pieces
@@ -150,6 +157,29 @@ def _register(served: Served) -> None:
         return _as_chat(made)
 
     LlamaChatCompletionHandlerRegistry().register_chat_completion_handler(_FORMAT, answer, overwrite=True)
+
+
+def _scorer(served: Served) -> Callable[[Prompt], dict[str, Any]]:
+    """Answers by likelihood, which the library's own model cannot: as completions of the engine that measured them. The
+    file's pages are in memory once, whoever looks at them.
+    """
+    from stages.engines.llama_cpp import LlamaCpp
+
+    engine = LlamaCpp(served.model)
+    engine.load()
+
+    def scored(prompt: Prompt) -> dict[str, Any]:
+        read = len(engine.encode(prompt))
+        try:
+            answer = served.answer(engine, prompt)
+        except UserError:  # in the library's words, by which its server knows what is too long
+            raise ValueError(f"Requested tokens ({read}) exceed context window of {engine.context()}") from None
+        usage = {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": read + answer.tokens}
+        choice = {"index": 0, "text": answer.text, "logprobs": None, "finish_reason": answer.finish}
+        about = {"id": f"cmpl-{uuid4()}", "created": int(time.time()), "model": served.name}
+        return {**about, "choices": [choice], "usage": usage}
+
+    return scored
 
 
 def _as_chat(made: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,9 +202,7 @@ def ask(served: Served, given: dict[str, Any]) -> str:
         raise fail("T584", f"the input has no `{missing[0]}`", help=help)
     with closing(LlamaCpp(served.model)) as engine:
         prompt = engine.chat_template().prompt("asked", served.system, served.message(given))
-        (answer,) = engine.answer(
-            [prompt], max_new_tokens=served.longest, grammar=served.grammar, hopeless=served.contract.hopeless
-        )
+        answer = served.answer(engine, prompt)
     if not served.contract.valid(answer.text):
         raise _broken(answer.tokens)
     return dumps(served.contract.read(answer.text)) if served.contract.type == "json" else answer.text.strip()
