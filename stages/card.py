@@ -82,6 +82,9 @@ def card(about: About, contract: Contract, primary: str, reports: Mapping[str, A
     yield from (f"- {gate['gate']}: {gate['status']}; {gate['reason']}" for gate in reports["verdict"]["gates"])
     yield from ("", "## Use", "", "```", f"ollama create {about.task_name} -f Modelfile", "```", "")
     yield f"The answer is {FORMS[contract.type]}; `contract.json` holds its schema and the form of the input."
+    if reports["scores"].get("by_likelihood"):
+        yield "All figures are of the likeliest label, as `tunec serve` and `tunec ask` answer. What writes its answer,"
+        yield "as Ollama does, may say another one."
     if contract.schema_ is not None and contract.type == "json":
         yield "With Ollama, send that schema as `format` of each request: a Modelfile has no place for it."
 

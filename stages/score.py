@@ -69,11 +69,12 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
 
     `ahead` is how far the chosen file leads each other system in the primary metric, pair by pair, with the least lead
     that so many rows would show, p by a permutation test, and McNemar's test of the rows that are right whole.
-    `lower`: the metrics that are better when lower. `ends`: of the chosen file and its parents, answers that do not end
-    of themselves or cannot be read. `beside`: the chosen file on the golden and adversarial rows. `slices`: on each
-    part of the test rows, {slice: {value: {rows, figure}}}. `remembered`: of the rows that an earlier release got
-    right, see stages.remembering. `preference`: what a judge said of the chosen file's answers, where one was asked,
-    see stages.prefer. `attacks`: what became of hostile inputs, see stages.withstanding.
+    `lower`: the metrics that are better when lower. `by_likelihood`: whether answers were scored rather than written.
+    `ends`: of the chosen file and its parents, answers that do not end of themselves or cannot be read. `beside`: the
+    chosen file on the golden and adversarial rows. `slices`: on each part of the test rows, {slice: {value: {rows,
+    figure}}}. `remembered`: of the rows that an earlier release got right, see stages.remembering. `preference`: what a
+    judge said of the chosen file's answers, where one was asked, see stages.prefer. `attacks`: what became of hostile
+    inputs, see stages.withstanding.
     out.flips: JSONL of {id, step, now, input, expected, before, after}. out.details: what stands behind the chosen
     file's figures. out.clusters: its wrong answers, by kind and by what they are about.
     """
@@ -88,6 +89,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     ahead = {name: _ahead(systems[chosen], systems[name], params) for name in others}
     report: dict[str, Any] = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
     report["lower"] = sorted(metric.name for metric in params.yardstick.metrics(params.contract) if metric.lower)
+    report["by_likelihood"] = all(answer.confidence is not None for answer in systems[chosen])
     report["versions"] = {"test": sha256(inputs.rows)}
     report["ends"] = {name: _ends(systems[name]) for name in chain}
     beside = {name: found for name in APART if (found := _beside(inputs, name, params))}

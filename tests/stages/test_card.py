@@ -83,6 +83,11 @@ def test_no_text_of_the_task_gets_into_the_metadata() -> None:
     assert data.license == "mit" and data.tags == ["tunec", "extraction", HOSTILE]
 
 
+def test_labels_that_were_scored_are_said_to_be_so_where_another_runtime_writes_them() -> None:
+    told = "All figures are of the likeliest label"
+    assert told in written(scores={**reports()["scores"], "by_likelihood": True}) and told not in written()
+
+
 def test_every_section_is_filled_from_the_reports() -> None:
     text = written(about(data_licenses=(Licensed(path="data/raw/a.jsonl", license="cc-by-4.0"),)))
     for line in (

@@ -45,13 +45,14 @@ def scored(
     others: tuple[str, ...] = (),
     slices: tuple[str, ...] = (),
     stamp: str | None = None,
+    sure: float | None = None,
     **given: Any,
 ) -> dict[str, Any]:
-    """Run the stage; its outputs by name. said: system -> its answers, in the order of the rows."""
+    """Run the stage; its outputs by name. said: system -> its answers, in the rows' order. sure: of labels."""
     write_rows(folder / "test.jsonl", rows)
     write_json(folder / "choice.json", {"candidate": "q8_0"})
     for name, texts in said.items():
-        answers(folder / f"{name}.jsonl", rows, texts, stamp)
+        answers(folder / f"{name}.jsonl", rows, texts, stamp, sure)
     for name in ("golden", "adversarial"):
         beside, texts = (apart or {}).get(name, ((), ()))
         write_rows(folder / f"{name}_rows.jsonl", beside)
@@ -73,8 +74,10 @@ def scored(
     return {name: read.get(name, read_json)(getattr(out, name)) for name in NAMES}
 
 
-def answers(path: Path, rows: Sequence[Row], texts: Sequence[str], stamp: str | None = None) -> None:
-    write_answers(path, (Answer(r.id, text, text, 1, "stop") for r, text in zip(rows, texts, strict=True)), stamp)
+def answers(
+    path: Path, rows: Sequence[Row], texts: Sequence[str], stamp: str | None = None, sure: float | None = None
+) -> None:
+    write_answers(path, (Answer(r.id, text, text, 1, "stop", sure) for r, text in zip(rows, texts, strict=True)), stamp)
 
 
 RIGHT = ("good", "good", "bad", "bad")
@@ -198,6 +201,12 @@ def test_labels_have_their_confusion_and_classes(tmp_path: Path) -> None:
     assert details["confusion"] == {"good": {"good": 1, "bad": 1}, "bad": {"bad": 2}}
     assert details["confusable"] == [{"labels": ["bad", "good"], "rows": 1}]
     assert {item["label"]: item["recall"] for item in details["classes"]} == {"good": 0.5, "bad": 1.0}
+
+
+@pytest.mark.parametrize("sure", [None, 0.75])
+def test_answers_that_were_scored_by_likelihood_are_told(tmp_path: Path, sure: float | None) -> None:
+    found = scored(tmp_path, {"tuned": RIGHT, "f16": RIGHT, "chosen": WORSE}, sure=sure)
+    assert found["scores"]["by_likelihood"] is (sure is not None) is ("calibration" in found["details"])
 
 
 def test_with_one_class_only_everything_is_still_measured(tmp_path: Path) -> None:
