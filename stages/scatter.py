@@ -31,7 +31,10 @@ def front(points: Sequence[Point]) -> list[Point]:
 def pareto(points: Sequence[Point], axis: str, *, narrow: bool) -> str:
     """Dots named beside themselves, cost on a logarithmic axis; those that none beats are joined."""
     text = 11.5 if narrow else 13
-    with bare_axes(NARROW if narrow else WIDE, 240 if narrow else 300, (40, 14), 42, text) as (axes, svg):
+    with bare_axes(NARROW if narrow else WIDE, 240 if narrow else 300, (48, 14) if narrow else (56, 14), 42, text) as (
+        axes,
+        svg,
+    ):
         axes.grid(color=LINE, linewidth=0.8)
         axes.set_xscale("log")
         best = front(points)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stages.report import STAGE, Outputs
+from stages.scatter import Point, pareto
 from tests.stages.made_up_build import made_up, params
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -84,6 +85,31 @@ def test_nothing_scrolls_sideways_on_a_phone(page: Path) -> None:
         f" && e.getBoundingClientRect().right > {PHONE} + 0.5).map(e => e.tagName + '.' + e.className).slice(0, 5)]",
     )
     assert (width, sticking_out) == (PHONE, [])
+
+
+def test_no_table_breaks_its_words_into_letters_on_a_phone(page: Path) -> None:
+    """A table that is too wide scrolls in its place."""
+    broken = measured(
+        page,
+        PHONE,
+        "[...d.querySelectorAll('.scroll th, .scroll td')].filter(e => e.textContent.trim().length > 6"
+        " && e.clientWidth < 45 && e.clientWidth > 0).map(e => e.textContent.trim()).slice(0, 5)",
+    )
+    assert broken == []
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_no_figure_beside_a_plot_is_cut_off(tmp_path: Path, narrow: bool) -> None:
+    """As three decimals are, which systems that are nearly alike have."""
+    svg = pareto([Point("a", 1, 0.158), Point("b", 2, 0.1605), Point("c", 3, 0.172)], "MB", narrow=narrow)
+    (tmp_path / "plot.html").write_text(f"<!doctype html><div style='font-family: sans-serif'>{svg}</div>", "utf-8")
+    cut = measured(
+        tmp_path / "plot.html",
+        380 if narrow else 1000,
+        "[...d.querySelectorAll('svg text')].filter(e => e.getBoundingClientRect().left"
+        " < d.querySelector('svg').getBoundingClientRect().left).map(e => e.textContent)",
+    )
+    assert cut == []
 
 
 def measured(page: Path, width: int, script: str) -> Any:
