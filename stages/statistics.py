@@ -58,7 +58,7 @@ def mcnemar(won: int, lost: int) -> float:
     """
     changed = won + lost
     tail = sum(math.comb(changed, less) for less in range(min(won, lost) + 1))
-    return min(1.0, 2 * tail / 2**changed)
+    return min(1.0, 2 * tail / (1 << changed))
 
 
 def detectable(low: float, high: float, confidence: float) -> float:

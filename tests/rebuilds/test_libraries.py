@@ -58,7 +58,7 @@ UNUSED = {
     ),
     "torch": ("looks at a model in memory, or sets its threads", "quantize package predict-gguf attack"),
     "transformers": ("looks at a model in memory", "package predict-gguf attack quantize"),
-    "scipy": ("tests two systems, which is asked of `score` alone", "attack gate report baseline-rule"),
+    "scipy": ("widens intervals, which is asked of `select` and `score` alone", "gate report baseline-rule"),
     "charset-normalizer": ("names the encoding of a file that is refused", "data"),
     "openpyxl": ("gives cells as they stand in the file", "data"),
     "safetensors": ("reads an adapter, and none is read here", "predict-gguf attack baseline-majority baseline-rule"),
