@@ -90,7 +90,7 @@ def held(case: Path, folder: Path) -> bool:
 
 def tunec(folder: Path, *words: str) -> tuple[int, str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tunec.cli", *words]
+    command = [sys.executable, "-m", "tunec", *words]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout
 

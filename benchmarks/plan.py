@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 TIMES = 7
-TUNEC, DVC = [sys.executable, "-m", "tunec.start"], [sys.executable, "-m", "dvc"]
+TUNEC, DVC = [sys.executable, "-m", "tunec"], [sys.executable, "-m", "dvc"]
 
 
 def main() -> None:

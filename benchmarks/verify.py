@@ -22,7 +22,7 @@ FILES, BYTES, RUNS = 4, 256_000_000, 5
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = fill(Path(folder))
-        ours = [sys.executable, "-m", "tunec.cli", "verify", folder]
+        ours = [sys.executable, "-m", "tunec", "verify", folder]
         theirs = ["sha256sum", *names]
         times = [(seconds(ours, folder), seconds(theirs, folder)) for _ in range(RUNS)]
     best = [min(column) for column in zip(*times, strict=True)]

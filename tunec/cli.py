@@ -403,13 +403,6 @@ def guard() -> None:
     look(Path())
 
 
-def main() -> None:
-    """Entry point of `python -m tunec.cli`; the console script begins in tunec/start.py."""
-    from tunec import start
-
-    start.main()
-
-
 def run_command() -> int:
     """What the command line asks for; gives the exit code. An option that there is not is worded here."""
     try:
@@ -474,7 +467,3 @@ def _warn(warnings: list[Diagnostic]) -> None:
     from tunec.showing import show
 
     show(warnings)
-
-
-if __name__ == "__main__":
-    main()

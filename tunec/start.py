@@ -120,7 +120,3 @@ def _bug(error: Exception) -> Diagnostic:
         log.write("".join(traceback.format_exception(error)))
     help = f"please report it with {log.name}, which holds the traceback"
     return Diagnostic("T999", f"tunec has a bug: {type(error).__name__}: {str(error)[:300]}", help=help)
-
-
-if __name__ == "__main__":
-    main()

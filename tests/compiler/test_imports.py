@@ -109,7 +109,7 @@ def test_a_check_from_the_command_line_does_not_look_for_pydantic_s_plugins() ->
 def test_a_guard_that_finds_nothing_changed_loads_no_pydantic(tmp_path: Path) -> None:
     """It runs in every `dvc repro`: see benchmarks/guard.py."""
     small(tmp_path)
-    tunec = [sys.executable, "-m", "tunec.start"]
+    tunec = [sys.executable, "-m", "tunec"]
     subprocess.run([*tunec, "compile"], cwd=tmp_path, capture_output=True, check=True)
     subprocess.run([*tunec, "guard"], cwd=tmp_path, capture_output=True, check=True)
     code = "import sys; from pathlib import Path; from tunec.sealing import intact; print(intact(Path()), *sys.modules)"

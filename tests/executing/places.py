@@ -94,7 +94,7 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1", **self.environ}
-        command = [sys.executable, "-P", "-m", "tunec.start", *arguments]
+        command = [sys.executable, "-P", "-m", "tunec", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=self.root, env=env, stdout=pipe, stderr=pipe, text=True)
 

@@ -17,8 +17,8 @@ import pytest
 
 from tests.compiling import MINIMAL, ROOT, ROWS
 from tunec import sealing
-from tunec.cli import main
 from tunec.dvc import COMPILED
+from tunec.start import main
 
 ROW = '{"text": "a", "output": {"people": "2", "time": "7"}}\n'
 TEMPLATES = sorted(path.parent.name for path in (ROOT / "tunec" / "templates").glob("*/task.yaml"))

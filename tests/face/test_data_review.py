@@ -73,7 +73,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def tunec(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command without a terminal."""
-    command = [sys.executable, "-m", "tunec.cli", *arguments]
+    command = [sys.executable, "-m", "tunec", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -83,7 +83,7 @@ def in_a_terminal(root: Path, answers: list[str], *arguments: str) -> tuple[int,
     Returns its exit code and all that the terminal got.
     """
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "tunec.cli", "data", "review", *arguments]
+    command = [sys.executable, "-m", "tunec", "data", "review", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     process = subprocess.Popen(command, cwd=root, env=env, preexec_fn=_heed_ctrl_c, **ends)

@@ -24,9 +24,9 @@ from compiler import Compiled
 from stages.rows import Row, row_id, sha256, write_json, write_rows
 from tests.quick_dvc import quick_dvc
 from tunec import dvc
-from tunec.cli import main
 from tunec.compiling import compile_here
 from tunec.guard import guard
+from tunec.start import main
 
 TASK = """\
 task_name: tiny-slots

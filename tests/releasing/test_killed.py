@@ -25,7 +25,7 @@ def test_a_release_that_is_killed_anywhere_is_finished_or_undone_by_the_next_run
 
 
 def test_of_two_releases_at_once_one_is_made_and_the_other_says_so(small: Small) -> None:
-    command = [sys.executable, "-m", "tunec.cli", "release"]
+    command = [sys.executable, "-m", "tunec", "release"]
     started = [
         subprocess.Popen(
             command, cwd=small.root, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

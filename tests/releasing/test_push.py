@@ -33,7 +33,7 @@ def push(small: Small, there: Hub, *arguments: str, token: str = TOKEN) -> Done:
     """In a process of its own: huggingface_hub reads its address once."""
     about = {"HF_ENDPOINT": there.address, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(small.root.parent / "hf")}
     env = {**os.environ, **PERSON, **about, "HF_TOKEN": token, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0"}
-    command = [sys.executable, "-m", "tunec.cli", "release", "push", *arguments, "--to", "huggingface"]
+    command = [sys.executable, "-m", "tunec", "release", "push", *arguments, "--to", "huggingface"]
     done = subprocess.run(command, cwd=small.root, env=env, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr and TOKEN not in done.stdout + done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)

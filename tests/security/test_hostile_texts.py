@@ -20,7 +20,7 @@ ROW = '{"text": "a", "output": {"people": "2", "time": "7"}}\n'
 CHILD = """
 import re, sys, time
 import compiler, stages.wording, tunec.checking
-from tunec.cli import main
+from tunec.start import main
 began = time.process_time()
 try:
     main()
@@ -193,13 +193,13 @@ def test_a_terminal_of_another_encoding_shows_what_it_can(encoding: str, folder:
     (folder / "task.yaml").write_text(MINIMAL.replace("0.7", "訂位"), encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
     done = subprocess.run(
-        [sys.executable, "-m", "tunec.start", "check"], cwd=folder, env=env, capture_output=True, check=False
+        [sys.executable, "-m", "tunec", "check"], cwd=folder, env=env, capture_output=True, check=False
     )
     assert done.returncode == 1 and "T013" in done.stdout.decode(encoding)
 
 
 def test_a_name_that_is_no_text_can_be_shown(folder: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable.encode(), b"-m", b"tunec.start", b"check", b"\xff.yaml"]
+    command = [sys.executable.encode(), b"-m", b"tunec", b"check", b"\xff.yaml"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
     assert done.returncode == 1 and re.search(rb"error\[T001\]: there is no", done.stdout)

@@ -330,7 +330,7 @@ def test_ordinary_text_of_every_script_is_shown_as_it_is() -> None:
 def test_an_escape_in_a_task_is_not_sent_to_the_terminal(folder: Path) -> None:
     (folder / "task.yaml").write_text(MINIMAL.replace("slots", '"\\e[31m\\u202e"'), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "tunec.start", "check"],
+        [sys.executable, "-m", "tunec", "check"],
         cwd=folder,
         capture_output=True,
         check=False,

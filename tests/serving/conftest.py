@@ -59,7 +59,7 @@ def home(for_all_workers: Path) -> Small:
 def serving(small: Small, *arguments: str, **env: str) -> Iterator[Server]:
     pytest.importorskip("uvicorn")
     pytest.importorskip("llama_cpp.server.app")
-    command = [sys.executable, "-m", "tunec.cli", "serve", *arguments, "--port", "0"]
+    command = [sys.executable, "-m", "tunec", "serve", *arguments, "--port", "0"]
     about = {**os.environ, **PERSON, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env}
     with subprocess.Popen(
         command, cwd=small.root, env=about, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

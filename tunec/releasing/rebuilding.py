@@ -72,7 +72,7 @@ def _bring_sources(root: Path, place: Path, whole: Mapping[str, Any], release: R
 
 
 def _build(place: Path) -> None:
-    command = [sys.executable, "-m", "tunec.cli", "build", *recorded_overrides(place)]
+    command = [sys.executable, "-m", "tunec", "build", *recorded_overrides(place)]
     done = subprocess.run(command, cwd=place, env=dvc.environment(), capture_output=True, text=True, check=False)
     if done.returncode not in (0, 2):  # 2: a gate failed, as it may in a release that was forced
         notes = tuple((done.stdout + done.stderr).strip().splitlines()[-5:])
