@@ -81,12 +81,18 @@ def model_slug(written: str) -> str:
 
 
 def did_you_mean(wrong: str, known: list[str]) -> str | None:
+    near = nearest(wrong, known)
+    return f"did you mean `{near}`?" if near else None
+
+
+def nearest(wrong: str, known: list[str]) -> str | None:
+    """The known name that was likely meant; None where none is near."""
     from difflib import get_close_matches  # a task without a mistake does not wait for it
 
     by_words = {_sorted_words(name): name for name in known}
     close = get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)
     close = close or [by_words[words] for words in get_close_matches(_sorted_words(wrong.lower()), list(by_words), n=1)]
-    return f"did you mean `{close[0]}`?" if close else None
+    return close[0] if close else None
 
 
 def _sorted_words(name: str) -> str:

@@ -24,7 +24,7 @@ from tunec.coaching import answers as answering
 from tunec.coaching import reading_freely
 from tunec.coaching.answers import Unclear, understood
 from tunec.coaching.asking import ask
-from tunec.coaching.coach import SESSION, Asked, coach, conclude
+from tunec.coaching.coach import SESSION, Asked, Coached, coach, conclude
 from tunec.coaching.questions import BY_ID, QUESTIONS
 from tunec.coaching.words import LANGUAGES, words
 from tunec.workspace import Disk
@@ -247,6 +247,182 @@ def test_no_simplified_character_stands_in_the_traditional_words() -> None:
 
     text = (Path(coaching.__file__).parent / "words" / "zh-TW.yaml").read_text(encoding="utf-8")
     assert not {sign for sign in text if sign in _ONLY_SIMPLIFIED}
+
+
+# ---------------------------------------------------------------- contradictions, and what nobody answered
+
+
+def coached(folder: Path, answers: str, *files: str) -> Coached:
+    """What comes of these answers; of rows.jsonl, unless other files are named."""
+    Path("answers.yaml").write_text(answers, encoding="utf-8")
+    Path("task.yaml").unlink(missing_ok=True)
+    return coach(Path(), [Path(file) for file in files], Asked(Path("answers.yaml")), Path("task.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "word", "key", "stands"),
+    [
+        ("gpu: none\ngpu_memory: 8\n", "memory_without_gpu", "execution.type", "local"),
+        ("changes: weekly\niterations: once\n", "changes_once", "versioning.retention", 1),
+        ("pain: privacy\ndata_may_leave: yes\n", "privacy_leaves", "versioning.deploy_target", "local"),
+        ("baseline: none\nbaseline_score: 0.7\n", "baseline_none", "success_criteria.threshold", 0.75),
+        ("data_may_leave: no\nbaseline: larger\n", "larger_leaves", "cost.data_may_leave", False),
+        ("inputs: text, label\n", "inputs_answer", "input_template", "{text}"),
+        ("fields: colour\n", "fields_missing", "output_format.type", "label"),
+        ("network: no\nlanguage: zh-TW\n", "offline", "training.base_model", "smollm2-135m"),
+    ],
+)
+def test_a_contradiction_is_named_and_something_stands(
+    answers: str, word: str, key: str, stands: Any, folder: Path
+) -> None:
+    if word == "offline":  # of a language that the model of this machine does not speak
+        (folder / "rows.jsonl").write_text(
+            "".join(f'{{"text": "第{n}則訊息", "label": "{"ab"[n % 2]}"}}\n' for n in range(30)), encoding="utf-8"
+        )
+    found = coached(folder, f"lang: en\n{answers}", "rows.jsonl")
+    assert [one.word for one in found.case.contradictions] == [word]
+    assert found.case.value(key) == stands
+
+
+def test_fields_that_were_named_are_held_against_those_of_the_rows(folder: Path) -> None:
+    rows = "".join(f'{{"text": "for {n} at noon", "output": {{"people": "{n}"}}}}\n' for n in range(30))
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
+    found = coached(folder, "lang: en\nfields: people\n", "rows.jsonl")
+    assert found.case.contradictions == []
+    other = coached(folder, "lang: en\nfields: colour\n", "rows.jsonl")
+    told = {one.word: one.said for one in other.case.contradictions}
+    assert told.keys() == {"fields_missing", "fields_unknown"}
+    assert "colour" in told["fields_missing"] and "people" in told["fields_unknown"]
+
+
+def test_labels_of_a_task_that_writes_freely_are_a_contradiction_without_rows_too(folder: Path) -> None:
+    found = coached(folder, "lang: en\ntask_type: generation\nlabels: a, b\n")
+    assert [one.word for one in found.case.contradictions] == ["labels_free"]
+    assert found.case.value("output_format.type") == "text"
+
+
+@pytest.mark.parametrize(
+    ("answers", "where", "word"),
+    [("gpu_host: user@far\n", "remote_ssh", None), ("gpu: none\ngpu_host: user@far\n", "local", "host_without_gpu")],
+)
+def test_an_address_alone_speaks_of_a_gpu(answers: str, where: str, word: str | None, folder: Path) -> None:
+    found = coached(folder, answers, "rows.jsonl")
+    assert found.case.value("execution.type") == where
+    assert [one.word for one in found.case.contradictions] == ([word] if word else [])
+
+
+def test_a_memory_alone_speaks_of_a_gpu_in_this_machine_and_is_marked(folder: Path) -> None:
+    found = coached(folder, "lang: en\ngpu_memory: 16\n", "rows.jsonl")
+    assert "its memory was named" in found.case.assumed()["execution.type"]
+    assert "16.0 GB" in found.case.choices["training.base_model"].why
+
+
+def test_without_a_network_no_model_is_chosen_that_has_to_be_fetched(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    fetched = coached(folder, "lang: en\ngpu: remote\ngpu_memory: 24\n", "rows.jsonl").case.value
+    assert fetched("training.base_model") != "smollm2-135m"
+    answers = "lang: en\ngpu: remote\ngpu_memory: 24\nnetwork: no\n"
+    here = coached(folder, answers, "rows.jsonl").case
+    assert here.value("training.base_model") == "smollm2-135m" and here.contradictions == []
+    assert "network" not in here.assumed()
+    out, _ = tunec(folder, "advise", "--answers", "answers.yaml", "--json")
+    first, *others = json.loads(out)["candidates"]
+    assert first["base_model"] == "smollm2-135m"
+    assert all("would have to be fetched from the Hub, without a network" in one["drawbacks"] for one in others)
+
+
+def test_a_model_that_was_fetched_before_needs_no_network(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = yaml.safe_load((Path(coaching.__file__).parents[2] / "conf/base_model/qwen2-5-0-5b.yaml").read_text())
+    model = known["base_model"]
+    held = tmp_path / "hub" / f"models--{model['repo'].replace('/', '--')}" / "snapshots" / model["revision"]
+    held.mkdir(parents=True)
+    (held / "config.json").touch()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    found = coached(folder, "lang: en\ngpu: remote\nnetwork: no\n", "rows.jsonl").case
+    assert found.value("training.base_model") == "qwen2-5-0-5b"
+    assert "installed already" in found.choices["training.base_model"].why
+
+
+def test_every_question_that_nobody_answered_is_a_marked_assumption(folder: Path) -> None:
+    """A question is answered, shown by the rows, set by a table, or listed; the summary lists the same."""
+    found = coached(folder, "lang: en\n", "rows.jsonl").case
+    shown = {"task_type", "answer_column", "inputs", "output", "labels", "fields", "language", "rows", "metric"}
+    shown |= {"example_input", "example_output", "gpu_memory", "gpu_host", "baseline_score"}
+    keys = {"name": "task_name", "instructions": "system_prompt", "gpu": "execution.type"}
+    keys |= {"threshold": "success_criteria.threshold", "iterations": "versioning.retention"}
+    keys |= {"deploy": "versioning.deploy_target"}
+    keys |= {name: f"versioning.{name}" for name in ("strategy", "retention")}
+    assert {keys.get(q.id, q.id) for q in QUESTIONS if q.id not in shown} == found.assumed().keys()
+    told = yaml.safe_load(Path("task_summary.yaml").read_text(encoding="utf-8"))["task_summary"]["assumptions"]
+    assert {line.partition(":")[0] for line in told} == found.assumed().keys()
+
+
+def test_a_gpu_of_which_nobody_said_how_large_it_is_is_assumed_to_have_24_gb(folder: Path) -> None:
+    assert "24 GB" in coached(folder, "lang: en\ngpu: remote\n", "rows.jsonl").case.assumed()["gpu_memory"]
+    assert "gpu_memory" not in coached(folder, "lang: en\ngpu: remote\ngpu_memory: 8\n", "rows.jsonl").case.assumed()
+
+
+def test_a_baseline_that_no_build_measures_is_said_to_be_none(folder: Path) -> None:
+    assert (
+        "`rules or keywords`" in coached(folder, "lang: en\nbaseline: rule\n", "rows.jsonl").case.assumed()["baseline"]
+    )
+    assert "baseline" not in coached(folder, "lang: en\nbaseline: prompted\n", "rows.jsonl").case.assumed()
+
+
+def test_the_row_that_is_shown_as_an_example_is_json(folder: Path) -> None:
+    found = coached(folder, "lang: en\nlabels: a, b\n")
+    shown = next(line for line in found.told().splitlines() if "data/raw/rows.jsonl" in line and "{" in line)
+    assert json.loads(shown[shown.index("{") :]) == {"text": "…", "label": "a"}
+
+
+def test_an_interview_in_chinese_has_no_english_help(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text(ROWS * 20, encoding="utf-8")
+    _, told = tunec(folder, "coach", "rows.jsonl", "--lang", "zh-TW", "--answers", written("threshold: 85\nrows: 2\n"))
+    helps = [line for line in told.splitlines() if "= help:" in line]
+    assert len(helps) == 2 and all(chinese(line) for line in helps)
+    _, told = tunec(
+        folder, "coach", "rows.jsonl", "--answers", written("lang: zh-TW\nvolume: 很多\ngpu: x\nqx: 1\n"), code=1
+    )
+    assert told.count("[T84") == 3
+    assert all(chinese(line) for line in told.splitlines() if line.startswith("error") or "= help" in line)
+
+
+def written(answers: str) -> str:
+    Path("other.yaml").write_text(answers, encoding="utf-8")
+    Path("task.yaml").unlink(missing_ok=True)
+    return "other.yaml"
+
+
+def chinese(text: str) -> bool:
+    return any("\u4e00" <= sign <= "\u9fff" for sign in text)
+
+
+def test_what_is_no_answer_is_told_in_the_interviews_own_language() -> None:
+    for said, id in (
+        ("many", "volume"),
+        ("perhaps", "network"),
+        ("x", "gpu"),
+        ("-x", "gpu_host"),
+        ("900", "threshold"),
+    ):
+        with pytest.raises(Unclear) as why:
+            understood(BY_ID[id], said)
+        assert chinese(why.value.told(words("zh-TW"))) and not chinese(why.value.told(words("en")))
+
+
+def test_a_person_sees_balance_lengths_and_doubled_rows_before_the_first_question(folder: Path) -> None:
+    from tunec.coaching.asking import looked
+    from tunec.observing import observe
+
+    (folder / "rows.jsonl").write_text(ROWS + '{"text": "the number 1", "label": "b"}\n', encoding="utf-8")
+    seen = observe(folder, ["rows.jsonl"])
+    told = looked(words("en"), seen)
+    assert "2 labels in 31 rows; the rarest, a, has 15" in told
+    assert f"the longest row has about {seen.tokens[0]} tokens" in told and "1 row said twice" in told
 
 
 # ---------------------------------------------------------------- in a terminal

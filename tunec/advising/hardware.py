@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # Width of the layers of decoder models by their size, as published ones have it: billions of weights -> hidden, layers,
 # words of the vocabulary.
@@ -43,6 +45,17 @@ def here() -> Machine:
 def remote(memory: float | None) -> Machine:
     """A machine elsewhere. memory: gigabytes of its GPU, where somebody said; 24 are assumed."""
     return Machine(True, round(memory * 1e9) if memory else _GIVEN_GPU, memory is None)
+
+
+def gpu(answers: Mapping[str, Any]) -> str | None:
+    """none, local or remote, as somebody answered; an address or a memory alone speaks of a GPU, too."""
+    implied = "remote" if answers.get("gpu_host") else "local" if answers.get("gpu_memory") else None
+    return str(answers["gpu"]) if answers.get("gpu") else implied
+
+
+def named(answers: Mapping[str, Any]) -> Machine:
+    """The machine that trains, as somebody answered: a GPU, or this machine."""
+    return remote(answers.get("gpu_memory")) if gpu(answers) in ("local", "remote") else here()
 
 
 def training_memory(size: int, tokens: int, adapter: str, machine: Machine, batch: int = 8) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,7 +21,9 @@ _ENGLISH = "en"
 
 @dataclass(frozen=True)
 class Needs:
-    """tokens: of the longest row. free: the contract is a text. bytes are weights and all else that training holds."""
+    """tokens: of the longest row. free: the contract is a text. bytes are weights and all else that training holds.
+    network: whether a model can be fetched.
+    """
 
     task_type: str
     language: str | None
@@ -28,6 +31,7 @@ class Needs:
     free: bool
     machine: Machine
     adapter: str = "lora"
+    network: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,16 @@ def _look(name: str, model: Mapping[str, Any], needs: Needs) -> Candidate:
 
 
 # What stands in the way most. A model that is too small for its kind of task may do; one that does not fit cannot.
-_WEIGHTS = {"memory": 100, "context": 100, "thinks": 60, "language": 50, "slow": 40, "too_large": 12, "gated": 5}
+_WEIGHTS = {
+    "offline": 200,
+    "memory": 100,
+    "context": 100,
+    "thinks": 60,
+    "language": 50,
+    "slow": 40,
+    "too_large": 12,
+    "gated": 5,
+}
 _WEIGHTS |= {"too_small": 4, "licence": 3, "fetched": 1}
 
 
@@ -130,6 +143,9 @@ def _against(
     high: int,
     memory: int,
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    away = model.get("source") == "hub" and not _fetched(model)
+    if away and not needs.network:
+        yield "offline", {}
     if memory > needs.machine.memory:
         yield "memory", {"need": _gb(memory), "have": _gb(needs.machine.memory)}
     if not needs.machine.gpu and size > 0.7e9:
@@ -149,8 +165,16 @@ def _against(
         yield "gated", {}
     if (licence := model.get("license")) not in KNOWN or licence not in ("apache-2.0", "mit"):
         yield "licence", {"licence": str(licence)}
-    if model.get("source") == "hub":
+    if away and needs.network:
         yield "fetched", {}
+
+
+def _fetched(model: Mapping[str, Any]) -> bool:
+    """Whether the Hub's cache has this commit of the model."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    folder = f"models--{str(model.get('repo')).replace('/', '--')}"
+    return (cache / folder / "snapshots" / str(model.get("revision")) / "config.json").exists()
 
 
 def _speaks(language: str, languages: list[str]) -> bool:
@@ -170,7 +194,7 @@ def _for(
         yield "fits_memory", {"need": _gb(memory), "have": _gb(needs.machine.memory)}
     if model.get("license") in ("apache-2.0", "mit"):
         yield "free_licence", {"licence": model["license"]}
-    if model.get("source") == "package":
+    if model.get("source") != "hub" or _fetched(model):
         yield "is_here", {}
 
 

@@ -51,16 +51,17 @@ def ways(root: Path, compiled: Compiled, seen: Observed | None, answers: answeri
     machine = _machine(compiled, answers)
     task = compiled.task
     tokens = min(task.training.max_length, seen.tokens[0] if seen else _USUAL_TOKENS)
-    needs = models.Needs(task.task_type, task.language, tokens, task.output_format.type == "text", machine)
+    free, network = task.output_format.type == "text", answers.get("network") is not False
+    needs = models.Needs(task.task_type, task.language, tokens, free, machine, network=network)
     text = read_task(root / TASK)
     found = (_way(compiled, one, seen) for one in models.candidates(root, needs))
     return [way for way in found if _compiles(root, rewriting.with_values(text, way.patch))]
 
 
 def _machine(compiled: Compiled, answers: answering.Answers) -> hardware.Machine:
-    if compiled.task.execution.type != "local" or answers.get("gpu") in ("local", "remote"):
+    if compiled.task.execution.type != "local":
         return hardware.remote(answers.get("gpu_memory"))
-    return hardware.here()
+    return hardware.named(answers)
 
 
 def _way(compiled: Compiled, model: models.Candidate, seen: Observed | None) -> Way:

@@ -14,10 +14,10 @@ import yaml
 
 from compiler.execution import HOST
 from compiler.parse import Node, ParseError, parse
-from compiler.resolve import did_you_mean
+from compiler.resolve import nearest
 from stages.diagnostics import Diagnostic, UserError, fail
 from tunec.coaching.questions import BY_ID, Question
-from tunec.coaching.words import LANGUAGES
+from tunec.coaching.words import LANGUAGES, Words, language_of, words
 
 Answers = Mapping[str, Any]
 LANG = "lang"
@@ -29,15 +29,24 @@ _UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 
 
 class Unclear(ValueError):
-    """This is no answer to the question; the message says why."""
+    """This is no answer to the question. word: why, as words/ names it."""
+
+    def __init__(self, word: str, **values: Any) -> None:
+        super().__init__(word)
+        self._word, self._values = word, values
+
+    def told(self, by: Words) -> str:
+        return by.say(f"unclear.{self._word}", **self._values)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """{question: answer}, the language of the interview under `lang`.
+def read(path: Path, language: str | None = None) -> dict[str, Any]:
+    """{question: answer}, the language of the interview under `lang`. language: in which it is told what is no answer;
+    None goes by the file.
 
     Raises T840 for a file that is none, T841 for a question that is not asked, T842 for an answer that is none to it.
     """
     tree = _tree(path)
+    spoken = words(language or _spoken(tree))
     found: dict[str, Any] = {}
     problems: list[Diagnostic] = []
     for id, node in tree.value.items():
@@ -45,15 +54,18 @@ def read(path: Path) -> dict[str, Any]:
         if id == LANG:
             problems += _language(node)
         elif id not in BY_ID:
-            help = did_you_mean(str(id), list(BY_ID)) or f"questions: {', '.join(BY_ID)}"
-            problems.append(Diagnostic("T841", f"nobody asks `{_short(id)}`", at, help=help))
+            near = nearest(str(id), list(BY_ID))
+            help = (
+                spoken.say("unclear.near", name=near) if near else spoken.say("said.questions", names=", ".join(BY_ID))
+            )
+            problems.append(Diagnostic("T841", spoken.say("said.not_asked", id=_short(id)), at, help=help))
         if problems and problems[-1].span in (at, node.span):
             continue
         try:
             value = node.plain() if id == LANG else understood(BY_ID[id], node.plain())
         except Unclear as why:
-            help = "leave it out where you do not know: then it is assumed, and marked"
-            problems.append(Diagnostic("T842", f"this is no answer to `{id}`: {why}", node.span, help=help))
+            message = spoken.say("said.no_answer", id=str(id), why=why.told(spoken))
+            problems.append(Diagnostic("T842", message, node.span, help=spoken.say("said.leave_out")))
             continue
         if value is not None:
             found[id] = value
@@ -77,6 +89,14 @@ def _tree(path: Path) -> Node:
     if not isinstance(tree.value, dict):
         raise UserError(Diagnostic("T840", "answers are a mapping of questions to answers", tree.span, help=help))
     return tree
+
+
+def _spoken(tree: Node) -> str:
+    """The language of the file: the one that it names, or that of its answers."""
+    named = tree.value[LANG].value if LANG in tree.value else None
+    if named in LANGUAGES:
+        return str(named)
+    return language_of([node.value for node in tree.value.values() if isinstance(node.value, str)])
 
 
 def _language(node: Node) -> list[Diagnostic]:
@@ -104,16 +124,16 @@ def understood(question: Question, said: Any) -> Any:
 
 def _text(question: Question, said: Any) -> str:
     if isinstance(said, dict | list) and question.id not in ("example_output",):
-        raise Unclear("write a text")
+        raise Unclear("text")
     text = said.strip() if isinstance(said, str) else yaml_free(said)
     if len(text) > question.most:
-        raise Unclear(f"it is longer than {question.most:,.0f} characters")
+        raise Unclear("long", most=f"{question.most:,.0f}")
     if _UNPRINTED.search(text):
-        raise Unclear("it holds signs that cannot be seen")
+        raise Unclear("unseen")
     if question.form in ("name", "host") and "\n" in text:
-        raise Unclear("write it on one line")
+        raise Unclear("line")
     if question.form == "host" and not re.fullmatch(HOST, text):
-        raise Unclear("write it like user@gpu-server")
+        raise Unclear("host")
     return text
 
 
@@ -127,19 +147,17 @@ def yaml_free(said: Any) -> str:
 def _names(said: Any) -> list[str]:
     parts = said if isinstance(said, list) else re.split(r"[,，、\n]", str(said))
     if not all(isinstance(part, str | int | float) for part in parts):
-        raise Unclear("write names, with commas between")
+        raise Unclear("names")
     names = list(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
     if len(names) > _MANY:
-        raise Unclear(f"there are more than {_MANY}")
+        raise Unclear("many", most=f"{_MANY}")
     if any(_UNPRINTED.search(name) or len(name) > 200 for name in names):
-        raise Unclear("a name is too long, or holds signs that cannot be seen")
+        raise Unclear("name")
     return names
 
 
 def _choice(question: Question, said: Any) -> str:
     """One of the choices by its name, its number, or what it is called in the interview, or a part of that."""
-    from tunec.coaching.words import words
-
     text = str(said).strip()
     if text.isdigit() and 1 <= int(text) <= len(question.choices):
         return question.choices[int(text) - 1]
@@ -152,8 +170,9 @@ def _choice(question: Question, said: Any) -> str:
     for found in (exact, part):
         if len(found) == 1:
             return found[0]
-    near = did_you_mean(lower, list(question.choices))
-    raise Unclear(near or f"choose one of {', '.join(question.choices)}")
+    if near := nearest(lower, list(question.choices)):
+        raise Unclear("near", name=near)
+    raise Unclear("choice", names=", ".join(question.choices))
 
 
 def _yes(said: Any) -> bool:
@@ -161,21 +180,21 @@ def _yes(said: Any) -> bool:
         return said
     found = _SAYS_YES.get(str(said).strip().lower())
     if found is None:
-        raise Unclear("write yes or no")
+        raise Unclear("yes_no")
     return found
 
 
 def _number(question: Question, said: Any) -> float:
     """1,000 is a thousand; of a share, 80% is 0.8 and 80 is as it was said: what it means is told."""
     if isinstance(said, bool):
-        raise Unclear("write a number")
+        raise Unclear("number")
     try:
         text = str(said).strip()
         number = float(text.rstrip("%％").replace(",", "").replace("，", ""))
     except ValueError:
-        raise Unclear("write a number") from None
+        raise Unclear("number") from None
     if not 0 <= number <= question.most:
-        raise Unclear(f"it lies between 0 and {question.most:,.0f}")
+        raise Unclear("range", most=f"{question.most:,.0f}")
     if question.form == "share" and text.endswith(("%", "％")):
         return round(number / 100, 6)
     return int(number) if number.is_integer() and question.form == "number" else number

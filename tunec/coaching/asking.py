@@ -5,6 +5,7 @@ Every answer is kept at once, so that an interview that was cut off goes on wher
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from stages.wording import tame
 from tunec.coaching import answers as answering
 from tunec.coaching.answers import Unclear, understood
 from tunec.coaching.questions import QUESTIONS, TOPICS, Question
-from tunec.coaching.words import Words
+from tunec.coaching.words import Many, Words
 from tunec.observing import Observed
 
 HELP = "?"
@@ -56,14 +57,23 @@ def ask(words: Words, kept: Path, seen: Observed | None, given: dict[str, Any], 
 
 def looked(words: Words, seen: Observed) -> str:
     """What the rows showed, so that a person sees why it is not asked."""
-    what = [seen.contract.type or "-", ", ".join(seen.columns.inputs), ", ".join(seen.languages)]
-    if seen.kind:
-        what.insert(0, words.say(f"choices.task_type.{seen.kind.task_type}"))
-    told = words.say(
-        "said.looked", files=", ".join(seen.files), rows=f"{seen.total:,}", what="; ".join(filter(None, what))
-    )
+    what = words.say("said.and").join(filter(None, _seen(words, seen)))
+    told = words.say("said.looked", files=", ".join(seen.files), rows=f"{seen.total:,}", what=what)
     unread = words.say("said.unreadable", count=seen.unreadable, first=seen.reason) if seen.unreadable else ""
     return "\n".join(filter(None, (told, unread)))
+
+
+def _seen(words: Words, seen: Observed) -> Iterator[str]:
+    if seen.kind:
+        yield words.say(f"choices.task_type.{seen.kind.task_type}")
+    yield from (seen.contract.type or "-", ", ".join(seen.columns.inputs), ", ".join(seen.languages))
+    if seen.rarest:
+        rarest, fewest = seen.rarest
+        counts = {"labels": Many(len(seen.contract.labels or ())), "rows": Many(seen.looked)}
+        yield words.say("why.counted", **counts, rarest=rarest, fewest=f"{fewest:,}")
+    yield words.say("said.longest", tokens=f"{seen.tokens[0]:,}")
+    if seen.duplicates:
+        yield words.say("said.doubled", rows=Many(seen.duplicates))
 
 
 def _before(kept: Path) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def _before(kept: Path) -> dict[str, Any]:
 
 def _open(question: Question, seen: Observed | None, answers: dict[str, Any]) -> bool:
     """Whether nothing tells the answer yet."""
-    if question.only and answers.get(question.only[0]) != question.only[1]:
+    if question.only and answers.get(question.only[0]) not in question.only[1:]:
         return False
     if question.unless is None or seen is None:
         return question.unless != "answer"
@@ -121,7 +131,7 @@ class _Understood(Validator):
         try:
             understood(self._question, document.text)
         except Unclear as why:
-            raise ValidationError(message=self._words.say("said.again", why=str(why))) from None
+            raise ValidationError(message=self._words.say("said.again", why=why.told(self._words))) from None
 
 
 def _say(text: str, *, bold: bool = False) -> None:

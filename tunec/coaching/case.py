@@ -34,7 +34,7 @@ class Contradiction:
 @dataclass
 class Case:
     """What was answered and seen, and what follows from it. seen: None where there are no rows. read: answers that a
-    model took from a text, and nobody gave.
+    model took from a text, and nobody gave. left: questions that nobody answered and no key shows -> what is assumed.
     """
 
     root: Path
@@ -44,6 +44,7 @@ class Case:
     read: frozenset[str] = frozenset()
     choices: dict[str, Choice] = field(default_factory=dict)
     contradictions: list[Contradiction] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
 
     def said(self, id: str, default: Any = None) -> Any:
         return self.answers.get(id, default)
@@ -71,6 +72,8 @@ class Case:
     def assumed(self) -> dict[str, str]:
         """What nobody said and no row shows, and what a model read: what it is about -> why."""
         found = {key: choice.why for key, choice in self.choices.items() if choice.ground == "assumed"}
-        return found | {
-            name: self.words.say("why.read", value=str(self.answers[name])[:80]) for name in sorted(self.read)
-        }
+        return (
+            found
+            | self.left
+            | {name: self.words.say("why.read", value=str(self.answers[name])[:80]) for name in sorted(self.read)}
+        )

@@ -80,7 +80,7 @@ def coach(root: Path, files: Sequence[Path], how: Asked, out: Path) -> Coached:
         raise fail("T843", f"{out} is there already, and nothing is overwritten", help="name another with `--out`")
     named = _below(root, files)
     seen = _look(root, named, Told())
-    answers = answering.read(how.answers) if how.answers else {}
+    answers = answering.read(how.answers, how.language) if how.answers else {}
     language = answers.pop(answering.LANG, None)
     story = _story(how)
     said = [answer for answer in answers.values() if isinstance(answer, str)] or ([story] if story else _texts(seen))
@@ -232,10 +232,10 @@ def _shape(case: Case) -> str:
 
 def _contradictions(case: Case) -> list[Diagnostic]:
     """Each as a warning: of answers against one another, or against the rows."""
-    codes = {False: "T845", True: "T846"}
-    help = {False: "answer one of them otherwise, or edit task.yaml", True: "mend the rows or the answer"}
+    say = case.words.say
+    how = {False: ("T845", say("said.mend_answer")), True: ("T846", say("said.mend_data"))}
     return [
-        Diagnostic(codes[one.data], one.said, help=help[one.data], severity="warning") for one in case.contradictions
+        Diagnostic(how[one.data][0], one.said, help=how[one.data][1], severity="warning") for one in case.contradictions
     ]
 
 

@@ -18,7 +18,7 @@ class Question:
     """form: what an answer is. choices: of a choice. most: of a number, or characters of a text.
 
     unless: what makes the question needless: `data` (there are rows), or what the rows show (task_type,
-    answer, inputs, contract, labels, language). only: an answer to another question that it depends on.
+    answer, inputs, contract, labels, language). only: another question, and the answers to it that this one needs.
     """
 
     id: str
@@ -27,7 +27,7 @@ class Question:
     choices: tuple[str, ...] = ()
     most: float = 4_000
     unless: str | None = None
-    only: tuple[str, str] | None = None
+    only: tuple[str, ...] = ()
 
 
 QUESTIONS = (
@@ -55,8 +55,9 @@ QUESTIONS = (
     Question("rows", "resources", "number", most=1e9, unless="data"),
     Question("more_data", "resources", "choice", ("none", "people", "logs", "teacher")),
     Question("gpu", "resources", "choice", ("none", "local", "remote")),
-    Question("gpu_memory", "resources", "number", most=10_000),
+    Question("gpu_memory", "resources", "number", most=10_000, only=("gpu", "local", "remote")),
     Question("gpu_host", "resources", "host", most=200, only=("gpu", "remote")),
+    Question("network", "resources", "yes_no"),
     Question("data_may_leave", "resources", "yes_no"),
     Question("metric", "success", "name", most=60),
     Question("threshold", "success", "share", most=100),

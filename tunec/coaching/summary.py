@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from tunec.advising import hardware
 from tunec.coaching.case import Case
 
 
@@ -34,10 +35,10 @@ def summary(case: Case) -> str:
 
 def _constraints(case: Case) -> list[str]:
     rows = f"{case.seen.total:,}" if case.seen else case.said("rows")
-    gpu = case.said("gpu")
-    called = case.words.say(f"choices.gpu.{gpu}") if gpu else None
-    memory = f", {case.said('gpu_memory'):g} GB" if gpu and case.said("gpu_memory") else ""
-    values = {"rows": rows, "gpu": called and called + memory, "timeline": case.said("timeline")}
+    gpu = hardware.gpu(case.answers)
+    memory = f"{case.said('gpu_memory'):g} GB" if gpu != "none" and case.said("gpu_memory") else ""
+    called = ", ".join(filter(None, (case.words.say(f"choices.gpu.{gpu}"), memory))) if gpu else None
+    values = {"rows": rows, "gpu": called, "timeline": case.said("timeline")}
     values |= {"volume": case.said("volume"), "latency": case.said("latency"), "today": case.said("today")}
     found = [
         case.words.say(f"said.constraints.{name}", value=_plain(value))
@@ -54,6 +55,7 @@ def _plain(value: Any) -> str:
 def _criteria(case: Case) -> dict[str, Any]:
     found = {name: case.value(f"success_criteria.{name}") for name in ("primary_metric", "threshold")}
     baseline, score = case.said("baseline"), case.said("baseline_score")
-    if baseline or score is not None:
-        found["baseline"] = "_".join(str(part) for part in (baseline, score) if part is not None)
+    known = [str(part) for part in (None if baseline == "none" else baseline, score) if part is not None]
+    if known:
+        found["baseline"] = "_".join(known)
     return found

@@ -33,9 +33,6 @@ class Words:
         text: Any = self.texts
         for part in key.split("."):
             text = text[part]
-        for name, value in values.items():
-            if isinstance(value, str) and "{" in value:
-                values[name] = value.replace("{", "(").replace("}", ")")
         return str(text).format_map(values)
 
     def ask(self, question: Question) -> str:

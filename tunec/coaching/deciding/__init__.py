@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tunec.coaching.case import Case
-from tunec.coaching.deciding import contract, criteria, data, identity, inputs, place, recipe
+from tunec.coaching.deciding import contract, criteria, data, identity, inputs, left, place, recipe
 
 
 def decide(case: Case) -> Case:
     """Fill in every choice, and name what contradicts itself."""
-    for part in (identity, contract, inputs, data, recipe, criteria, place):
+    for part in (identity, contract, inputs, data, recipe, criteria, place, left):
         part.decide(case)
     return case

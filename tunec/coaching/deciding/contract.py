@@ -9,6 +9,7 @@ from stages.schemas import label_field
 from tunec.coaching.case import Case
 from tunec.coaching.words import Many
 
+_FREE = ("generation", "rewriting", "summarization")
 _FORMS = {"classification": "label", "policy": "label", "extraction": "json", "structured": "json"}
 _FORMS |= {"tool_calling": "tool_call", "planning": "json"}
 # Task types that need a certain form of answer: their metrics say nothing of another.
@@ -23,6 +24,7 @@ def decide(case: Case) -> None:
     _form(case)
     _fitting(case)
     _schema(case)
+    _named(case)
     _conflicts(case)
 
 
@@ -39,6 +41,9 @@ def _form(case: Case) -> None:
         case.put("output_format.type", said, "answer", "you")
     else:
         by_labels = "label" if case.said("labels") else "json" if case.said("fields") else None
+        if by_labels == "label" and case.value("task_type") in _FREE:
+            case.against("labels_free", said=case.task_type(case.value("task_type")))
+            by_labels = None
         form = by_labels or _FORMS.get(case.value("task_type"), "text")
         case.put(
             "output_format.type", form, "answer" if by_labels else "assumed", "you" if by_labels else "default_target"
@@ -47,8 +52,7 @@ def _form(case: Case) -> None:
 
 def _labels_stay_text(case: Case, seen: str) -> bool:
     """The same few short answers may be written freely by one who says so."""
-    free = ("generation", "rewriting", "summarization")
-    return seen == "label" and (case.said("output") == "text" or case.said("task_type") in free)
+    return seen == "label" and (case.said("output") == "text" or case.said("task_type") in _FREE)
 
 
 def _fitting(case: Case) -> None:
@@ -135,6 +139,19 @@ def _from_words(case: Case, form: str) -> None:
         closed["required"] = list(properties)
     ground = "answer" if names or len(labels) > 1 else "assumed"
     case.put("output_format.schema", closed, ground, "you" if ground == "answer" else "open_schema")  # type: ignore[arg-type]
+
+
+def _named(case: Case) -> None:
+    """Labels and fields that were named, against those that answers of rows have."""
+    if case.seen is None or (seen := case.seen.contract.type) is None:
+        return
+    if case.said("labels") and not case.seen.contract.labels:
+        case.against("labels_shown", data=True, seen=seen)
+    fields, there = case.said("fields") or [], list((case.seen.contract.schema or {}).get("properties", ()))
+    if missing := [name for name in fields if name not in there]:
+        case.against("fields_missing", data=True, names=", ".join(missing[:10]))
+    if fields and (unnamed := [name for name in there if name not in fields]):
+        case.against("fields_unknown", data=True, names=", ".join(unnamed[:10]))
 
 
 def _conflicts(case: Case) -> None:

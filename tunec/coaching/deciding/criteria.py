@@ -73,6 +73,8 @@ def _metric(case: Case, every: dict[str, Metric]) -> Metric:
 
 def _threshold(case: Case, metric: Metric) -> None:
     score = _share(case, case.said("baseline_score"))
+    if score is not None and case.said("baseline") == "none":
+        case.against("baseline_none", score=f"{score:g}")
     said = case.said("threshold")
     taken = _share(case, said)
     if taken is not None:

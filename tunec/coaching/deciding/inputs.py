@@ -34,7 +34,9 @@ def _names(case: Case) -> list[str]:
         return said or ["text"]
     known = case.seen.columns
     named = [name for name in said if name in known.names and name != known.answer]
-    if missing := [name for name in said if name not in named]:
+    if known.answer and known.answer in said:
+        case.against("inputs_answer", data=True, name=known.answer)
+    if missing := [name for name in said if name not in known.names]:
         case.against("inputs", data=True, names=", ".join(missing[:10]))
     return named or list(known.inputs) or [name for name in known.names if name != known.answer][:1] or ["text"]
 

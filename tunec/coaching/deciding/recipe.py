@@ -22,7 +22,7 @@ def decide(case: Case) -> None:
     why = shape if shape in _METHODS else "sft"
     case.put("training.method", _METHODS.get(shape, "sft"), "data" if case.seen else "assumed", why)
     if found and found[0].adapter == "qlora":
-        have = f"{machine(case).memory / 1e9:.0f} GB"
+        have = f"{hardware.named(case.answers).memory / 1e9:.0f} GB"
         case.put("training.adapter", "qlora", "table", "qlora", have=have)
     else:
         case.put("training.adapter", "lora", "table", "lora_first")
@@ -34,25 +34,21 @@ def decide(case: Case) -> None:
     _answer_length(case, most)
 
 
-def machine(case: Case) -> hardware.Machine:
-    """Where it is trained: the GPU that was named, or this machine."""
-    gpu, memory = case.said("gpu"), case.said("gpu_memory")
-    if gpu in ("local", "remote"):
-        return hardware.remote(memory)
-    return hardware.Machine(False, round(memory * 1e9)) if memory else hardware.here()
-
-
 def needs(case: Case, tokens: int) -> Needs:
-    free = case.value("output_format.type") == "text"
-    return Needs(case.value("task_type"), case.value("language"), tokens, free, machine(case))
+    free, network = case.value("output_format.type") == "text", case.said("network") is not False
+    kind, language = case.value("task_type"), case.value("language")
+    return Needs(kind, language, tokens, free, hardware.named(case.answers), network=network)
 
 
 def _model(case: Case, found: list[Candidate]) -> None:
     first, *others = found
-    if any(word == "memory" for word, _ in first.drawbacks):
-        case.against("memory", have=f"{machine(case).memory / 1e9:.1f} GB")
+    drawbacks = {word for word, _ in first.drawbacks}
+    if "memory" in drawbacks:
+        case.against("memory", have=f"{hardware.named(case.answers).memory / 1e9:.1f} GB")
+    if case.said("network") is False and drawbacks & {"offline", "language"}:
+        case.against("offline", language=case.value("language"), taken=first.preset)
     named = [case.words.say(f"models.{word}", **values) for word, values in (*first.why, *first.drawbacks)]
-    said = {"reasons": "; ".join(named[:4]), "others": ", ".join(one.preset for one in others)}
+    said = {"reasons": case.words.say("said.and").join(named[:4]), "others": ", ".join(one.preset for one in others)}
     case.put("training.base_model", first.preset, "table", "first_model" if others else "model", **said)
 
 
