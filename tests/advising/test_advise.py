@@ -267,6 +267,32 @@ def test_after_a_build_advice_rests_on_the_test_rows_that_its_verdict_rests_on(f
     assert better["verdict"] == "fine_tuning" and better["signals"]["tuned_reaches"]["value"] is True
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda report: report.pop("rows"),
+        lambda report: report.update(systems="none"),
+        lambda report: report.update(worth=None),
+        lambda report: report["worth"]["over"][0].pop("kind"),
+        lambda report: [one["test"]["accuracy"].pop("bound") for one in report["systems"]],
+    ],
+)
+def test_a_report_of_another_version_is_no_evidence_and_is_said_to_be_none(spoil: Any, folder: Path) -> None:
+    task = TASK.replace("threshold: 0.7", "primary_metric: accuracy, threshold: 0.7")
+    (folder / "task.yaml").write_text(task, encoding="utf-8")
+    built(folder, tuned=0.55, linear=0.65)
+    file = folder / "build/report/report.json"
+    report = json.loads(file.read_text(encoding="utf-8"))
+    spoil(report)
+    file.write_text(json.dumps(report), encoding="utf-8")
+    found = json.loads(tunec(folder, "advise", "--json")[0])["signals"]
+    for name in ("linear_reaches", "prompt_reaches", "tuned_reaches", "as_good"):
+        assert found[name]["source"] == "assumed" and found[name]["value"] is None
+        assert "not of this version" in found[name]["told"]
+    file.write_text("[1]", encoding="utf-8")
+    tunec(folder, "advise")
+
+
 # ---------------------------------------------------------------- base models
 
 

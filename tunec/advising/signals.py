@@ -129,11 +129,20 @@ def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
 
 
 def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
-    """Whether what costs less than training was good enough in the last build, by the rows that its verdict is by."""
+    """What the last build tells; nothing, where there is none, or its report is not of this version."""
     try:
         report = read_report(root)
-    except (UserError, ValueError):
+    except (UserError, ValueError, TypeError):
         report = {}
+    try:
+        yield from list(_reported(report, compiled))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        old = "the report of the last build is not of this version: `tunec build` writes it anew"
+        yield from (Signal(one.name, None, "assumed", old) for one in _reported({}, compiled))
+
+
+def _reported(report: Mapping[str, Any], compiled: Compiled) -> Iterator[Signal]:
+    """Whether what costs less than training was good enough in the last build, by the rows that its verdict is by."""
     threshold, primary = compiled.task.success_criteria.threshold, compiled.task.success_criteria.primary_metric
     for name, prefixes in (
         ("linear_reaches", ("tfidf", "rule", "nearest")),
