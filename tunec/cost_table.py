@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
 from stages.breakeven import money
@@ -24,26 +24,37 @@ _MARKS = {
     "assumed": "ASSUMED",
     "unknown": "UNKNOWN",
 }
+_CAPTION = (
+    "~ hangs on an assumption: those below, and that every machine is as quick as the one that built it. What was "
+    "tuned elsewhere was not measured here. Per 1,000 requests; weights: whether they come home."
+)
 
 
 def show(costs: Costs, console: Console) -> None:
-    """The experiment, a month of both, what comes back; then providers side by side, and what was assumed."""
-    for table in (items(costs.bill), providers(costs)):
-        whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-        console.width = max(console.width, whole)
-        console.print(table)
-        console.print()
-    for line in conclusions(costs.bill):
-        console.print(line, highlight=False, markup=False)
+    """The experiment, a month of both, what comes back; then providers side by side, and what was assumed. A table has
+    figures alone, so that it fits a terminal of 80 columns; what they are from stands below it.
+    """
+    console.print(items(costs.bill), soft_wrap=False)
+    _below(grounds(costs.bill), console)
     console.print()
-    for line in sources(costs):
-        console.print(tame(line), style="dim", highlight=False, markup=False)
+    console.print(providers(costs), soft_wrap=False)
+    _below((_CAPTION, *terms(costs.providers)), console)
+    console.print()
+    _below(conclusions(costs.bill), console, indent="")
+    console.print()
+    _below(sources(costs), console, indent="")
+
+
+def _below(lines: Iterable[str], console: Console, indent: str = "  ") -> None:
+    for line in lines:
+        for part in wrap(tame(line), console.width, initial_indent=indent, subsequent_indent=f"{indent}  "):
+            console.print(part, style="dim" if indent else None, highlight=False, markup=False)
 
 
 def items(bill: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "quantity", "price", bill["currency"] or "cost", "figures", "from"):
-        table.add_column(name, justify="right" if name in ("price", bill["currency"]) else "left", no_wrap=True)
+    for name in ("", "quantity", "price", bill["currency"] or "cost", "figures"):
+        table.add_column(name, justify="right" if name in ("price", bill["currency"]) else "left")
     parts = {
         "the experiment": bill["experiment"],
         "a month, tuned": bill["monthly"]["tuned"],
@@ -53,7 +64,7 @@ def items(bill: Mapping[str, Any]) -> Table:
         table.add_row(f"[bold]{title}[/]")
         for line in part["items"]:
             table.add_row(*_line(line))
-        more = "" if part["complete"] else ", less what is unknown"
+        more = "" if part["complete"] else " of what is known"
         table.add_row(f"  total{more}", "", "", f"[bold]{money(part['total'])}[/]", end_section=True)
     return table
 
@@ -62,7 +73,16 @@ def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
     unit = line["unit"].removesuffix("s") if line["quantity"] == 1 else line["unit"]
     quantity = "" if line["quantity"] is None else f"{_number(line['quantity'])} {unit}"
     price = "" if line["price"] is None else f"{line['price']:.4g}"
-    return (f"  {line['item']}", quantity, price, money(line["cost"]), _MARKS[line["origin"]], _plain(line["why"]))
+    return (f"  {line['item']}", quantity, price, money(line["cost"]), _MARKS[line["origin"]])
+
+
+def grounds(bill: Mapping[str, Any]) -> Iterator[str]:
+    """What each figure is from; of figures that have it in common, once."""
+    parts = (bill["experiment"], bill["monthly"]["tuned"], bill["monthly"]["prompted"])
+    named: dict[str, list[str]] = {}
+    for line in (line for part in parts for line in part["items"]):
+        named.setdefault(line["why"], []).append(line["item"])
+    yield from (f"{', '.join(of)}: {why}" for why, of in named.items() if why)
 
 
 def _plain(text: str) -> str:
@@ -77,40 +97,28 @@ def _number(value: float) -> str:
 def providers(costs: Costs) -> Table:
     currency = costs.bill["currency"] or "cost"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
-        "provider",
-        f"training {currency}",
-        f"month {currency}",
-        "1,000 requests",
-        "methods",
-        "trains",
-        "weights",
-    ):
-        table.add_column(
-            name, justify="right" if name[0] in "tm1" and name not in ("methods", "trains") else "left", no_wrap=True
-        )
-    for name in ("privacy", "region", "prices of", "against it"):
-        table.add_column(name, no_wrap=True)
+    for name in ("provider", f"training {currency}", f"month {currency}", "per 1,000", "weights", "prices of"):
+        table.add_column(name, justify="left" if name in ("provider", "weights", "prices of") else "right")
     for one in costs.providers:
         table.add_row(
             _plain(one["title"]),
             _marked(one["training"], one["training_origin"]),
             _marked(one["month"], one["month_origin"]),
             money(one["per_1000"]),
-            _plain(", ".join(one["methods"])),
-            _plain(one["models"] or "not said"),
             "yes" if one["export"] else "no",
-            _plain(one["privacy"]),
-            _plain(one["region"] or "not said"),
-            f"{one['date'] or '-'}{' (old)' if one['old'] else ''}",
-            "; ".join(one["against"]),
+            f"{one['date'] or '-'}{', old' if one['old'] else ''}",
             style=None if one["fits"] else "dim",
         )
-    table.caption = (
-        "~ hangs on an assumption: those below, and that every machine is as quick as the one that built it.\n"
-        "What was tuned elsewhere was not measured here."
-    )
     return table
+
+
+def terms(providers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of each place: what it trains and how, what it hears of the data and where, and what speaks against it."""
+    for one in providers:
+        trains = f"trains {one['models']}" if one["models"] else "does not say what it trains"
+        hears = f"{one['privacy']} ({one['region'] or 'its region is not said'})"
+        against = f"; against it: {', '.join(one['against'])}" if one["against"] else ""
+        yield f"{one['title']}: {trains}, by {', '.join(one['methods'])}; {hears}{against}"
 
 
 def _marked(value: float | None, origin: str) -> str:

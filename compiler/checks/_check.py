@@ -28,7 +28,7 @@ _CHOSEN_BY = {
 
 class Found(NamedTuple):
     """One problem. at: the dotted path of the key to point at; key: at its name instead of its value. there: where the
-    problem is in a file that the key names, to be pointed at instead.
+    problem is in a file that the key names, to be pointed at instead; of a file that no key names, `at` is empty.
     """
 
     message: str
@@ -70,6 +70,8 @@ class Look:
 
     def diagnostic(self, check: Check, found: Found) -> Diagnostic:
         notes = (found.note,) if found.note else ()
+        if not found.at:
+            return Diagnostic(check.code, found.message, found.there, notes, found.help, check.severity)
         span = self.span(found.at, key=found.key)
         if span and span.file.startswith("conf/"):  # what chose the preset is what a person can change
             notes = (*notes, f"`{found.at}` is set by {span.file}:{span.line}")

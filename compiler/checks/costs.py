@@ -81,13 +81,15 @@ def currency_is_one(look: Look) -> Iterator[Found]:
     Write your own lists in `conf/prices/`, all in one currency.
     """
     seen: dict[str, str] = {}
-    for key, name in (*_named(look.task.cost), ("against", LABOUR)) if look.task.cost else ():
+    for key, name in (*_named(look.task.cost), ("", LABOUR)) if look.task.cost else ():
         found = price_list(name, look.workspace)
         for price in found.prices.values() if found else ():
             first = next(iter(seen), price.currency)
             if price.currency != first and price.currency not in seen:
                 message = f"the prices of `{name}` are in {price.currency}, those of `{seen[first]}` in {first}"
-                yield Found(message, f"cost.{key}", "write both lists in one currency, in conf/prices/")
+                note = f"`cost.{key}` is `{name}`" if key else f"hours of people are paid by `{name}`"
+                help = "write both lists in one currency, in conf/prices/"
+                yield Found(message, "", help, note, there=price.span)
             seen.setdefault(price.currency, name)
 
 

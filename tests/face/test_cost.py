@@ -152,6 +152,31 @@ def test_what_a_price_list_says_is_shown_and_not_obeyed(folder: Path) -> None:
     assert "[red]x[/]" in text and "\x1b[2J" not in text
 
 
+@pytest.mark.parametrize("columns", [80, 200])
+def test_every_line_fits_the_terminal_and_no_word_is_lost(folder: Path, columns: int) -> None:
+    own_prices(folder, f"title: {'a provider of many names ' * 6}\n{OWN}")
+    said = ("input_tokens=200", "output_tokens=10", "seconds_per_request=0.5", "requests_per_month=30000000")
+    with mock.patch.dict("os.environ", {"COLUMNS": str(columns)}):
+        text, _ = tunec(folder, "cost", *(f"cost.{word}" for word in said))
+    assert max(map(len, text.splitlines())) <= columns
+    words = " ".join(text.split())
+    assert "data review: a hundred rows read by a person is the least before training; a minute a row" in words
+    assert "against it: no weights for deploy_target local" in words and "30,000,000 requests" in words
+    assert "(the United States, unless data residency is agreed for your project)" in words
+
+
+@pytest.mark.parametrize("section", ["", "cost: {requests_per_month: 3}\n"])
+@pytest.mark.parametrize(("name", "price"), [("own_cpu", "machine"), ("labour", "engineering")])
+def test_a_price_in_another_currency_is_pointed_at_where_it_stands(
+    folder: Path, name: str, price: str, section: str
+) -> None:
+    own_prices(folder, OWN.replace("USD", "EUR").replace("machine", price), name)
+    (folder / "task.yaml").write_text(MINIMAL + section, encoding="utf-8")
+    _, told = tunec(folder, "cost", code=1)
+    assert "error[T776]" in told and f"--> conf/prices/{name}.yaml:5:3" in told and "<command line>" not in told
+    assert ("`cost.train_on` is `own_cpu`" if name == "own_cpu" else "hours of people are paid by `labour`") in told
+
+
 def test_our_own_price_lists_say_where_and_when_each_price_is_from() -> None:
     found = {name: price_list(name, workspace()) for name in names(workspace())}
     for of in found.values():
