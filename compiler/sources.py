@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 else:
     RowJudge = Annotated[Any, Later("compiler.generating", "RowJudge")]
 
+# What rows that `tunec repair` brought say of themselves, cluster and parent; no placeholder can hold a hyphen, so no
+# field of a task is called so. Their source has the round's own tag.
+REPAIRED = ("repair-cluster", "repair-parent")
+REPAIR_TAG = re.compile(r"repair-\d+")
 Share = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["reject", "redact", "warn", "off"]
 

@@ -293,7 +293,7 @@ def repair(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Rows without an answer, to choose from for the sheet."),
     ] = None,
-    anew: Annotated[bool, typer.Option("--new", help="Begin a round though one is there.")] = False,
+    anew: Annotated[bool, typer.Option("--new", help="Begin the next round; the one before is built.")] = False,
     sheet: Annotated[bool, typer.Option("--sheet", help="A sheet for people, even where there is a teacher.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -711,5 +711,9 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "A training on a part of the rows that the system ended, most likely because the memory was full.",
         "Close other programs, or choose a smaller base model, batch or max_length; trainings that ended are kept.",
     ),
+    "T944": (
+        "A new round of repair, while the sheet of the round before has lines that are filled in and not taken.",
+        "Say `tunec repair`, which takes them, and `tunec build`; or empty the lines that you do not want.",
+    ),
     "T999": ("tunec has a bug.", "Please report it, with the traceback file that the help names."),
 }

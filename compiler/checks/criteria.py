@@ -8,6 +8,7 @@ from compiler.checks._check import CHOOSE, Found, Look, check
 from compiler.lookalikes import no_truth, truth
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
+from compiler.sources import REPAIR_TAG
 from stages.catalog import QUANTIZATIONS, Baseline, Gate, Metric, members
 from stages.schemas import kinds
 from stages.shapes import APART
@@ -249,13 +250,14 @@ def tags_are_used(look: Look) -> Iterator[Found]:
 
     Add `tags` to `evaluation.slices`, or give a source its tags.
     """
-    tagged = [index for index, source in enumerate(look.task.data.sources) if source.tags]
+    sources = enumerate(look.task.data.sources)
+    tagged = [index for index, source in sources if not all(map(REPAIR_TAG.fullmatch, source.tags))]
     sliced = "tags" in look.task.evaluation.slices
     counted = any(quota.by == "tag" for quota in look.task.data.quotas)
     if tagged and not sliced and not counted:
         at = f"data.sources.{tagged[0]}.tags"
         yield Found("nothing is reported by these tags", at, "write `evaluation: {slices: [tags]}`", key=True)
-    if sliced and not tagged and not look.task.data.tags:
+    if sliced and not look.task.data.tags and not any(source.tags for source in look.task.data.sources):
         help = "give a source `tags: [WORD]`, or remove it"
         yield Found("no source has tags", f"evaluation.slices.{look.task.evaluation.slices.index('tags')}", help)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from compiler.checks._check import Found, Look, check, mapped
 from compiler.checks.paths import unsafe
 from compiler.resolve import did_you_mean
+from compiler.sources import REPAIRED
 from stages.row_shapes import CONTAINERS, DERIVED
 from stages.shapes import ANSWER_COLUMNS, APART, HOLDOUT, SPLIT_COLUMN, VERDICT_COLUMNS, readable
 from stages.templating import placeholders
@@ -79,7 +80,7 @@ def column_is_read(look: Look) -> Iterator[Found]:
     """
     splits, data = look.task.splits, look.task.data
     read = placeholders(look.task.input_template) | _answers(look) | {SPLIT_COLUMN, splits.group_by, splits.order_by}
-    read |= {data.tags, data.licenses.column, *data.patterns, *(quota.by for quota in data.quotas), *_TOLD}
+    read |= {data.tags, data.licenses.column, *data.patterns, *(quota.by for quota in data.quotas), *_TOLD, *REPAIRED}
     unused = sorted(look.columns - read - set(_SHAPES.get(look.shape, ())))
     if unused and look.seen_each:
         names = ", ".join(f"`{name}`" for name in unused[:8])

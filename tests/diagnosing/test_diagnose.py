@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stages.rows import read_json, read_jsonl, write_json
+from stages.rows import read_json, read_jsonl, row_id, write_json
 from tests.compiling import ROOT
 from tests.diagnosing.made import TASK, VARIANT, Made, asked, tunec
 from tests.diagnosing.test_causes import label_noise, quantization
@@ -51,6 +52,20 @@ def test_of_a_task_that_was_edited_the_build_before_is_told(tmp_path: Path) -> N
     Made(tmp_path).write()
     (tmp_path / "task.yaml").write_text(TASK.replace("threshold: 0.7", "threshold: 0.6"), encoding="utf-8")
     assert "warning[T862]" in tunec(tmp_path, "diagnose")[1]
+
+
+def test_a_row_that_a_sign_names_has_its_file_and_line_behind_it(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    label_noise(made)
+    made.train = [replace(one, id=row_id(one.input, one.output)) for one in made.train]
+    made.write()
+    rows = [json.loads(line) for line in (tmp_path / "data/raw/rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    ids = {row_id({"text": row["text"]}, row["output"]): line for line, row in enumerate(rows, start=1)}
+    found = asked(tmp_path, "diagnose")
+    doubted = found["causes"][0]["signs"][0]["rows"]
+    assert found["places"] == {id: f"data/raw/rows.jsonl:{ids[id]}" for id in doubted}
+    text, _ = tunec(tmp_path, "diagnose")
+    assert f"first {doubted[0]} (data/raw/rows.jsonl:{ids[doubted[0]]}), " in text
 
 
 @pytest.mark.parametrize(("cause", "code"), [("quantisation", "T863"), ("missing_label", "T864")])

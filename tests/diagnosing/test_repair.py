@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 
 from stages.kinds import SCORES
 from stages.rows import read_json, read_jsonl
-from tests.diagnosing.made import TASK, WORDS, Made, asked, tunec
+from tests.diagnosing.made import COMMON, TASK, WORDS, Made, asked, tunec
 from tests.far import Far, reply
 from tunec import rewriting
 from tunec.diagnosing.build import last_build
@@ -76,6 +76,23 @@ def test_no_text_of_a_dev_row_stands_in_sheet_or_record(folder: Path) -> None:
     assert not any(text in written for text in dev) and any(text in written for text in train)
 
 
+def test_what_train_rows_are_written_from_holds_no_word_that_only_dev_rows_have(tmp_path: Path) -> None:
+    """A cluster is called by the words of train rows that are near it: on the screen, in the sheet, in the record."""
+    found = made(tmp_path)
+    for at, one in enumerate(found.dev):
+        found.dev[at] = replace(
+            one, input={"text": f"{one.input['text']} xylophone"} if one.output == "card" else one.input
+        )
+    found.write()
+    (cluster,) = asked(tmp_path, "repair", "--clusters", "1")["clusters"]
+    assert (
+        set(cluster["about"].partition(", about ")[2].split()) <= {*WORDS["card"], *COMMON}
+        and "about" in cluster["about"]
+    )
+    written = [(tmp_path / file).read_text(encoding="utf-8") for file in (SHEET, RECORD)]
+    assert not any("xylophone" in text for text in written)
+
+
 def test_test_rows_are_not_read(folder: Path) -> None:
     (folder / "build/splits/test.jsonl").write_bytes(b"\xff no rows")
     (folder / "build/test/chosen.jsonl").write_bytes(b"\xff no answers")
@@ -99,7 +116,8 @@ def test_a_filled_sheet_goes_through_the_gates_into_a_source_that_is_trained_on_
     task = (folder / "task.yaml").read_text(encoding="utf-8")
     item = "    - {path: data/repair/round-1.jsonl, role: train, tags: [repair-1]}\n"
     assert task == TASK.replace("# by hand\n", f"# by hand\n{item}")
-    tunec(folder, "check")
+    told = tunec(folder, "check")[1]  # what repair itself wrote is warned of by nobody
+    assert "repair-cluster" not in told and "T173" not in told
 
 
 def test_an_input_field_may_be_called_as_the_sheet_calls_its_own_columns(tmp_path: Path) -> None:
@@ -241,6 +259,47 @@ def test_the_next_round_has_files_of_its_own(tmp_path: Path) -> None:
     after.write()
     asked(tmp_path, "repair", "--new")
     assert (tmp_path / "data/repair/round-2.csv").is_file() and (tmp_path / SHEET).is_file()
+
+
+def test_a_next_round_waits_until_the_rows_of_the_one_before_are_built(folder: Path) -> None:
+    asked(folder, "repair")
+    fill(folder, *NEW)
+    assert "error[T944]" in tunec(folder, "repair", "--new", code=1)[1]  # what people filled in is not lost
+    asked(folder, "repair")
+    assert "error[T869]" in tunec(folder, "repair", "--new", code=1)[1]
+    assert sorted(path.name for path in (folder / "data/repair").iterdir()) == [
+        "round-1.csv",
+        "round-1.json",
+        "round-1.jsonl",
+    ]
+
+
+def test_lines_that_were_changed_after_the_build_are_taken_before_a_next_round_begins(tmp_path: Path) -> None:
+    brought(tmp_path).write()
+    fill(tmp_path, *NEW, ("another plastic in the post", "card"))
+    assert "error[T944]" in tunec(tmp_path, "repair", "--new", code=1)[1]
+
+
+@pytest.mark.parametrize("pool", [(), ("--from", "logs.jsonl")])
+def test_a_round_in_which_nobody_wrote_anything_is_begun_again(pool: tuple[str, ...], folder: Path) -> None:
+    logs = "".join(f'{{"text": "my card and plastic number {n}"}}\n' for n in range(200))
+    (folder / "logs.jsonl").write_text(logs, encoding="utf-8")
+    asked(folder, "repair", "--clusters", "1", *pool)
+    done = asked(folder, "repair", "--new", "--clusters", "1", "--rows", "20")
+    assert (done["round"], done["lines"], len(lines(folder))) == (1, 20, 20)
+    assert not (folder / "data/repair/round-2.json").exists()
+
+
+def test_a_broken_row_is_named_with_its_place(tmp_path: Path) -> None:
+    after = brought(tmp_path)
+    broken = next(one for one in after.dev if one.output == "login" and one.id not in after.said)
+    after.wrong(broken, "card")
+    after.write()
+    text, _ = tunec(tmp_path, "repair")
+    raw = [json.loads(line)["text"] for line in (tmp_path / "data/raw/rows.jsonl").read_text().splitlines()]
+    place = f"data/raw/rows.jsonl:{raw.index(broken.input['text']) + 1}"
+    assert f"{broken.id} ({place}): wrong label" in text
+    assert asked(tmp_path, "repair")["places"][broken.id] == place
 
 
 def test_unlabelled_rows_near_a_cluster_stand_in_the_sheet(folder: Path) -> None:

@@ -12,7 +12,7 @@ from compiler.parse import ParseError
 from compiler.resolve import did_you_mean
 from stages.catalog import members
 from stages.diagnostics import Diagnostic, UserError, fail
-from tunec import rewriting
+from tunec import finding_rows, rewriting
 from tunec.compiling import write_if_changed
 from tunec.diagnosing.build import Build, last_build
 from tunec.diagnosing.cause import CLAIMED, Cause, Found, ranked
@@ -39,12 +39,21 @@ class Diagnosis:
             "wrong": len(self.build.wrong),
             "rows": len(self.build.dev),
             "symptoms": self.symptoms,
+            "places": finding_rows.standing(self.build.root, self.build.compiled.plan, self._told),
             "causes": [_json(one, self.build) for one in self.causes],
             "others": [_json(one, self.build) for one in self.others],
         }
 
     def text(self) -> str:
-        return "\n".join(self._lines())
+        lines = "\n".join(self._lines())
+        named = self._told.intersection(finding_rows.ID.findall(lines))
+        return finding_rows.placed(lines, finding_rows.standing(self.build.root, self.build.compiled.plan, named))
+
+    @property
+    def _told(self) -> set[str]:
+        """Ids of the rows that signs are about, as many of each as are told."""
+        signs = (sign for found in (*self.causes, *self.others) for sign in found.signs)
+        return {id for sign in signs for id in sign.rows[:_DOUBTED]}
 
     def _lines(self) -> Iterator[str]:
         build = self.build

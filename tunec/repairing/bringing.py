@@ -12,6 +12,7 @@ from typing import Any
 
 from compiler import Compiled, compile_task
 from compiler.parse import ParseError
+from compiler.sources import REPAIRED
 from stages.asking import wishes
 from stages.augmenting import AugmentParams, Inputs, Work
 from stages.base import READ
@@ -30,8 +31,7 @@ from tunec.repairing import near, sheet
 from tunec.repairing.rounds import Round
 from tunec.workspace import TASK, Disk, read_task
 
-# What a brought row says of itself; no placeholder can hold a hyphen, so no field of a task is called so.
-CLUSTER, PARENT = "repair-cluster", "repair-parent"
+CLUSTER, PARENT = REPAIRED
 _BEGUN_FROM = 40  # train rows near a cluster, that a teacher is shown one by one
 
 
@@ -63,8 +63,8 @@ def write_sheet(build: Build, of: Round, pool: Path | None) -> int:
     names, found = fields(build), _pool(build, pool) if pool else []
     columns, lines = sheet.columns(names, build.contract), []
     for target in of.targets:
-        like = near.parents(target, build, target.count)
-        near_by = near.nearest(target, build, [" ".join(map(str, one.values())) for one in found], target.count)
+        like = near.parents(target.rows, build, target.count)
+        near_by = near.nearest(target.rows, build, [" ".join(map(str, one.values())) for one in found], target.count)
         for place in range(len(near_by) if found else target.count):
             guide = {"cluster": str(target.number), "about": target.about, "advice": target.advice}
             guide["like"] = near.shown(like[place % len(like)]) if like else ""
@@ -139,7 +139,7 @@ def from_teacher(build: Build, of: Round) -> Brought:
         wanted = {"tag": of.tag, "count": target.count, "difficulty": "hard", "edge_case": _edge(target)}
         own = AugmentParams(**{**given, "wanted": [wanted]})
         with TemporaryDirectory() as scratch, closing(_work(inputs, own, Path(scratch))) as work:
-            work.wishes = list(wishes(near.parents(target, build, _BEGUN_FROM), own.wanted, own.seed))
+            work.wishes = list(wishes(near.parents(target.rows, build, _BEGUN_FROM), own.wanted, own.seed))
             made = work.ask()
             rows = work.sift(made)
         kept += [

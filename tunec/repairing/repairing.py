@@ -13,6 +13,7 @@ from typing import Any
 
 from stages.counting import counted
 from stages.diagnostics import fail
+from tunec import finding_rows
 from tunec.diagnosing.build import Build, last_build
 from tunec.repairing import bringing, effect, sheet
 from tunec.repairing.rounds import Round, begin, last
@@ -22,8 +23,8 @@ _SHOWN = 10  # rows that are not taken, one by one
 
 @dataclass(frozen=True)
 class Wish:
-    """clusters: how many, the largest first. rows: for each; None: by its size. pool: unlabelled rows. anew: begin a
-    round though one is there. sheet: ask people even where there is a teacher.
+    """clusters: how many, the largest first. rows: for each; None: by its size. pool: unlabelled rows. anew: begin the
+    next round. sheet: ask people even where there is a teacher.
     """
 
     clusters: int = 3
@@ -38,19 +39,47 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     build, _ = last_build(root)
     of = last(root)
     if of is None or wish.anew:
-        return _begun(build, begin(build, of.number + 1 if of else 1, wish.clusters, wish.rows), wish)
+        number = _following(build, of) if of else 1
+        return _begun(build, begin(build, number, wish.clusters, wish.rows), wish)
     brought = (root / of.file("jsonl")).exists()
     if not brought and not (root / of.file("csv")).exists():
         return _begun(build, of, wish)
     if not brought or _changed(build, of):
         return _taken(of, bringing.from_sheet(build, of))
+    _built(build, of)
+    found = effect.effect(build, of)
+    lines = [*effect.text(found), "", "`tunec repair --new` begins the next round"]
+    ids = {word for line in lines for word in finding_rows.ID.findall(line)}
+    places = finding_rows.standing(root, build.compiled.plan, ids)
+    return {"step": "effect", **found, "places": places}, finding_rows.placed("\n".join(lines), places)
+
+
+def _following(build: Build, of: Round) -> int:
+    """The number of the round after this one: its own, where it asked for rows and nobody wrote any. What a round did
+    shows in the build with its rows alone, and the next one would hide it.
+
+    Raises T944 where lines of its sheet are not taken yet, T869 where its rows are not built.
+    """
+    brought = (build.root / of.file("jsonl")).exists()
+    if _changed(build, of) if brought else _filled(build, of):
+        help = "say `tunec repair`, which takes them, then `tunec build`; or empty the lines"
+        raise fail("T944", f"lines of {of.file('csv')} are filled in and not taken yet", help=help)
+    if not brought:
+        return of.number
+    _built(build, of)
+    return of.number + 1
+
+
+def _built(build: Build, of: Round) -> None:
     if not effect.built(build, of):
         help = "run `tunec build`; then `tunec repair` tells what they did"
         raise fail("T869", f"the rows of round {of.number} are not in the last build", help=help)
-    found = effect.effect(build, of)
-    return {"step": "effect", **found}, "\n".join(
-        [*effect.text(found), "", "`tunec repair --new` begins the next round"]
-    )
+
+
+def _filled(build: Build, of: Round) -> bool:
+    """Whether a line of the sheet has an answer; one of unlabelled rows begins with its input."""
+    there = (build.root / of.file("csv")).exists()
+    return there and any(not one.lacks or one.lacks == sheet.NO_INPUT for one in bringing.sheet_lines(build, of))
 
 
 def _changed(build: Build, of: Round) -> bool:

@@ -23,7 +23,9 @@ _NAME = re.compile(r"round-(\d+)\.json")
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster of wrong dev rows. rows: their ids. count: how many train rows are to be brought for it."""
+    """A cluster of wrong dev rows. rows: their ids. terms: words of train rows near them. count: how many train rows
+    are to be brought for it.
+    """
 
     number: int
     kind: str
@@ -94,24 +96,18 @@ def begin(build: Build, number: int, many: int, rows: int | None) -> Round:
     Raises T868 where no dev row is wrong.
     """
     from stages.clusters import clusters, grouped
+    from tunec.repairing import near
 
     told, groups = clusters(build.chosen), grouped(build.chosen)
     if not groups:
         raise fail("T868", "no dev row is wrong, so there is nothing to repair", help="bring harder dev rows")
-    targets = tuple(
-        Target(
-            place,
-            kind,
-            what,
-            tuple(one["terms"]),
-            one["advice"],
-            tuple(sorted(j.id for j in of)),
-            rows or one["quota"]["count"],
-        )
-        for place, ((kind, what, of), one) in enumerate(zip(groups[:many], told[:many], strict=True), start=1)
-    )
+    targets = []
+    for place, ((kind, what, of), one) in enumerate(zip(groups[:many], told[:many], strict=True), start=1):
+        ids = tuple(sorted(j.id for j in of))
+        count = rows or one["quota"]["count"]
+        targets.append(Target(place, kind, what, near.words(ids, build), one["advice"], ids, count))
     right = tuple(sorted(one.id for one in build.chosen if one.right))
-    return Round(number, targets, right, golden(build), build.choice["chosen"])
+    return Round(number, tuple(targets), right, golden(build), build.choice["chosen"])
 
 
 def golden(build: Build) -> tuple[str, ...] | None:
