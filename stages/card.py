@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -210,13 +211,14 @@ def _reviewed(review: Reviewed | None) -> Iterator[str]:
 
 
 def _limits(reports: Mapping[str, Any]) -> Iterator[str]:
-    """What the model gets wrong most, by the clusters of its wrong answers."""
-    found = reports["clusters"]
-    if not found:
+    """What the model gets wrong most, by kind: no word of a test row, which what is trained next could be made of."""
+    rows: Counter[str] = Counter()
+    for item in reports["clusters"]:
+        rows[", ".join(filter(None, [item["kind"], item["what"]]))] += item["rows"]
+    if not rows:
         yield "- Every test row was answered right whole; rows unlike them were not asked."
-    for item in found[:5]:
-        what = ", ".join(filter(None, [item["kind"], item["what"], " ".join(item["terms"])]))
-        yield f"- {item['rows']:,} of {counted(reports['scores']['rows'], 'test row')}: {what}"
+    for what, many in rows.most_common(5):
+        yield f"- {many:,} of {counted(reports['scores']['rows'], 'test row')}: {what}"
 
 
 def _deployment(reports: Mapping[str, Any]) -> Iterator[str]:

@@ -92,12 +92,11 @@ def eval_report(primary: str, reports: Mapping[str, Any], table: Mapping[str, An
 
 
 def _clusters(reports: Mapping[str, Any]) -> Iterator[str]:
-    """No example: a paper goes where rows may not."""
+    """No example, and no word of a test row: a paper goes where rows may not, and to those who write new ones."""
     found = reports["clusters"]
     if not found:
         yield "Every test row was answered right whole."
         return
-    yield from ("| kind | about | rows | likely cause | what to do |", "|---|---|---:|---|---|")
+    yield from ("| kind | of | rows | likely cause | what to do |", "|---|---|---:|---|---|")
     for one in found[:_LARGEST]:
-        about = " ".join(filter(None, [one["what"], *one["terms"]]))
-        yield f"| {one['kind']} | {cell(about)} | {one['rows']:,} | {one['cause']} | {cell(one['advice'])} |"
+        yield f"| {one['kind']} | {cell(one['what'])} | {one['rows']:,} | {one['cause']} | {cell(one['advice'])} |"

@@ -16,7 +16,8 @@ FIGURE = {"value": 0.83, "low": 0.81, "high": 0.85, "bound": 0.82}
 GATES = [{"gate": "threshold", "status": "pass", "figure": 0.83, "bound": 0.75, "reason": "slot_f1 is 0.830"}]
 CLUSTERS = [
     {"kind": "refusal", "what": "", "terms": ["evening"], "rows": 4},
-    {"kind": "wrong value", "what": "time", "terms": [], "rows": 3},
+    {"kind": "wrong value", "what": "time", "terms": ["midnight"], "rows": 3},
+    {"kind": "wrong value", "what": "time", "terms": ["noon"], "rows": 2},
 ]
 HOSTILE = "x\n---\nlicense: mit\n---\n# {{ 7 * 7 }} <script>alert(1)</script>"
 
@@ -46,6 +47,12 @@ def reports(**changes: Any) -> dict[str, Any]:
 
 def written(given: About | None = None, **changes: Any) -> str:
     return "\n".join(card(given or about(), JSON, "slot_f1", reports(**changes))) + "\n"
+
+
+def test_limitations_are_told_by_kind_and_hold_no_word_of_a_test_row() -> None:
+    text = written()
+    assert "- 5 of 125 test rows: wrong value, time\n- 4 of 125 test rows: refusal\n" in text
+    assert not any(term in text for item in CLUSTERS for term in item["terms"])  # type: ignore[attr-defined]
 
 
 def test_the_hubs_library_reads_the_metadata() -> None:

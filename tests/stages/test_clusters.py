@@ -100,6 +100,8 @@ def test_a_large_cluster_is_parted_by_what_its_inputs_are_about() -> None:
     for item in found:
         assert len({example["id"].rstrip("0123456789") for example in item["examples"]}) == 1, "two subjects, apart"
     assert any("parcel" in item["terms"] for item in found) and any("card" in item["terms"] for item in found)
+    quotas = " ".join(item["quota"]["edge_case"] for item in found)
+    assert not any(term in quotas for item in found for term in item["terms"]), "no teacher is told a test row's words"
     assert clusters(rows) == found, "the same every time"
 
 
