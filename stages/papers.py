@@ -51,6 +51,7 @@ class PapersParams(Params):
     metrics: Annotated[tuple[str, ...], Key("evaluation.metrics")]
     slices: Annotated[tuple[str, ...], Key("evaluation.slices")]
     confidence: Annotated[float, Key("evaluation.confidence")]
+    deploy_target: Annotated[str, Key("versioning.deploy_target")]
     max_new_tokens: Annotated[int, Key("evaluation.max_new_tokens")]
     gates: Annotated[dict[str, str], Key("data.gates")]
     wanted: Annotated[tuple[Wanted, ...] | None, Key("generate.rows", rare=True)] = None
@@ -86,7 +87,7 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
     plan = specs.Plan(params.primary, params.threshold, params.metrics, params.slices, params.confidence)
     prompts = (inputs.rows_prompt, inputs.judge_prompt)
     pages: Mapping[Path, Iterable[str]] = {
-        out.task: specs.task(about, prompting, contract, params.primary, params.threshold),
+        out.task: specs.task(about, prompting, contract, plan, gates, params.deploy_target),
         out.data_spec: specs.data_spec(about, read_rows(inputs.rows), reports["splits"], contract),
         out.quality_gates: specs.quality_gates(params.gates, gates),
         out.eval_plan: specs.eval_plan(plan, table, gates, params.max_new_tokens),

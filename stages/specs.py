@@ -42,7 +42,15 @@ class Plan:
     confidence: float
 
 
-def task(about: About, prompting: Prompting, contract: Contract, primary: str, threshold: float) -> Iterator[str]:
+def task(
+    about: About,
+    prompting: Prompting,
+    contract: Contract,
+    plan: Plan,
+    gates: Sequence[Mapping[str, Any]],
+    deploy_target: str,
+) -> Iterator[str]:
+    """gates: of a release. What nobody said of the task is said to be open."""
     yield from (f"# {about.task_name}", "", about.goal or f"One job: {about.task_type}.", "")
     yield from ("| | |", "|---|---|")
     for name, value in (
@@ -51,7 +59,8 @@ def task(about: About, prompting: Prompting, contract: Contract, primary: str, t
         ("domain", about.domain),
         ("language", about.language),
         ("comes out", FORMS[contract.type]),
-        ("is good from", f"{primary} {threshold:g} on the test rows"),
+        ("is good from", f"{plan.primary} {plan.threshold:g} on the test rows"),
+        ("goes to", deploy_target),
     ):
         if value:
             yield f"| {name} | {cell(str(value))} |"
@@ -59,7 +68,33 @@ def task(about: About, prompting: Prompting, contract: Contract, primary: str, t
     yield from ("## What goes in", "", *fenced(prompting.input_template), "")
     if prompting.system_prompt:
         yield from ("## What the model is told", "", *fenced(prompting.system_prompt), "")
-    yield from ("## What comes out", "", *fenced(contract.describe()), "", "`output_schema.json` holds it as a schema.")
+    yield from (
+        "## What comes out",
+        "",
+        *fenced(contract.describe()),
+        "",
+        "`output_schema.json` holds it as a schema.",
+        "",
+    )
+    yield from ("## Which mistakes are not accepted", "", "A release that fails one of these is refused:", "")
+    yield from (f"- {one['gate']}: {one['bound']:g}" for one in gates)
+    yield from (
+        "",
+        "## How it is measured",
+        "",
+        f"By {', '.join(dict.fromkeys([plan.primary, *plan.metrics]))}; see `eval_plan.md`.",
+        "",
+    )
+    yield from ("## How fast, and how dear", "", *_bounds(gates))
+
+
+def _bounds(gates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    bounds = {one["gate"]: one["bound"] for one in gates}
+    for name, told in (
+        ("latency_p95", "95 of 100 answers come within {:g} s."),
+        ("cost_per_1000", "1,000 requests cost at most {:g}."),
+    ):
+        yield told.format(bounds[name]) if name in bounds else f"No bound is set: `success_criteria.gates.{name}`."
 
 
 def data_spec(about: About, rows: Iterable[Row], splits: Mapping[str, Any], contract: Contract) -> Iterator[str]:

@@ -292,6 +292,7 @@ OTHER: dict[str, Any] = {
     "cost.maintenance_hours": (COST, 4.0),
     "cost.per_error": (COST, 0.01),
     "versioning.license": "mit",
+    "versioning.deploy_target": "ollama",
     "sweep": {"training.lora.r": [8, 16]},
 }
 # Keys that no stage reads, but a command does: the command, and another value. What they change is what it prints.
@@ -299,7 +300,6 @@ CONSUMED: dict[str, tuple[tuple[str, ...], Any]] = {
     "versioning.strategy": (("release", "--dry-run"), "date"),
     "versioning.naming": (("release", "--dry-run"), "{task}@v{n}"),
     "versioning.retention": (("release", "--dry-run"), 1),
-    "versioning.deploy_target": (("release", "--dry-run"), "ollama"),
 }
 # Keys that nothing built depends on, and who reads them; each has a test of its own below, in tests/executing/ or in
 # tests/face/test_cost.py.

@@ -90,6 +90,18 @@ def test_they_say_what_the_task_says(papers: dict[str, str]) -> None:
     assert config["base_model"]["license"] == "apache-2.0" and VARIANT in papers["train_config.yaml"]
 
 
+def test_the_task_says_which_mistakes_are_refused_where_it_goes_and_what_it_may_take(
+    tmp_path: Path, given: Inputs, papers: dict[str, str]
+) -> None:
+    assert "| goes to | local |" in papers["task.md"] and "- beats_baselines: 0\n" in papers["task.md"]
+    assert "No bound is set: `success_criteria.gates.latency_p95`." in papers["task.md"]
+    verdict = json.loads(given.verdict.read_text(encoding="utf-8"))
+    gate = {"gate": "latency_p95", "status": "pass", "figure": 0.1, "bound": 0.2, "reason": "it is quick"}
+    given.verdict.write_text(json.dumps({**verdict, "gates": [*verdict["gates"], gate]}), encoding="utf-8")
+    text = written(tmp_path / "quick", given, settings(MINIMAL + "versioning: {deploy_target: ollama}\n"))["task.md"]
+    assert "95 of 100 answers come within 0.2 s." in text and "| goes to | ollama |" in text
+
+
 def test_they_say_what_the_reports_say(papers: dict[str, str]) -> None:
     assert "6 rows are accepted." in papers["data_spec.md"] and "| train | 7,379 |" in papers["data_spec.md"]
     assert "| boundary | a case at the edge of what is allowed or asked for | 3 |" in papers["data_spec.md"]
