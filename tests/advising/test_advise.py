@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,17 @@ def test_a_report_of_another_version_is_no_evidence_and_is_said_to_be_none(spoil
     tunec(folder, "advise")
 
 
+def test_of_a_build_before_an_edit_it_is_said_that_it_is_one(folder: Path) -> None:
+    assert "T862" not in tunec(folder, "advise")[1]  # nothing was built
+    task = TASK.replace("threshold: 0.7", "primary_metric: accuracy, threshold: 0.7")
+    (folder / "task.yaml").write_text(task, encoding="utf-8")
+    tunec(folder, "compile")
+    built(folder, tuned=0.55, linear=0.65)
+    assert "T862" not in tunec(folder, "advise")[1]
+    (folder / "task.yaml").write_text(task.replace("task_type", "domain: letters\ntask_type"), encoding="utf-8")
+    assert "warning[T862]" in tunec(folder, "advise")[1]
+
+
 # ---------------------------------------------------------------- base models
 
 
@@ -310,6 +322,19 @@ def needs(**given: Any) -> models.Needs:
 def test_chinese_leads_to_a_model_known_for_it(tmp_path: Path) -> None:
     found = models.candidates(tmp_path, needs(language="zh-TW", task_type="qa"))
     assert found[0].preset.startswith("qwen") and "strong_language" in dict(found[0].why)
+
+
+def test_what_is_published_begins_with_a_model_whose_terms_allow_it(tmp_path: Path) -> None:
+    """A model of the usual size under terms of its own, or a smaller one that anybody may pass on."""
+    own = tmp_path / "conf" / "base_model"
+    own.mkdir(parents=True)
+    for name, licence, size in (("close", "close-1.0", 450_000_000), ("open", "mit", 100_000_000)):
+        told = f"source: folder, license: {licence}, parameters: {size}, context_length: 200000"
+        (own / f"{name}.yaml").write_text(f"base_model: {{{told}}}\n", encoding="utf-8")
+    given = needs(tokens=100_000, machine=hardware.Machine(True, 10**15))
+    here, there = (models.candidates(tmp_path, replace(given, target=of))[0] for of in ("local", "huggingface"))
+    assert (here.preset, there.preset) == ("close", "open")
+    assert "publishable" in dict(there.why) and "free_licence" not in dict(there.why)
 
 
 def test_what_does_not_fit_the_memory_comes_last_or_in_four_bits(tmp_path: Path) -> None:

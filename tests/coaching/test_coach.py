@@ -326,8 +326,11 @@ def test_without_a_network_no_model_is_chosen_that_has_to_be_fetched(
     answers = "lang: en\ngpu: remote\ngpu_memory: 24\nnetwork: no\n"
     here = coached(folder, answers, "rows.jsonl").case
     assert here.value("training.base_model") == "smollm2-135m" and here.contradictions == []
-    assert "network" not in here.assumed()
-    out, _ = tunec(folder, "advise", "--answers", "answers.yaml", "--json")
+    assert "network" not in here.assumed() and "qwen" not in here.choices["training.base_model"].why
+    out, _ = tunec(folder, "advise", "--answers", "answers.yaml", "--json", "--sweep")
+    assert {
+        one["training.base_model"] for one in yaml.safe_load(Path("conf/sweep/advised.yaml").read_text())["sweep"]
+    } == {"smollm2-135m"}
     first, *others = json.loads(out)["candidates"]
     assert first["base_model"] == "smollm2-135m"
     assert all("would have to be fetched from the Hub, without a network" in one["drawbacks"] for one in others)
@@ -415,7 +418,7 @@ def test_what_is_no_answer_is_told_in_the_interviews_own_language() -> None:
 
 
 def test_a_person_sees_balance_lengths_and_doubled_rows_before_the_first_question(folder: Path) -> None:
-    from tunec.coaching.asking import looked
+    from tunec.coaching.looked import looked
     from tunec.observing import observe
 
     (folder / "rows.jsonl").write_text(ROWS + '{"text": "the number 1", "label": "b"}\n', encoding="utf-8")
@@ -423,6 +426,13 @@ def test_a_person_sees_balance_lengths_and_doubled_rows_before_the_first_questio
     told = looked(words("en"), seen)
     assert "2 labels in 31 rows; the rarest, a, has 15" in told
     assert f"the longest row has about {seen.tokens[0]} tokens" in told and "1 row said twice" in told
+
+
+def test_without_a_terminal_it_is_told_as_well_and_what_could_not_be_read(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text(ROWS + '{"text": "cut o\n', encoding="utf-8")
+    out, _ = tunec(folder, "coach", "rows.jsonl", "--lang", "en")
+    assert "rows.jsonl: 31 rows; one label of a list; label; text; en; 2 labels in 30 rows" in out
+    assert "1 line cannot be read, the first: rows.jsonl:31: " in out
 
 
 # ---------------------------------------------------------------- in a terminal
@@ -465,6 +475,12 @@ def test_what_the_rows_show_is_not_asked(folder: Path) -> None:
     assert not still & {"task_type", "inputs", "output", "labels", "fields", "language", "rows", "example_input"}
     assert "gpu_host" not in still and "problem" in still
     assert _open(BY_ID["gpu_host"], seen, {"gpu": "remote"})
+    for question, before, nothing, something in (
+        ("gpu_memory", "gpu", "none", "local"),
+        ("baseline_score", "baseline", "none", "rule"),
+    ):
+        assert not _open(BY_ID[question], seen, {before: nothing}) and not _open(BY_ID[question], seen, {})
+        assert _open(BY_ID[question], seen, {before: something})
 
 
 # ---------------------------------------------------------------- a model that reads

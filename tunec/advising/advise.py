@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler import Compiled
 from stages.counting import counted
-from stages.diagnostics import UserError, fail
+from stages.diagnostics import Diagnostic, UserError, fail
 from tunec.advising.measuring import LINEAR, Measured, measured, reaches
 from tunec.advising.places import Place, duties, places
 from tunec.advising.recommending import Way, ways
@@ -20,11 +20,14 @@ from tunec.coaching import answers as answering
 from tunec.coaching.coach import SESSION
 from tunec.compiling import compile_workspace
 from tunec.observing import Observed, Told, observe
+from tunec.table import REPORT
 
 
 @dataclass(frozen=True)
 class Advice:
-    """curve: what was measured, why not, or None where it was not asked for. deep: the same of the base model."""
+    """curve: what was measured, why not, or None where it was not asked for. deep: the same of the base model.
+    warnings: that the build of which it speaks is not of this task.
+    """
 
     compiled: Compiled
     seen: Observed | None
@@ -35,6 +38,7 @@ class Advice:
     deep: Measured | None
     resources: Resources
     places: list[Place]
+    warnings: list[Diagnostic]
 
     def json(self) -> dict[str, Any]:
         verdict = self.verdict
@@ -80,12 +84,20 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
     advised = ways(root, compiled, seen, answers)
     taken = resources(root, compiled, calibrate=measure)
     where = places(root, compiled, seen, found["data_may_leave"].value)
-    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where)
+    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where, _warnings(root, compiled))
 
 
 def _reaches(name: str, who: str, curve: Measured) -> Signal:
     told = f"{who}: {curve.metric} {_interval(curve.all)}; needed {curve.threshold:g}"
     return Signal(name, reaches(curve), "data", told)
+
+
+def _warnings(root: Path, compiled: Compiled) -> list[Diagnostic]:
+    if not (root / REPORT).is_file():
+        return []
+    from tunec.diagnosing.build import edited, fresh  # not loaded before there is a build
+
+    return [] if fresh(root, compiled) else [edited()]
 
 
 def _deep(root: Path, compiled: Compiled, overrides: Sequence[str]) -> Measured:

@@ -35,8 +35,10 @@ def advise(
     from stages.diagnostics import fail
     from tunec.advising import recommending
     from tunec.advising.advise import advise as advised
+    from tunec.start import show
 
     found = advised(Path(), overrides or [], answers, measure=measure or deep, deep=deep)
+    show(found.warnings)
     print(json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else found.text())
     if apply is not None:
         if apply > len(found.ways):

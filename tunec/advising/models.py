@@ -17,12 +17,13 @@ from tunec.workspace import Disk
 BEST = 3  # candidates that are named
 _TABLE = Path(__file__).parent / "tables" / "models.yaml"
 _ENGLISH = "en"
+_PUBLIC = "huggingface"
 
 
 @dataclass(frozen=True)
 class Needs:
     """tokens: of the longest row. free: the contract is a text. bytes are weights and all else that training holds.
-    network: whether a model can be fetched.
+    network: whether a model can be fetched. target: where what comes of it goes, as versioning.deploy_target.
     """
 
     task_type: str
@@ -32,6 +33,7 @@ class Needs:
     machine: Machine
     adapter: str = "lora"
     network: bool = True
+    target: str = "local"
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _look(name: str, model: Mapping[str, Any], needs: Needs) -> Candidate:
     why = tuple(_for(model, family, needs, size, low, high, memory))
     distance = abs(size - low) if size < low else size - low
     preferred = bool({needs.language} & set(family.get("strong", ())))
-    rank = (_weight(against), -preferred if needs.language != _ENGLISH else 0, distance)
+    rank = (_weight(against, needs.target), -preferred if needs.language != _ENGLISH else 0, distance)
     return Candidate(
         name,
         size,
@@ -121,8 +123,13 @@ _WEIGHTS = {
 _WEIGHTS |= {"too_small": 4, "licence": 3, "fetched": 1}
 
 
-def _weight(against: Mapping[str, Any]) -> float:
-    return sum(_WEIGHTS[name] for name in against)
+# What is published carries its base model's terms to everybody who takes it.
+_PUBLISHED = {"gated": 30, "licence": 30}
+
+
+def _weight(against: Mapping[str, Any], target: str) -> float:
+    weights = _WEIGHTS | (_PUBLISHED if target == _PUBLIC else {})
+    return sum(weights[name] for name in against)
 
 
 def _adapter(size: int, needs: Needs) -> tuple[str, int]:
@@ -193,7 +200,7 @@ def _for(
     if memory <= needs.machine.memory:
         yield "fits_memory", {"need": _gb(memory), "have": _gb(needs.machine.memory)}
     if model.get("license") in ("apache-2.0", "mit"):
-        yield "free_licence", {"licence": model["license"]}
+        yield "publishable" if needs.target == _PUBLIC else "free_licence", {"licence": model["license"]}
     if model.get("source") != "hub" or _fetched(model):
         yield "is_here", {}
 

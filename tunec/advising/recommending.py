@@ -52,7 +52,8 @@ def ways(root: Path, compiled: Compiled, seen: Observed | None, answers: answeri
     task = compiled.task
     tokens = min(task.training.max_length, seen.tokens[0] if seen else _USUAL_TOKENS)
     free, network = task.output_format.type == "text", answers.get("network") is not False
-    needs = models.Needs(task.task_type, task.language, tokens, free, machine, network=network)
+    target = task.versioning.deploy_target
+    needs = models.Needs(task.task_type, task.language, tokens, free, machine, network=network, target=target)
     text = read_task(root / TASK)
     found = (_way(compiled, one, seen) for one in models.candidates(root, needs))
     return [way for way in found if _compiles(root, rewriting.with_values(text, way.patch))]
@@ -150,9 +151,12 @@ def apply(root: Path, way: Way) -> tuple[str, str]:
 
 
 def sweep(found: list[Way], rows: int) -> str:
-    """The candidates against one another, and the ranks that are usual for so many rows, as a file of conf/sweep/."""
+    """The candidates that can be had against one another, and the ranks that are usual for so many rows, as a file of
+    conf/sweep/.
+    """
     from tunec.importing.writing import flow
 
+    found = [way for way in found if "offline" not in dict(way.model.drawbacks)] or found
     known = table()["ranks"]
     ranks = next(ranks for most, ranks in known["rows"] if rows <= most)
     ranks = list(dict.fromkeys([found[0].patch["training.lora.r"], *ranks]))

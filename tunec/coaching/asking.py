@@ -5,7 +5,6 @@ Every answer is kept at once, so that an interview that was cut off goes on wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from stages.diagnostics import UserError
 from stages.wording import tame
 from tunec.coaching import answers as answering
 from tunec.coaching.answers import Unclear, understood
+from tunec.coaching.looked import looked
 from tunec.coaching.questions import QUESTIONS, TOPICS, Question
-from tunec.coaching.words import Many, Words
+from tunec.coaching.words import Words
 from tunec.observing import Observed
 
 HELP = "?"
@@ -53,27 +53,6 @@ def ask(words: Words, kept: Path, seen: Observed | None, given: dict[str, Any], 
             answers[question.id] = answer
             answering.save(kept, answers, words.language)
     return answers
-
-
-def looked(words: Words, seen: Observed) -> str:
-    """What the rows showed, so that a person sees why it is not asked."""
-    what = words.say("said.and").join(filter(None, _seen(words, seen)))
-    told = words.say("said.looked", files=", ".join(seen.files), rows=f"{seen.total:,}", what=what)
-    unread = words.say("said.unreadable", count=seen.unreadable, first=seen.reason) if seen.unreadable else ""
-    return "\n".join(filter(None, (told, unread)))
-
-
-def _seen(words: Words, seen: Observed) -> Iterator[str]:
-    if seen.kind:
-        yield words.say(f"choices.task_type.{seen.kind.task_type}")
-    yield from (seen.contract.type or "-", ", ".join(seen.columns.inputs), ", ".join(seen.languages))
-    if seen.rarest:
-        rarest, fewest = seen.rarest
-        counts = {"labels": Many(len(seen.contract.labels or ())), "rows": Many(seen.looked)}
-        yield words.say("why.counted", **counts, rarest=rarest, fewest=f"{fewest:,}")
-    yield words.say("said.longest", tokens=f"{seen.tokens[0]:,}")
-    if seen.duplicates:
-        yield words.say("said.doubled", rows=Many(seen.duplicates))
 
 
 def _before(kept: Path) -> dict[str, Any]:

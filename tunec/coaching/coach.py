@@ -19,6 +19,7 @@ from tunec.coaching import answers as answering
 from tunec.coaching.case import Case
 from tunec.coaching.deciding import decide
 from tunec.coaching.deciding.data import UNANSWERED
+from tunec.coaching.looked import looked
 from tunec.coaching.questions import QUESTIONS
 from tunec.coaching.summary import summary
 from tunec.coaching.words import Words, language_of, words
@@ -42,7 +43,8 @@ class Coached:
     def told(self) -> str:
         """What a person is told at the end."""
         case, say = self.case, self.case.words.say
-        lines = [say("said.written", task=self.files[0].as_posix(), summary=self.files[1].as_posix())]
+        lines = [looked(case.words, case.seen)] if case.seen else []
+        lines += [say("said.written", task=self.files[0].as_posix(), summary=self.files[1].as_posix())]
         lines += _listed(say("said.assumptions"), [f"{key}: {why}" for key, why in case.assumed().items()])
         source = case.value("data.sources")[0]["path"]
         if not case.seen or source == UNANSWERED:
@@ -240,7 +242,7 @@ def _contradictions(case: Case) -> list[Diagnostic]:
 
 
 def _listed(title: str, lines: list[str]) -> list[str]:
-    return [f"{title}:", *(f"  {line}" for line in lines)] if lines else []
+    return [title, *(f"  {line}" for line in lines)] if lines else []
 
 
 __all__ = ["QUESTIONS", "Coached", "coach", "tree"]

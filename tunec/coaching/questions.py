@@ -11,6 +11,7 @@ TASK_TYPES = (
     *("classification", "extraction", "structured", "tool_calling", "rewriting"),
     *("summarization", "qa", "generation", "policy", "planning"),
 )
+_BASELINES = ("rule", "people", "prompted", "larger", "model")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ QUESTIONS = (
     Question("data_may_leave", "resources", "yes_no"),
     Question("metric", "success", "name", most=60),
     Question("threshold", "success", "share", most=100),
-    Question("baseline", "success", "choice", ("none", "rule", "people", "prompted", "larger", "model")),
-    Question("baseline_score", "success", "share", most=100),
+    Question("baseline", "success", "choice", ("none", *_BASELINES)),
+    Question("baseline_score", "success", "share", most=100, only=("baseline", *_BASELINES)),
     Question("latency", "success", "number", most=1e7),
     Question("iterations", "versions", "choice", ("once", "several")),
     Question("deploy", "versions", "choice", ("huggingface", "ollama", "api", "local")),

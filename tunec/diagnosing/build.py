@@ -17,7 +17,7 @@ from compiler import Compiled
 from compiler.plan import Instance
 from stages.answers import read_answers
 from stages.base import READ
-from stages.diagnostics import UserError, fail
+from stages.diagnostics import Diagnostic, UserError, fail
 from stages.failing import failure
 from stages.judging import Judged, judge
 from stages.rows import Row, read_jsonl, read_rows
@@ -25,6 +25,7 @@ from stages.score import ScoreParams
 from stages.terms import NONE
 from tunec.compiling import compile_workspace, files
 from tunec.guard import recorded_overrides
+from tunec.workspace import TASK
 
 _NEEDED = ("data", "splits", "augment", "mix", "train", "predict", "select", "test", "score", "gate")
 
@@ -195,9 +196,18 @@ def last_build(root: Path) -> tuple[Build, bool]:
         raise fail("T407", "nothing has been built here yet", help="run `tunec build`")
     if missing:
         raise half(f"not yet built: {', '.join(missing[:6])}{f' and {len(missing) - 6} more' if missing[6:] else ''}")
+    return Build(root, compiled), fresh(root, compiled)
+
+
+def fresh(root: Path, compiled: Compiled) -> bool:
+    """Whether what was compiled last here is this."""
     texts = files(compiled)
-    fresh = all((root / name).is_file() and (root / name).read_text("utf-8") == text for name, text in texts.items())
-    return Build(root, compiled), fresh
+    return all((root / name).is_file() and (root / name).read_text("utf-8") == text for name, text in texts.items())
+
+
+def edited() -> Diagnostic:
+    message = f"{TASK} or tunec was changed since the build: what is told is of the build as it was"
+    return Diagnostic("T862", message, None, (), "run `tunec build`, then ask again", "warning")
 
 
 def half(why: str) -> UserError:

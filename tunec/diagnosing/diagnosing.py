@@ -14,7 +14,7 @@ from stages.catalog import members
 from stages.diagnostics import Diagnostic, UserError, fail
 from tunec import finding_rows, rewriting
 from tunec.compiling import write_if_changed
-from tunec.diagnosing.build import Build, last_build
+from tunec.diagnosing.build import Build, edited, last_build
 from tunec.diagnosing.cause import CLAIMED, Cause, Found, ranked
 from tunec.diagnosing.symptoms import symptoms
 from tunec.workspace import TASK, Disk, read_task
@@ -83,7 +83,7 @@ def diagnose(root: Path) -> Diagnosis:
         list(symptoms(build)),
         claimed,
         [one for one in found if one.evidence < CLAIMED],
-        [] if fresh else [_edited()],
+        [] if fresh else [edited()],
     )
 
 
@@ -142,8 +142,3 @@ def _json(found: Found, build: Build) -> dict[str, Any]:
         "command": cause.command,
         "patch": dict(cause.patch(build)),
     }
-
-
-def _edited() -> Diagnostic:
-    message = f"{TASK} or tunec was changed since the build: what is told is of the build as it was"
-    return Diagnostic("T862", message, None, (), "run `tunec build`, then ask again", "warning")

@@ -8,6 +8,6 @@ from tunec.coaching.deciding import contract, criteria, data, identity, inputs, 
 
 def decide(case: Case) -> Case:
     """Fill in every choice, and name what contradicts itself."""
-    for part in (identity, contract, inputs, data, recipe, criteria, place, left):
+    for part in (identity, contract, inputs, data, place, recipe, criteria, left):
         part.decide(case)
     return case

@@ -156,4 +156,4 @@ def _named(case: Case) -> None:
 
 def _conflicts(case: Case) -> None:
     if case.seen and case.seen.conflicts:
-        case.against("conflicts", data=True, count=f"{case.seen.conflicts:,}")
+        case.against("conflicts", data=True, count=Many(case.seen.conflicts))

@@ -36,12 +36,13 @@ def decide(case: Case) -> None:
 
 def needs(case: Case, tokens: int) -> Needs:
     free, network = case.value("output_format.type") == "text", case.said("network") is not False
-    kind, language = case.value("task_type"), case.value("language")
-    return Needs(kind, language, tokens, free, hardware.named(case.answers), network=network)
+    kind, language, target = (case.value(key) for key in ("task_type", "language", "versioning.deploy_target"))
+    return Needs(kind, language, tokens, free, hardware.named(case.answers), network=network, target=target)
 
 
 def _model(case: Case, found: list[Candidate]) -> None:
-    first, *others = found
+    first, *rest = found
+    others = [one for one in rest if "offline" not in dict(one.drawbacks)]
     drawbacks = {word for word, _ in first.drawbacks}
     if "memory" in drawbacks:
         case.against("memory", have=f"{hardware.named(case.answers).memory / 1e9:.1f} GB")
