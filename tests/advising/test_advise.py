@@ -301,6 +301,7 @@ def test_of_a_build_before_an_edit_it_is_said_that_it_is_one(folder: Path) -> No
     tunec(folder, "compile")
     built(folder, tuned=0.55, linear=0.65)
     assert "T862" not in tunec(folder, "advise")[1]
+    assert "T862" not in tunec(folder, "advise", "training.epochs=3")[1]
     (folder / "task.yaml").write_text(task.replace("task_type", "domain: letters\ntask_type"), encoding="utf-8")
     assert "warning[T862]" in tunec(folder, "advise")[1]
 

@@ -417,6 +417,13 @@ def test_what_is_no_answer_is_told_in_the_interviews_own_language() -> None:
         assert chinese(why.value.told(words("zh-TW"))) and not chinese(why.value.told(words("en")))
 
 
+def test_choices_in_chinese_are_understood_by_the_words_that_people_use() -> None:
+    said = "格式, 風格, 成本, 太貴, 速度, 太慢, 隱私, 知識"
+    assert understood(BY_ID["pain"], said) == [
+        *("format", "style", "cost", "latency", "privacy", "knowledge"),
+    ]
+
+
 def test_a_person_sees_balance_lengths_and_doubled_rows_before_the_first_question(folder: Path) -> None:
     from tunec.coaching.looked import looked
     from tunec.observing import observe

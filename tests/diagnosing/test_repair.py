@@ -280,6 +280,17 @@ def test_lines_that_were_changed_after_the_build_are_taken_before_a_next_round_b
     assert "error[T944]" in tunec(tmp_path, "repair", "--new", code=1)[1]
 
 
+@pytest.mark.parametrize("line", [("what somebody wrote", ""), ("", "card"), ("a card", "card")])
+@pytest.mark.parametrize("cluster", ["1", "9"])
+def test_what_somebody_wrote_is_not_lost_be_it_whole_or_not(line: tuple[str, str], cluster: str, folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, line)
+    text = (folder / SHEET).read_text(encoding="utf-8").replace("\n1,", f"\n{cluster},", 1)
+    (folder / SHEET).write_text(text, encoding="utf-8")
+    assert "error[T944]" in tunec(folder, "repair", "--new", code=1)[1]
+    assert (folder / SHEET).read_text(encoding="utf-8") == text
+
+
 @pytest.mark.parametrize("pool", [(), ("--from", "logs.jsonl")])
 def test_a_round_in_which_nobody_wrote_anything_is_begun_again(pool: tuple[str, ...], folder: Path) -> None:
     logs = "".join(f'{{"text": "my card and plastic number {n}"}}\n' for n in range(200))

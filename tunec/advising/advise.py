@@ -84,7 +84,8 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
     advised = ways(root, compiled, seen, answers)
     taken = resources(root, compiled, calibrate=measure)
     where = places(root, compiled, seen, found["data_may_leave"].value)
-    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where, _warnings(root, compiled))
+    warnings = _warnings(root, compiled, overrides)
+    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where, warnings)
 
 
 def _reaches(name: str, who: str, curve: Measured) -> Signal:
@@ -92,12 +93,16 @@ def _reaches(name: str, who: str, curve: Measured) -> Signal:
     return Signal(name, reaches(curve), "data", told)
 
 
-def _warnings(root: Path, compiled: Compiled) -> list[Diagnostic]:
+def _warnings(root: Path, compiled: Compiled, overrides: Sequence[str]) -> list[Diagnostic]:
+    """That the task was edited since the build; keys that are set for this advice alone are no edit."""
     if not (root / REPORT).is_file():
         return []
     from tunec.diagnosing.build import edited, fresh  # not loaded before there is a build
+    from tunec.guard import recorded_overrides
 
-    return [] if fresh(root, compiled) else [edited()]
+    recorded = recorded_overrides(root)
+    built = compiled if recorded == list(overrides) else compile_workspace(root, recorded)
+    return [] if fresh(root, built) else [edited()]
 
 
 def _deep(root: Path, compiled: Compiled, overrides: Sequence[str]) -> Measured:

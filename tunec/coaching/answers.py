@@ -112,7 +112,7 @@ def understood(question: Question, said: Any) -> Any:
     match question.form:
         case "choices" | "names":
             names = _names(said)
-            return [_choice(question, name) for name in names] if question.choices else names
+            return list(dict.fromkeys(_choice(question, name) for name in names)) if question.choices else names
         case "choice":
             return _choice(question, said)
         case "yes_no":

@@ -7,7 +7,7 @@ is taken, and again when its lines changed; after the build the effect is told. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     brought = (root / of.file("jsonl")).exists()
     if not brought and not (root / of.file("csv")).exists():
         return _begun(build, of, wish)
-    if not brought or _changed(build, of):
+    if not brought or _changed(build, of, brought=True):
         return _taken(of, bringing.from_sheet(build, of))
     _built(build, of)
     found = effect.effect(build, of)
@@ -61,7 +61,7 @@ def _following(build: Build, of: Round) -> int:
     Raises T944 where lines of its sheet are not taken yet, T869 where its rows are not built.
     """
     brought = (build.root / of.file("jsonl")).exists()
-    if _changed(build, of) if brought else _filled(build, of):
+    if _changed(build, of, brought=brought):
         help = "say `tunec repair`, which takes them, then `tunec build`; or empty the lines"
         raise fail("T944", f"lines of {of.file('csv')} are filled in and not taken yet", help=help)
     if not brought:
@@ -76,16 +76,11 @@ def _built(build: Build, of: Round) -> None:
         raise fail("T869", f"the rows of round {of.number} are not in the last build", help=help)
 
 
-def _filled(build: Build, of: Round) -> bool:
-    """Whether a line of the sheet has an answer; one of unlabelled rows begins with its input."""
-    there = (build.root / of.file("csv")).exists()
-    return there and any(not one.lacks or one.lacks == sheet.NO_INPUT for one in bringing.sheet_lines(build, of))
-
-
-def _changed(build: Build, of: Round) -> bool:
-    """Whether lines of the sheet say something else than when they were brought."""
-    there = of.sheet and (build.root / of.file("csv")).exists()
-    return bool(there) and sheet.digest(bringing.sheet_lines(build, of)) != of.sheet
+def _changed(build: Build, of: Round, *, brought: bool) -> bool:
+    """Whether lines of the sheet say something else than when they were brought, or else when it was written."""
+    was = of.sheet or ("" if brought else sheet.digest([]))
+    there = was and (build.root / of.file("csv")).exists()
+    return bool(there) and sheet.digest(bringing.sheet_lines(build, of)) != was
 
 
 def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
@@ -100,7 +95,7 @@ def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
         done, text = _taken(of, brought)
         return done, "\n".join([*clusters, text])
     lines = bringing.write_sheet(build, of, wish.pool)
-    of.write(build.root)
+    replace(of, sheet=sheet.digest(bringing.sheet_lines(build, of))).write(build.root)
     told = {"step": "sheet", "round": of.number, "sheet": of.file("csv").as_posix(), "lines": lines}
     todo = f"{counted(lines, 'line')} to fill in: {of.file('csv')}; then say `tunec repair` again"
     return {**told, "clusters": [_json(one) for one in of.targets]}, "\n".join([*clusters, todo])

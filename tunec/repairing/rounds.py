@@ -44,8 +44,8 @@ class Target:
 @dataclass(frozen=True)
 class Round:
     """right: ids of the dev rows that were right. wrong_golden: ids of golden rows that were not; None where there are
-    no golden rows. chosen: the file whose answers they were. sheet: digest of the sheet's lines that were brought, ""
-    for none.
+    no golden rows. chosen: the file whose answers they were. sheet: digest of the sheet's lines as they were written
+    or, later, brought; "" for none.
     """
 
     number: int

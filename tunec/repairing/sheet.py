@@ -22,7 +22,6 @@ from stages.rows import dumps
 from stages.strict_json import strict_json
 
 ANSWER = "answer"
-NO_INPUT = "it has no input"
 _GUIDE = ("cluster", "about", "advice", "like")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 _LONGEST = 1_000_000  # characters of a cell
@@ -112,7 +111,7 @@ def _filled(
     if not asked and not answered:
         return None
     cluster = int(cells["cluster"]) if cells["cluster"].isdecimal() else 0
-    lacks = NO_INPUT if not asked else "it has no answer" if not answered else ""
+    lacks = "it has no input" if not asked else "it has no answer" if not answered else ""
     if not lacks and cluster not in clusters:
         lacks = f"there is no cluster {cells['cluster'][:20]!r}: the round has {', '.join(map(str, clusters))}"
     return Filled(number, cluster, given, _answer(said, contract), lacks)
