@@ -267,6 +267,7 @@ def coached(folder: Path, answers: str, *files: str) -> Coached:
         ("pain: privacy\ndata_may_leave: yes\n", "privacy_leaves", "versioning.deploy_target", "local"),
         ("baseline: none\nbaseline_score: 0.7\n", "baseline_none", "success_criteria.threshold", 0.75),
         ("data_may_leave: no\nbaseline: larger\n", "larger_leaves", "cost.data_may_leave", False),
+        ("network: no\ndeploy: huggingface\n", "offline_hub", "versioning.deploy_target", "huggingface"),
         ("inputs: text, label\n", "inputs_answer", "input_template", "{text}"),
         ("fields: colour\n", "fields_missing", "output_format.type", "label"),
         ("network: no\nlanguage: zh-TW\n", "offline", "training.base_model", "smollm2-135m"),

@@ -59,6 +59,8 @@ def _versions(case: Case) -> None:
     if stays:
         case.against("leaves", target="HuggingFace Hub")
         target = "local"
+    if target == "huggingface" and case.said("network") is False:
+        case.against("offline_hub", target="HuggingFace Hub")
     called = case.words.say(f"choices.deploy.{target}") if target else ""
     if target:
         case.put("versioning.deploy_target", target, "answer", "stays_local" if stays else "you")
