@@ -91,10 +91,10 @@ def task(
 def _bounds(gates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     bounds = {one["gate"]: one["bound"] for one in gates}
     for name, told in (
-        ("latency_p95", "95 of 100 answers come within {:g} s."),
-        ("cost_per_1000", "1,000 requests cost at most {:g}."),
+        ("latency_p95", "- 95 of 100 answers come within {:g} s."),
+        ("cost_per_1000", "- 1,000 requests cost at most {:g}."),
     ):
-        yield told.format(bounds[name]) if name in bounds else f"No bound is set: `success_criteria.gates.{name}`."
+        yield told.format(bounds[name]) if name in bounds else f"- No bound is set: `success_criteria.gates.{name}`."
 
 
 def data_spec(about: About, rows: Iterable[Row], splits: Mapping[str, Any], contract: Contract) -> Iterator[str]:

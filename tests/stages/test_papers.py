@@ -94,7 +94,7 @@ def test_the_task_says_which_mistakes_are_refused_where_it_goes_and_what_it_may_
     tmp_path: Path, given: Inputs, papers: dict[str, str]
 ) -> None:
     assert "| goes to | local |" in papers["task.md"] and "- beats_baselines: 0\n" in papers["task.md"]
-    assert "No bound is set: `success_criteria.gates.latency_p95`." in papers["task.md"]
+    assert "- No bound is set: `success_criteria.gates.latency_p95`." in papers["task.md"]
     verdict = json.loads(given.verdict.read_text(encoding="utf-8"))
     gate = {"gate": "latency_p95", "status": "pass", "figure": 0.1, "bound": 0.2, "reason": "it is quick"}
     given.verdict.write_text(json.dumps({**verdict, "gates": [*verdict["gates"], gate]}), encoding="utf-8")
