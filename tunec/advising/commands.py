@@ -35,7 +35,7 @@ def advise(
     from stages.diagnostics import fail
     from tunec.advising import recommending
     from tunec.advising.advise import advise as advised
-    from tunec.start import show
+    from tunec.showing import show
 
     found = advised(Path(), overrides or [], answers, measure=measure or deep, deep=deep)
     show(found.warnings)
