@@ -59,9 +59,11 @@ def leaf(path: str, node: Node) -> Node:
 
 
 def layers(task: Node, overrides: list[str], workspace: Workspace) -> list[Node]:
-    """What is laid over one another, lowest first: presets, the task, each override. Raises as `resolve` does."""
+    """What is laid over one another, lowest first: presets, the task, each override, and what `method: qlora` among
+    these means. Raises as `resolve` does."""
     written = _written(task, overrides)
-    return [*_presets(_qlora(reduce(set_in, written)), workspace), *written]
+    whole = reduce(set_in, written)
+    return [*_presets(_qlora(whole), workspace), *written, *_meant_by_qlora(whole)]
 
 
 def in_full(written: Node) -> Node:
@@ -138,17 +140,20 @@ def _override(text: str) -> Node:
 
 
 def _qlora(written: Node) -> Node:
-    """`method: qlora` is how many say supervised training of an adapter on a 4-bit base."""
-    method = written.get("training.method")
-    if method is None or method.value != "qlora":
-        return written
+    return reduce(set_in, [written, *_meant_by_qlora(written)])
+
+
+def _meant_by_qlora(written: Node) -> list[Node]:
+    """`method: qlora` is how many say supervised training of an adapter on a 4-bit base; of two trainings, either."""
+    methods = {path: written.get(path) for path in ("training.method", "training.after.method")}
+    said = {path: method for path, method in methods.items() if method is not None and method.value == "qlora"}
     adapter = written.get("training.adapter")
-    if adapter is not None and adapter.value != "qlora":
+    if said and adapter is not None and adapter.value != "qlora":
         message = f"`method: qlora` trains a low-rank adapter on a 4-bit base, and `adapter` is `{adapter.value}`"
         help = "remove `adapter`, or write `method: sft`"
         raise ParseError([Diagnostic("T134", message, adapter.span, help=help)])
-    sft = leaf("training.method", Node("sft", method.span, method.key))
-    return reduce(set_in, [written, sft, leaf("training.adapter", Node("qlora", method.span, method.key))])
+    meant = [leaf(path, Node("sft", method.span, method.key)) for path, method in said.items()]
+    return meant + [leaf("training.adapter", Node("qlora", method.span, method.key)) for method in said.values()]
 
 
 def in_steps(written: Node) -> Node:

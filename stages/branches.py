@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from stages.diagnostics import fail
 from stages.engines._prefix import shareable, shared_prefix
-from stages.prefix import WORTH, attention_of, only
+from stages.prefix import WORTH, attention_of, only, refused
 
 
 class Row(NamedTuple):
@@ -149,6 +148,5 @@ def shares(model: Any, wish: Literal["auto", "on", "off"]) -> bool:
     """Whether a run shares what its rows begin with. Raises T343 when it must and cannot."""
     able = wish != "off" and shareable(model)
     if wish == "on" and not able:
-        why = "training.shared_prefix is on, but the base model's attention does not allow it"
-        raise fail("T343", why, help="set training.shared_prefix to auto")
+        raise refused("the base model's attention does not allow it")
     return able

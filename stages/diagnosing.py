@@ -59,14 +59,14 @@ class Looking:
         rows = [row for row in self.lesson.train_rows() if row.answered] if params.signals.suspects else []
         if not rows or self.method.rows == "texts":
             return []
-        found = examples(rows, self.lesson.tokenizer, params.prompting, params.contract, params.max_length)
+        found = self.lesson.examples(rows)
         return fitting.worst(self.ready.trainer.model, found, params.signals.suspects, params.seed)
 
     def _general(self) -> list[Example]:
         """The general rows as a person would ask them: without the task's words."""
         asked = Prompting(input_template="{prompt}", system_prompt=None, mode="none")
         rows = _read(self.general) if self.general else []
-        longest = int(getattr(self.lesson.model.config, "max_position_embeddings", 2**31))
+        longest = self.lesson.context
         return examples(rows[:GENERAL_ROWS], self.lesson.tokenizer, asked, Contract(type="text", schema_=None), longest)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
@@ -52,6 +53,16 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple[type[UserError], tuple[Diagnostic, ...]]:
         return type(self), self.diagnostics
+
+
+@contextmanager
+def about(key: str) -> Iterator[None]:
+    """What is refused inside is about this key, unless it says of what."""
+    try:
+        yield
+    except UserError as error:
+        found = (d if d.key or d.span else d._replace(key=key) for d in error.diagnostics)
+        raise UserError(*found) from error
 
 
 def fail(

@@ -40,7 +40,7 @@ def add_liger(model: Any, wanted: bool | None) -> None:
     if importlib.util.find_spec("liger_kernel") is None or model.device.type != "cuda":
         what = "a GPU" if model.device.type != "cuda" else "the package liger-kernel"
         help = "pip install liger-kernel on a machine with a GPU, or take training.liger out"
-        raise fail("T805", f"training.liger needs {what}, which is not here", help=help)
+        raise fail("T805", f"training.liger needs {what}, which is not here", help=help, key="training.liger")
     from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
     _apply_liger_kernel_to_instance(model=model, fused_linear_cross_entropy=False, cross_entropy=False)

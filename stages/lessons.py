@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from stages import lora
+from stages import lora, supervision, weights
 from stages.base import Key, Params
 from stages.catalog import Adapter
 from stages.chat import Prompting
 from stages.contract import Contract
 from stages.rows import Row, read_rows
+from stages.supervision import Example, Pair, Say
 
 DEV_ROWS = 200  # as many as tell a good run from a bad one; the dev split is measured whole by `predict`
 
@@ -118,6 +119,22 @@ class Lesson:
 
     def dev_rows(self) -> Iterator[Row]:
         return read_rows(self.dev)
+
+    @property
+    def context(self) -> int:
+        return weights.context_of(self.model)
+
+    def examples(self, rows: Iterable[Row], say: Say | None = None) -> list[Example]:
+        """See stages.supervision.examples."""
+        how = self.params
+        given = rows, self.tokenizer, how.prompting, how.contract, how.max_length
+        return supervision.examples(*given, say=say, context=self.context)
+
+    def pairs(self, rows: Iterable[Row]) -> list[Pair]:
+        """See stages.supervision.pairs."""
+        how = self.params
+        given = rows, self.tokenizer, how.prompting, how.contract, how.max_length
+        return supervision.pairs(*given, context=self.context)
 
     def seeded_model(self) -> Any:
         """The model with what is to be trained, the same numbers for the same seed. Raises T345, T386, T387."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from stages.diagnostics import fail
 from stages.lessons import Prepared, plain
-from stages.prefix import pieces
+from stages.prefix import as_before, pieces
 from stages.resuming import trained
 
 OPTIMIZER = 12  # bytes for a trained weight: its gradient and Adam's two moments, in float32
@@ -55,13 +55,11 @@ def fit(ready: Prepared, wish: Literal["auto", "on", "off"], free: int | None = 
 
 
 def be_thrifty(ready: Prepared) -> None:
-    """Compute activations twice. A shared prefix has an attention of its own, which is not there the second time."""
-    trainer = ready.trainer
-    trainer.model.config.use_cache = False
-    trainer.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    if getattr(trainer, "shared", 0):
-        trainer.shared = 0
-        ready.counts["shared_prefix_tokens"] = 0
+    """Compute activations twice: layer by layer, the second time with the attention of the first."""
+    model = ready.trainer.model
+    model.config.use_cache = False
+    how = {"use_reentrant": False, "context_fn": as_before(plain(model))}
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
 
 
 def needed(ready: Prepared) -> Need:
@@ -115,4 +113,4 @@ def _too_much(ready: Prepared, need: Need, room: int, thrifty: bool) -> Exceptio
     message = f"this training needs about {most / GB:.1f} GB beside the weights, and {room / GB:.1f} GB are free"
     parts = {"optimizer": least, "activations": most - least - need.logits, "logits": need.logits}
     note = ", ".join(f"{name} {size / GB:.2f} GB" for name, size in parts.items())
-    return fail("T665", message, notes=(note,), help="; or ".join(fixes))
+    return fail("T665", message, notes=(note,), help="; or ".join(fixes), key=f"training.{ready.batch_key}")

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from stages.base import At, File, Made, Params, Stage, Write
 from stages.base_model import MANIFEST, OWN_TEMPLATE, BaseModel, Located, describe, find
 from stages.chat_templates import own_template
-from stages.diagnostics import fail
+from stages.diagnostics import about, fail
 from stages.foreign_code import refuse_code
 from stages.progress import tell
 from stages.rows import write_json
@@ -48,9 +48,10 @@ def run(inputs: Inputs, params: ModelParams, out: Outputs) -> None:
     Raises T330 to T332 when it is not to be had, T334 when it wants to run code of its own, T335 when a file is not
     the one that was pinned, T801 for a chat template that cannot be used.
     """
-    located = find(params.model)
-    if not located.gguf:
-        refuse_code(located.path)
+    with about("training.base_model"):
+        located = find(params.model)
+        if not located.gguf:
+            refuse_code(located.path)
     files = describe(located)
     pinned = params.model.sha256
     if pinned and [file["sha256"] for file in files] != [pinned]:

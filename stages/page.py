@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stages import course
 from stages.attack_figures import SAID
 from stages.breakeven import breakeven, money
 from stages.counting import counted
@@ -52,6 +53,8 @@ def page(report: Mapping[str, Any], steps: Sequence[Step], curves: Mapping[str, 
             words=in_words(report, read[report["variant"]]),
             dev_loss=read[report["variant"]].dev,
             variants=len(curves),
+            course=list(course.lines(report["trainings"][report["variant"]])),
+            signals=course.seen(report["trainings"]),
             swept=swept(report),
             costed=any("cost_per_1000" in system for system in report["systems"]),
             attack_figures=SAID,

@@ -46,7 +46,9 @@ def asked() -> Asked | None:
     if not processes or (torch.cuda.is_available() and processes > torch.cuda.device_count()):
         what = f"{processes} processes want a GPU each" if processes else "execution.parallel takes a process a GPU"
         help = "write execution.processes, or take execution.parallel out"
-        raise fail("T802", f"{what}, and this machine has {torch.cuda.device_count()}", help=help)
+        raise fail(
+            "T802", f"{what}, and this machine has {torch.cuda.device_count()}", help=help, key="execution.parallel"
+        )
     return Asked(how, processes) if processes > 1 else None
 
 

@@ -7,10 +7,12 @@ the same function as running every row whole; only its cost differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
+
+from stages.diagnostics import UserError, fail
 
 FILL = 0.95  # of a run's tokens are no padding, at least, where longer pools of rows can bring that about
 WORTH = 8  # tokens; a shorter prefix costs more to set up than it saves
@@ -54,10 +56,30 @@ def attention_of(model: Any, rows: int, shared: int, seen: Any = None) -> Iterat
 
     seen: bool (rows, 1, length, shared + length).
     """
+    with _attending(model, partial(_attend, rows=rows, shared=shared, seen=seen)):
+        yield
+
+
+def as_before(model: Any) -> Callable[[], tuple[Any, Any]]:
+    """For torch's checkpoint: what it is to compute a layer in at first, and when it does so again in the backward
+    pass. By then `attention_of` is left, so its attention is brought back."""
+
+    def contexts() -> tuple[Any, Any]:
+        from transformers import AttentionInterface
+
+        if model.config._attn_implementation != ATTENTION:
+            return nullcontext(), nullcontext()
+        return nullcontext(), _attending(model, AttentionInterface()[ATTENTION])
+
+    return contexts
+
+
+@contextmanager
+def _attending(model: Any, attend: Callable[..., Any]) -> Iterator[None]:
     from transformers import AttentionInterface
 
     before = model.config._attn_implementation
-    AttentionInterface.register(ATTENTION, partial(_attend, rows=rows, shared=shared, seen=seen))
+    AttentionInterface.register(ATTENTION, attend)
     model.set_attn_implementation(ATTENTION)
     if model.config._attn_implementation != ATTENTION:  # transformers only warns of it, and rows would see each other
         raise RuntimeError(f"{type(model).__name__} keeps its own attention; see stages.engines._prefix.shareable")
@@ -112,6 +134,12 @@ def only(head: Any, positions: Any) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def refused(why: str) -> UserError:
+    """Of `shared_prefix: on`, where nothing can be shared."""
+    help = "set training.shared_prefix to auto"
+    return fail("T343", f"training.shared_prefix is on, but {why}", help=help, key="training.shared_prefix")
 
 
 def pieces(rows: Sequence[Any], size: int | None) -> list[Sequence[Any]]:

@@ -23,7 +23,8 @@ LEAKS = 50  # that are listed
 
 @dataclass(frozen=True)
 class Inputs:
-    """Dicts from label to path: `VARIANT` for curves, `VARIANT-CANDIDATE` for speeds, `BASELINE[-MODEL]` for baselines.
+    """Dicts from label to path: `VARIANT` for curves and trainings, `VARIANT-CANDIDATE` for speeds, `BASELINE[-MODEL]`
+    for baselines.
 
     Of `data` it reads what is told of accepted rows alone: a duplicate row in a source draws nothing anew.
     """
@@ -38,6 +39,7 @@ class Inputs:
     data: Annotated[Path, Read("data.facts")]
     leaks: Annotated[Path, Read("splits.leaks")]
     curves: Annotated[dict[str, Path], Read("train.curve")]
+    trainings: Annotated[dict[str, Path], Read("train.report")]
     speeds: Annotated[dict[str, Path], Read("predict.speed")]
     baseline_speeds: Annotated[dict[str, Path], Read("baseline.speed")]
     test_speed: Annotated[Path, Read("test.speed")]
@@ -111,6 +113,7 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "details": _read(inputs.details),
         "clusters": _read(inputs.clusters),
         "checks": _read(inputs.checks),
+        "trainings": {name: read_json(path) for name, path in inputs.trainings.items()},
         "shrunk": {name: read_json(path) for name, path in inputs.shrunk.items()},
         "provenance": _provenance(inputs, choice, read["test"]),
         **({"cost": cost} if cost else {}),

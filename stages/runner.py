@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -172,13 +173,13 @@ def _events(name: str) -> Callable[[Mapping[str, Any]], None]:
 
 
 def _throttled(tell: progress.Listener) -> progress.Listener:
-    """At most one event in a while; the last one of a count always."""
+    """At most one event in a while; the first one, and the last one of a count, always."""
     pause = 0.2 if os.environ.get(progress.EVENTS_TO) else 10.0
-    last = time.monotonic()
+    last = -math.inf
 
     def listener(done: int, total: int | None, note: str) -> None:
         nonlocal last
-        if time.monotonic() - last >= pause:
+        if time.monotonic() - last >= pause or done == total:
             last = time.monotonic()
             tell(done, total, note)
 

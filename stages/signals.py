@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.counting import counted
+from stages.diagnostics import Diagnostic
 
 LEARNS = 0.95  # of the first loss: what is above has not learned
 WORSE = 1.05  # times the best dev loss
@@ -40,6 +41,13 @@ def signals(run: Run) -> dict[str, dict[str, str]]:
     """Name of the signal -> {seen, causes, fixes}; empty where nothing is to be seen."""
     found = (_no_learning(run), _overfitting(run), _forgetting(run), _wrong_template(run), _label_noise(run))
     return {name: {"seen": seen, **_ABOUT[name]} for one in found for name, seen in one}
+
+
+def told(name: str, signal: Mapping[str, str]) -> Diagnostic:
+    """A signal as the one who waits for the build is warned of it."""
+    message = f"the training gives a sign of {name.replace('_', ' ')}: {signal['seen']}"
+    causes = f"likely causes: {signal['causes']}"
+    return Diagnostic("T806", message, notes=(causes,), help=signal["fixes"], severity="warning", key=_KEYS[name])
 
 
 Seen = Iterator[tuple[str, str]]
@@ -94,6 +102,13 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
+_KEYS = {
+    "no_learning": "training.learning_rate",
+    "overfitting": "training.epochs",
+    "forgetting": "training.learning_rate",
+    "wrong_template": "training.base_model",
+    "label_noise": "data",
+}
 _ABOUT: Mapping[str, Mapping[str, Any]] = {
     "no_learning": {
         "causes": "the rate is too low; the rank is too low; the answers do not follow from the inputs",

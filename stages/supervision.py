@@ -16,6 +16,7 @@ from stages.rows import Row
 from stages.shapes import GENERAL
 
 NAMED = 5  # row ids that a diagnostic names
+NO_LIMIT = 2**31  # tokens; no model reads as many
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ def examples(
     max_length: int,
     *,
     say: Say | None = None,
+    context: int | None = None,
 ) -> list[Example]:
     """Every row, tokenized exactly as it will be asked when served; special tokens in a row's texts stay text.
 
     say: the text of a row's answer, where it is not the right one. The answer's tokens follow the prompt's as they do
-    in generation: the two are tokenized apart.
-    Raises T340 when rows are longer than `max_length` tokens (nothing is truncated), T341 when an answer has no token,
-    T342 when nothing ends an answer.
+    in generation: the two are tokenized apart. context: tokens that the model reads at most, where it is known.
+    Raises T340 when rows are longer than `max_length` tokens (nothing is truncated), T807 when they are longer than the
+    context, T341 when an answer has no token, T342 when nothing ends an answer.
     """
     template, system = weights.chat_template(tokenizer), prompting.system(contract)
     stop = stop_tokens(tokenizer)
@@ -89,16 +91,24 @@ def examples(
         text = str(row.output) if row.general else say(row) if say else contract.write(row.output)
         said = weights.encode(tokenizer, Prompt(row.id, (Piece(text, plain=True),)))
         found.append(Example(row.id, weights.encode(tokenizer, prompt), [*said, *stop] if said else []))
-    _check(found, max_length)
+    _check(found, max_length, context or NO_LIMIT)
     return found
 
 
-def pairs(rows: Iterable[Row], tokenizer: Any, prompting: Prompting, contract: Contract, max_length: int) -> list[Pair]:
+def pairs(
+    rows: Iterable[Row],
+    tokenizer: Any,
+    prompting: Prompting,
+    contract: Contract,
+    max_length: int,
+    *,
+    context: int | None = None,
+) -> list[Pair]:
     """Every row with its chosen and its rejected answer. Raises as `examples` does, for either of them, and T804 where
     the two are the same tokens: what they say may differ, what is trained on does not."""
     kept, how = list(rows), (tokenizer, prompting, contract, max_length)
-    chosen = examples(kept, *how)
-    rejected = examples(kept, *how, say=lambda row: contract.spell(row.rejected))
+    chosen = examples(kept, *how, context=context)
+    rejected = examples(kept, *how, say=lambda row: contract.spell(row.rejected), context=context)
     made = [Pair(a.id, a.prompt, a.answer, b.answer) for a, b in zip(chosen, rejected, strict=True)]
     if same := [pair.id for pair in made if pair.chosen == pair.rejected]:
         message = f"the chosen and the rejected answer are written alike: {_rows(same)}"
@@ -125,12 +135,16 @@ def common_prefix(found: Sequence[Example]) -> int:
     return shared_prefix([example.prompt for example in found])
 
 
-def _check(found: Sequence[Example], max_length: int) -> None:
+def _check(found: Sequence[Example], max_length: int, context: int) -> None:
     problems = []
-    if long := [example.id for example in found if len(example) > max_length]:
-        help = f"set training.max_length to {max(map(len, found))}, or shorten the prompt or these rows"
-        message = f"longer than training.max_length ({max_length} tokens): {_rows(long)}"
-        problems.append(Diagnostic("T340", message, notes=_named(long), help=help))
+    if beyond := [example.id for example in found if len(example) > context]:
+        help = "shorten the prompt or these rows, drop them, or choose a base model with a longer context"
+        message = f"longer than the base model reads ({context} tokens): {_rows(beyond)}"
+        problems.append(Diagnostic("T807", message, notes=_named(beyond), help=help, key="training.base_model"))
+    if long := {example.id: len(example) for example in found if max_length < len(example) <= context}:
+        help = f"set training.max_length to {max(long.values())}, or shorten the prompt or these rows"
+        message = f"longer than training.max_length ({max_length} tokens): {_rows(list(long))}"
+        problems.append(Diagnostic("T340", message, notes=_named(list(long)), help=help, key="training.max_length"))
     if silent := [example.id for example in found if not example.answer]:
         help = "correct these rows or drop them: an empty answer teaches nothing"
         problems.append(Diagnostic("T341", f"no token in the answer: {_rows(silent)}", notes=_named(silent), help=help))

@@ -39,7 +39,9 @@ def told() -> Iterator[Tell]:
 def _tracker(name: str) -> Any:
     if importlib.util.find_spec(_NEEDS[name]) is None:
         help = f"pip install 'tunec[{name}]', or take it out of execution.report_to"
-        raise fail("T663", f"execution.report_to names {name}, which is not installed", help=help)
+        raise fail(
+            "T663", f"execution.report_to names {name}, which is not installed", help=help, key="execution.report_to"
+        )
     return {"mlflow": _mlflow, "wandb": _wandb, "tensorboard": _tensorboard}[name]()
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages import curves, diagnosing, gpu, kernels, memory, parallel, probing, progress
+from stages import curves, diagnosing, gpu, kernels, memory, parallel, probing, progress, signals
 from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
 from stages.catalog import Adapter, Method, members
+from stages.diagnostics import about
 from stages.learning import Learned, learn
 from stages.lessons import Lesson, Prepared, TrainParams
 from stages.rows import write_json
@@ -45,6 +46,7 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     model.safetensors. out.curve: CSV of step, loss (of sft and cpt in nats per learned token) and what else is known
     of a step. out.report: rows, tokens, steps, losses, signals; no times, so that the same inputs give the same bytes
     (on the same number of threads, unless training.budget.minutes cuts it off).
+    Warns of what its own figures say against it (T806).
     Raises T344 and T662 for a loss that diverges, T345 and T386 for modules that the model lacks, T385 without
     bitsandbytes, T665 when memory cannot hold it, T805 without Liger, T666 for general rows, and what the method's
     `prepare` raises.
@@ -78,7 +80,8 @@ def begun(inputs: Inputs, params: TrainParams) -> Iterator[Begun]:
     kernels.keep_few()
     with silence(), tempfile.TemporaryDirectory() as scratch, gpu.deterministic(params.deterministic):
         device = weights.training_device()
-        model, tokenizer = adapter.load(trainable(inputs.model), device)
+        with about("training.base_model"):
+            model, tokenizer = adapter.load(trainable(inputs.model), device)
         gpu.add_liger(model, params.liger)
         given = model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start
         lesson = Lesson(*given, rounded=weights.rounds(device))
@@ -94,6 +97,8 @@ def _train(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
         probed = probing.probe(ready, params.rate_probe) if params.rate_probe else None
         learned = learn(ready, params.dev, params.budget)
         found = looking.signals(learned, before)
+    for name, signal in found.get("signals", {}).items():
+        progress.warn(signals.told(name, signal))
     this.lesson.adapter.write(ready.trainer.model, out.adapter)
     curves.write(out.curve, ready, learned)
     report = _report(ready, learned, params) | found | ({"rate_probe": probed.report()} if probed else {})

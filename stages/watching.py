@@ -12,6 +12,7 @@ from stages import progress
 from stages.diagnostics import fail
 from stages.lessons import Prepared
 
+RATE = "training.learning_rate"
 LOOKED_AT = 10  # steps whose mean loss is compared
 EXPLODED = 3.0  # times the loss of the first steps
 LEAST = 0.5  # a loss that begins below is compared with this
@@ -67,12 +68,12 @@ def check(losses: Sequence[float], step: int, rate: float) -> None:
     """Raises T344 for a loss that is no number, T662 for one that has exploded."""
     help = f"lower training.learning_rate to a third, {rate / 3:.1g}, or lengthen training.warmup_ratio"
     if not math.isfinite(losses[-1]):
-        raise fail("T344", f"the loss is no number any more at step {step}", help=help)
+        raise fail("T344", f"the loss is no number any more at step {step}", help=help, key=RATE)
     begun = min(losses[0], sum(losses[:LOOKED_AT]) / LOOKED_AT)
     last = losses[LOOKED_AT:][-LOOKED_AT:]
     if len(last) == LOOKED_AT and sum(last) / LOOKED_AT > EXPLODED * max(begun, LEAST):
         means = f"it began with {begun:.2f}, and was {sum(last) / LOOKED_AT:.2f} in the {LOOKED_AT} steps before {step}"
-        raise fail("T662", f"the loss explodes: {means}", help=help)
+        raise fail("T662", f"the loss explodes: {means}", help=help, key=RATE)
 
 
 def span(seconds: float) -> str:

@@ -116,6 +116,11 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
     return ChatTemplate(tokenizer.chat_template, tuple(special), tokenizer.bos_token or "", tokenizer.eos_token or "")
 
 
+def context_of(model: Any) -> int:
+    """The tokens that a model reads at most, prompt and answer together; a very large number where it does not say."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+
+
 def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
     """Token ids of a prompt. Special tokens count as such only where the template wrote them; no BOS is added."""
     found: list[int] = []

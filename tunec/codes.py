@@ -36,7 +36,7 @@ def codes() -> dict[str, Code]:
 
 
 _WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
-_WARNINGS |= {"T680", "T682", "T775", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
+_WARNINGS |= {"T680", "T682", "T775", "T806", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -396,6 +396,22 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T620": (
         "Rows that are rejected, and not trained on.",
         "`tunec data show` prints them with file and line. Mend them, or set their gate in `data.gates`.",
+    ),
+    "T808": (
+        "`method: cpt` without a text to learn from: every row has an answer.",
+        "A row with an answer is there to measure. Bring texts (a column `text` and no answer, or a file with "
+        "`format: text`), or train on the answers with `method: sft`.",
+    ),
+    "T807": (
+        "Rows that are longer than the base model reads, prompt and answer together.",
+        "It never saw such positions, and makes no sense of them. Shorten the prompt or these rows, drop them, or "
+        "choose a base model with a longer context. Nothing is cut off.",
+    ),
+    "T806": (
+        "A training whose own figures say that something is wrong: it learned nothing, overfitted, forgot, or rows do "
+        "not fit.",
+        "It is no verdict: the test rows decide. The note names likely causes, the help what to try; `report.html` and "
+        "the training's report.json keep both.",
     ),
     "T805": (
         "`training.liger` without a GPU or without liger-kernel.",

@@ -92,7 +92,8 @@ class Display:
             self.hear("running" if event["event"] == "start" else "done", event["stage"])
         elif line and "done" in event:
             of = f"/{event['total']}" if event["total"] else ""
-            line.note = f"{event['done']}{of}  {event['note']}"
+            counted = f"{event['done']}{of}  " if of or event["done"] else ""
+            line.note = counted + event["note"]
 
     def _end(self, line: Line, state: str) -> None:
         line.state, line.seconds = state, time.monotonic() - line.started

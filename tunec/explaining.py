@@ -211,8 +211,9 @@ def key(root: Path, path: str, overrides: list[str]) -> Key:
 def _key(
     path: str, about: About, trees: list[Node], disk: Disk, auto: Mapping[str, Chosen], note: str | None = None
 ) -> Key:
-    set_by = (Layer(value, span) for tree in trees for value, span in _at(tree, path.split(".")))
-    found = list({repr(layer): layer for layer in set_by}.values())  # in tunec's own checkout its conf/ counts twice
+    set_by = [Layer(value, span) for tree in trees for value, span in _at(tree, path.split("."))]
+    last = {repr(layer): layer for layer in reversed(set_by)}  # in tunec's own checkout its conf/ counts twice
+    found = list(reversed(last.values()))
     default = about.default if path == about.path else NOTHING
     if default not in (NOTHING, None):
         found.insert(0, Layer(default, None))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.diagnostics import fail
 from stages.rows import Row, read_rows
 from tunec.compiling import compile_workspace
+
+if TYPE_CHECKING:
+    from stages.lessons import TrainParams
+    from stages.supervision import Example
 
 BEGIN, END = "⟦", "⟧"
 _SPLITS = ("train", "dev", "test", "golden", "adversarial")
@@ -36,14 +40,13 @@ class Masked:
 
 
 def mask(root: Path, row: str, overrides: list[str]) -> list[Masked]:
-    """One for the row's answer; where it also has a rejected one, another for that.
+    """One for the row's answer; where it also has a rejected one, another for that. Of a text, one for each piece.
 
     row: an id, or a row of train by its number from 1. Raises T407 before a build, T679 for a row that is not there.
     """
     from stages import weights
     from stages.base_model import trainable
     from stages.lessons import TrainParams
-    from stages.supervision import examples, spelled
 
     found, split = find(root, row)
     instance = next(i for i in compile_workspace(root, overrides).plan.instances if i.stage.name == "train")
@@ -52,13 +55,20 @@ def mask(root: Path, row: str, overrides: list[str]) -> list[Masked]:
     if not base.is_dir():
         raise _nothing_built()
     tokenizer = weights.tokenizer_of(trainable(base))
+    return [_masked(found, split, one.tokens, one.labels, tokenizer) for one in _examples(found, tokenizer, params)]
+
+
+def _examples(row: Row, tokenizer: Any, params: TrainParams) -> list[Example]:
+    from stages.methods.cpt import blocks
+    from stages.supervision import examples, spelled
+
+    if row.text is not None:
+        return blocks([row], tokenizer, params.max_length)
     says = [spelled(params.contract)]
-    if found.rejected is not None and found.answered:
+    if row.rejected is not None and row.answered:
         says.append(lambda row: params.contract.spell(row.rejected))
-    made = [
-        examples([found], tokenizer, params.prompting, params.contract, params.max_length, say=say)[0] for say in says
-    ]
-    return [_masked(found, split, example.tokens, example.labels, tokenizer) for example in made]
+    how = tokenizer, params.prompting, params.contract, params.max_length
+    return [examples([row], *how, say=say)[0] for say in says]
 
 
 def find(root: Path, row: str) -> tuple[Row, str]:

@@ -86,6 +86,10 @@ def _rows(root: Path, split: str, overrides: list[str]) -> list[Said]:
     path = root / "build" / "splits" / f"{split}.jsonl"
     if not path.is_file():
         raise fail("T407", "nothing has been built here yet", help="run `tunec build splits`")
+    rows = list(read_rows(path))
+    if any(row.text is not None for row in rows):
+        help = "train on texts here, or hand over the rows of a task with `method: sft`"
+        raise fail("T678", "rows of train are texts, and providers take questions with answers", help=help)
     instance = next(i for i in compile_workspace(root, overrides).plan.instances if i.stage.name == "train")
     params = TrainParams(**instance.params)
     contract, system = params.contract, params.prompting.system(params.contract)
@@ -97,7 +101,7 @@ def _rows(root: Path, split: str, overrides: list[str]) -> list[Said]:
             contract.write(row.output),
             contract.spell(row.rejected) if row.rejected is not None else None,
         )
-        for row in read_rows(path)
+        for row in rows
         if row.answered
     ]
 

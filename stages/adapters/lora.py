@@ -14,7 +14,7 @@ from typing import Any
 from stages import lora, norms, parallel, weights
 from stages.base_model import Located
 from stages.catalog import Adapter
-from stages.diagnostics import fail
+from stages.diagnostics import UserError, fail
 from stages.lessons import Lora
 from stages.rows import write_json
 
@@ -45,16 +45,21 @@ def add(model: Any, wanted: Lora) -> Any:
         modules_to_save=saved,
         exclude_modules=saved,
     )
-    help = "leave training.lora.target_modules out (all linear modules), or name linear modules of the base model"
     if "lm_head" in names:
-        raise fail("T345", "training.lora.target_modules names lm_head, which is not trained", help=help)
+        raise _unfit("names lm_head, which is not trained")
     try:
         adapted = get_peft_model(model, config)
     except ValueError as error:
-        raise fail("T345", f"training.lora.target_modules does not fit the base model: {error}", help=help) from None
+        raise _unfit(f"does not fit the base model: {error}") from None
     lora.fuse(adapted)
     norms.fuse(adapted)
     return adapted
+
+
+def _unfit(why: str) -> UserError:
+    help = "leave training.lora.target_modules out (all linear modules), or name linear modules of the base model"
+    key = "training.lora.target_modules"
+    return fail("T345", f"{key} {why}", help=help, key=key)
 
 
 def _check_saved(model: Any, names: Sequence[str]) -> None:
@@ -72,7 +77,7 @@ def _check_saved(model: Any, names: Sequence[str]) -> None:
             why = f"the base model uses the weights of {name} in two places"
         else:
             continue
-        raise fail("T386", f"training.lora.modules_to_save: {why}", help=help)
+        raise fail("T386", f"training.lora.modules_to_save: {why}", help=help, key="training.lora.modules_to_save")
 
 
 def _shared(model: Any) -> set[int]:

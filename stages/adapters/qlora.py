@@ -21,7 +21,9 @@ def load(located: Located, device: weights.Device) -> tuple[Any, Any]:
 
     if importlib.util.find_spec("bitsandbytes") is None:
         help = "pip install bitsandbytes (there is none for macOS), or train with adapter: lora"
-        raise fail("T385", "adapter: qlora needs bitsandbytes, which is not installed", help=help)
+        raise fail(
+            "T385", "adapter: qlora needs bitsandbytes, which is not installed", help=help, key="training.adapter"
+        )
     return weights.load(located, device=device, quantization=_nf4(device))
 
 

@@ -109,7 +109,9 @@ class Transformers:
             yield Answer(prompt.id, text, text, len(row.answer), row.finish or "length")
 
     def context(self) -> int:
-        return int(getattr(self._model.config, "max_position_embeddings", 2**31))
+        from stages.weights import context_of
+
+        return context_of(self._model)
 
     def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
         """See stages.answers.Engine: every label is scored whole. Raises T710 for a label without tokens, T353 for a
@@ -169,7 +171,7 @@ class Transformers:
 
     def _row(self, index: int, prompt: Prompt, max_new_tokens: int) -> _Row:
         tokens = self.encode(prompt)
-        context = int(getattr(self._model.config, "max_position_embeddings", 2**31))
+        context = self.context()
         if not 0 < len(tokens) < context:
             raise fail(
                 "T353",

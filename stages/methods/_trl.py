@@ -9,7 +9,7 @@ from typing import Any
 from stages import branches, parallel, progress
 from stages.lessons import Lesson, plain
 from stages.prefix import pieces
-from stages.supervision import Pair, pairs
+from stages.supervision import Pair
 
 Columns = list[dict[str, Any]]
 
@@ -19,14 +19,11 @@ def paired(lesson: Lesson) -> tuple[list[Pair], list[Pair]]:
 
     Where no dev row has a worse answer, every tenth pair of the train rows is held back in their place.
     """
-    params, rows = lesson.params, list(lesson.train_rows())
+    rows = list(lesson.train_rows())
     measured = [row for row in lesson.dev_rows() if row.rejected is not None]
     if not measured:
         rows, measured = [row for n, row in enumerate(rows) if n % 10] or rows, rows[::10]
-    train, dev = (
-        pairs(some, lesson.tokenizer, params.prompting, params.contract, params.max_length) for some in (rows, measured)
-    )
-    return train, dev
+    return lesson.pairs(rows), lesson.pairs(measured)
 
 
 def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:
@@ -53,31 +50,15 @@ def arguments(config: Any, lesson: Lesson, steps: int, **own: Any) -> Any:
 
 
 def stepping(trainer: Any) -> Any:
-    """That trainer with `steps` (the rows of every step, of which `done` are done already), and with `losses` and the
-    gradients' `norms` before they are clipped, of every step so far. at_once: rows that are computed together; the
-    gradients of a step's others are added to theirs."""
-    from torch.utils.data import DataLoader
+    """That trainer, fed step by step (see `_fed`), with `losses` and the gradients' `norms` before they are clipped, of
+    every step so far. Where rows of a step are computed apart, here or in other processes, their gradients add up."""
 
-    class Stepping(trainer):  # type: ignore[misc]
-        def __init__(self, *, steps: list[list[int]], at_once: int | None = None, **given: Any) -> None:
-            self.steps, self.at_once = steps, at_once
-            self.done = 0
+    class Stepping(_fed(trainer)):  # type: ignore[misc]
+        def __init__(self, **given: Any) -> None:
             self.losses: list[float] = []
             self.norms: list[float] = []
             self.of: Any = None  # what the step's loss is the mean of, where this process computes but a part at once
             super().__init__(**given)
-            self.is_distributed_loading_by_transformers = parallel.shard(self.model)  # no one wraps it any more
-            in_float32(self.model)
-
-        def get_train_dataloader(self) -> Any:
-            rank, processes = self.accelerator.process_index, self.accelerator.num_processes
-            left = [parallel.part(step, rank, processes) for step in self.steps[self.done :]]
-            return DataLoader(self.train_dataset, batch_sampler=left, collate_fn=self._collate)
-
-        def _collate(self, rows: list[Any]) -> Any:
-            if self.at_once:
-                return [self.data_collator(part) for part in pieces(rows, self.at_once)]
-            return self.data_collator(rows)
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
             parts = inputs if self.at_once else [inputs]
@@ -105,6 +86,34 @@ def stepping(trainer: Any) -> Any:
             return loss if self.of is None else loss * weight(inputs) / self.of
 
     return Stepping
+
+
+def _fed(trainer: Any) -> Any:
+    """That trainer with `steps`, the rows of every step, of which `done` are done already.
+
+    at_once: rows that are computed together; a batch is a list of such parts then.
+    """
+    from torch.utils.data import DataLoader
+
+    class Fed(trainer):  # type: ignore[misc]
+        def __init__(self, *, steps: list[list[int]], at_once: int | None = None, **given: Any) -> None:
+            self.steps, self.at_once = steps, at_once
+            self.done = 0
+            super().__init__(**given)
+            self.is_distributed_loading_by_transformers = parallel.shard(self.model)  # no one wraps it any more
+            in_float32(self.model)
+
+        def get_train_dataloader(self) -> Any:
+            rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+            left = [parallel.part(step, rank, processes) for step in self.steps[self.done :]]
+            return DataLoader(self.train_dataset, batch_sampler=left, collate_fn=self._collate)
+
+        def _collate(self, rows: list[Any]) -> Any:
+            if self.at_once:
+                return [self.data_collator(part) for part in pieces(rows, self.at_once)]
+            return self.data_collator(rows)
+
+    return Fed
 
 
 def weight(inputs: Any) -> Any:

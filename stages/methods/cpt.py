@@ -6,18 +6,31 @@ from collections.abc import Iterable
 
 from stages.catalog import Method
 from stages.chat import Piece, Prompt
+from stages.diagnostics import fail
 from stages.lessons import Lesson, Prepared
 from stages.methods.sft import supervised
 from stages.rows import Row
-from stages.supervision import Example, examples
+from stages.supervision import Example
 from stages.weights import encode
 
 
 def prepare(lesson: Lesson) -> Prepared:
-    """The dev loss is of the dev rows' answers, as in sft. Raises T340 to T342 for dev rows."""
-    params = lesson.params
-    dev = examples(lesson.dev_rows(), lesson.tokenizer, params.prompting, params.contract, params.max_length)
-    return supervised(lesson, blocks(lesson.train_rows(), lesson.tokenizer, params.max_length), dev, 0)
+    """The dev loss is of the dev rows' answers, as in sft. Raises T340 to T342 for dev rows, T808 without texts."""
+    dev = lesson.examples(lesson.dev_rows())
+    longest = min(lesson.params.max_length, lesson.context)
+    return supervised(lesson, blocks(_texts(lesson), lesson.tokenizer, longest), dev, 0)
+
+
+def _texts(lesson: Lesson) -> list[Row]:
+    """Beside texts, rows with answers are kept out of train; where there are no texts, they are not."""
+    rows = list(lesson.train_rows())
+    if any(row.text is None for row in rows):
+        help = (
+            "bring texts: rows of a column `text` and no answer, or a file with `format: text`; or write `method: sft`"
+        )
+        message = "cpt learns from texts, and every row has an answer, which makes it a row to measure with"
+        raise fail("T808", message, help=help, key="training.method")
+    return rows
 
 
 def blocks(rows: Iterable[Row], tokenizer: object, max_length: int) -> list[Example]:

@@ -21,7 +21,7 @@ from stages.methods._trl import arguments, branching
 from stages.prefix import batches
 from stages.rows import Row
 from stages.scoring import metric_named
-from stages.supervision import Example, examples, stop_tokens
+from stages.supervision import Example, stop_tokens
 
 
 def prepare(lesson: Lesson) -> Prepared:
@@ -30,7 +30,7 @@ def prepare(lesson: Lesson) -> Prepared:
     from trl import GRPOConfig
 
     params, rows = lesson.params, list(lesson.train_rows())
-    train = examples(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
+    train = lesson.examples(rows)
     generations, longest = params.generations or 8, params.max_new_tokens or 128
     _check_room(lesson, train, longest)
     _stop_after_a_turn(lesson)
@@ -81,13 +81,14 @@ def _value(metric: Metric, one: Judged) -> float:
 
 
 def _check_room(lesson: Lesson, rows: Sequence[Example], longest: int) -> None:
-    context = int(getattr(lesson.model.config, "max_position_embeddings", 2**31))
+    context = lesson.context
     most = max(len(row.prompt) for row in rows)
     if most + longest > context:
         message = (
             f"the longest prompt has {most} tokens and its answer may have {longest}, and the model reads {context}"
         )
-        raise fail("T389", message, help="lower training.max_new_tokens, or shorten the prompt or the rows")
+        help = "lower training.max_new_tokens, or shorten the prompt or the rows"
+        raise fail("T389", message, help=help, key="training.max_new_tokens")
 
 
 def _stop_after_a_turn(lesson: Lesson) -> None:

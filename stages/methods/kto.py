@@ -17,7 +17,7 @@ from stages.lessons import DEV_ROWS, Lesson, Prepared, TrainParams
 from stages.methods._trl import arguments, chunks, dev_loss, referring, without_dropout
 from stages.prefix import batches
 from stages.rows import Row
-from stages.supervision import Example, examples, spelled
+from stages.supervision import Example, spelled
 
 
 def prepare(lesson: Lesson) -> Prepared:
@@ -50,20 +50,21 @@ def prepare(lesson: Lesson) -> Prepared:
 
 def _examples(lesson: Lesson, rows: Iterable[Row]) -> tuple[list[Example], list[bool]]:
     """Rows as tokens, and whether each one's answer is good."""
-    params, kept = lesson.params, list(rows)
-    found = examples(
-        kept, lesson.tokenizer, params.prompting, params.contract, params.max_length, say=spelled(params.contract)
-    )
+    kept = list(rows)
+    found = lesson.examples(kept, spelled(lesson.params.contract))
     return found, [row.answered for row in kept]
 
 
 def _check(good: Sequence[bool], size: int) -> None:
     if size < 2 or len(good) < 2:
         help = "set training.batch_size to 2 or more, and bring more than one train row"
-        raise fail("T388", "kto compares the rows of a step, and a step has but one", help=help)
+        raise fail(
+            "T388", "kto compares the rows of a step, and a step has but one", help=help, key="training.batch_size"
+        )
     if len(set(good)) < 2:
         message = f"every train row's label is {str(good[0]).lower()}, so there is nothing to prefer"
-        raise fail("T388", message, help="bring rows of both labels, or train with method: sft on the good ones")
+        help = "bring rows of both labels, or train with method: sft on the good ones"
+        raise fail("T388", message, help=help, key="training.method")
 
 
 def _epoch(lengths: Sequence[int], params: TrainParams) -> list[list[int]]:

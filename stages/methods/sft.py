@@ -7,13 +7,12 @@ from typing import Any, Literal
 
 from stages import parallel
 from stages.catalog import Method
-from stages.diagnostics import fail
 from stages.engines._prefix import shareable
 from stages.lessons import DEV_ROWS, Lesson, Prepared, plain
 from stages.methods._trl import arguments, stepping
-from stages.prefix import WORTH, answer_loss, batches, pieces
+from stages.prefix import WORTH, answer_loss, batches, pieces, refused
 from stages.rows import Row
-from stages.supervision import Example, common_prefix, examples
+from stages.supervision import Example, common_prefix
 
 MEASURED = 16  # dev rows at once, where their logits take no more room than those of a training step
 LITTLE = 64  # learned tokens whose logits take little room in any case
@@ -21,12 +20,8 @@ LITTLE = 64  # learned tokens whose logits take little room in any case
 
 def prepare(lesson: Lesson) -> Prepared:
     """Raises T340 to T342 for rows, T343 when a prefix cannot be shared."""
-    params = lesson.params
-    train, dev = (
-        examples(rows, lesson.tokenizer, params.prompting, params.contract, params.max_length)
-        for rows in (answered(lesson.train_rows()), lesson.dev_rows())
-    )
-    shared = what_is_shared(lesson.model, train + dev, params.shared_prefix or "auto")
+    train, dev = (lesson.examples(rows) for rows in (answered(lesson.train_rows()), lesson.dev_rows()))
+    shared = what_is_shared(lesson.model, train + dev, lesson.params.shared_prefix or "auto")
     return supervised(lesson, train, dev, shared)
 
 
@@ -148,7 +143,7 @@ def what_is_shared(model: Any, rows: Sequence[Example], wish: Literal["auto", "o
     longest, able = common_prefix(rows), shareable(model)
     if wish == "on" and not (longest and able):
         why = "the base model's attention does not allow it" if not able else "no token begins all prompts"
-        raise fail("T343", f"training.shared_prefix is on, but {why}", help="set training.shared_prefix to auto")
+        raise refused(why)
     worth = longest > 0 if wish == "on" else longest >= WORTH
     return longest if able and worth else 0
 

@@ -81,6 +81,10 @@ def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
     events.write_text('{"stage": "tr{"stage": "x"}\n{"stage": "train", "done": 3, "total": 4, "note": "half way"}\n')
     display.tick()
     assert display.lines["train"].note == "3/4  half way"
+    with events.open("a", encoding="utf-8") as more:
+        more.write('{"stage": "train", "done": 0, "total": null, "note": "loading"}\n')
+    display.tick()
+    assert display.lines["train"].note == "loading", "there is nothing to count yet"
 
 
 GENERATE = """\

@@ -54,6 +54,22 @@ def test_an_auto_is_told_with_what_it_comes_to_and_why(folder: Path) -> None:
     assert told(folder, "training.lora.alpha", "training.lora.r=8", "training.lora.alpha=auto")["value"] == 16
 
 
+def test_qlora_as_a_method_is_told_as_what_it_is_built_as(folder: Path) -> None:
+    method, adapter, rate = (
+        told(folder, f"training.{name}", "training.method=qlora") for name in ("method", "adapter", "learning_rate")
+    )
+    assert (method["value"], [layer["value"] for layer in method["over"]]) == ("sft", ["qlora", "sft"])
+    assert (adapter["value"], adapter["set_by"]["file"]) == ("qlora", "<command line>")
+    assert (rate["value"], rate["auto"]) == (1e-3, "sft, an adapter, 0.13B parameters")
+
+
+def test_qlora_as_the_first_of_two_methods_is_told_as_what_it_is_built_as(folder: Path) -> None:
+    overrides = ("training.method=dpo", "training.after.method=qlora")
+    assert told(folder, "training.after.method", *overrides)["value"] == "sft"
+    assert told(folder, "training.adapter", *overrides)["value"] == "qlora"
+    assert told(folder, "training.after.learning_rate", *overrides)["auto"] == "sft, an adapter, 0.13B parameters"
+
+
 def test_a_key_that_nobody_sets_has_the_schemas_default(folder: Path) -> None:
     found = told(folder, "splits.seed")
     assert (found["value"], found["default"], found["set_by"]) == (0, 0, {"value": 0, "file": None, "line": None})

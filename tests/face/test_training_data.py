@@ -92,6 +92,25 @@ def test_a_preference_is_shown_with_both_answers(workspace: Path) -> None:
     assert '{"people": "0"}' in better.text() and '{"people": "none"}' in worse.text()
 
 
+def texts(workspace: Path) -> None:
+    (workspace / "task.yaml").write_text(TASK.replace("METHOD", "cpt"), encoding="utf-8")
+    fill(workspace, [Row(f"text{n}", {}, None, text=f"Tables are for {n}. " * 30) for n in range(12)])
+
+
+def test_a_text_is_shown_as_the_pieces_that_are_learned_whole_but_for_their_first_token(workspace: Path) -> None:
+    texts(workspace)
+    pieces = masking.mask(workspace, "text3", ["training.max_length=64"])
+    assert len(pieces) > 1 and all(piece.tokens <= 64 and piece.learned == piece.tokens - 1 for piece in pieces)
+    assert "assistant" not in pieces[0].text() and "Tables are for 3." in pieces[0].text()
+
+
+def test_texts_are_nothing_that_a_provider_takes(workspace: Path) -> None:
+    texts(workspace)
+    with pytest.raises(UserError) as error:
+        providing.export(workspace, "together", workspace / "out", [])
+    assert code(error) == "T678" and "texts" in error.value.diagnostics[0].message
+
+
 def test_an_override_is_shown_too(workspace: Path) -> None:
     (shown,) = masking.mask(workspace, "1", ["training.prompt=none"])
     assert "Read the slots." not in shown.text()

@@ -104,6 +104,7 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
         flips=folder / "flips.jsonl",
         leaks=folder / "leaks.jsonl",
         curves={VARIANT: folder / "curve.csv"},
+        trainings=_written(folder, "training", {VARIANT: TRAINING}),
         speeds=_speeds(folder, {name: 8 + 40 * (1 - DEV[name]) for name in DEV if name not in BASELINES}),
         shrunk=_written(folder, "shrunk", {f"{VARIANT}-q4_k_m": SHRUNK}),
         models=_written(folder, "facts", {"smollm2-135m": FACTS}),
@@ -112,6 +113,25 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
     )
 
 
+TRAINING = {
+    "rows": 7379,
+    "dev_rows": 200,
+    "steps": 1845,
+    "train_loss": 0.0213,
+    "dev_loss": 0.0901,
+    "kept_step": 1476,
+    "stopped": "the dev loss was no better than at step 1476 in 2 checks",
+    "rate_probe": {"steps": 20, "rate": 0.001, "dev_loss": {"0.003": None, "0.001": 0.32, "3.33e-05": 0.41}},
+    "general_loss": {"before": 2.1, "after": 2.2},
+    "gradient_checkpointing": True,
+    "signals": {
+        "overfitting": {
+            "seen": "the dev loss was least at step 1476 (0.090), and 0.121 at the end",
+            "causes": "too many epochs",
+            "fixes": "fewer epochs",
+        }
+    },
+}
 ATTACKED = {
     "rows": 45,
     "figures": {

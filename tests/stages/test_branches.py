@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stages import branches, weights
+from stages import branches, memory, prefix, weights
 from stages import train as stage
 from stages.branches import Row, log_probs, tree_of
 from stages.catalog import Adapter, Method, members
@@ -133,13 +133,39 @@ def test_a_step_s_gradients_are_its_parts_gradients(bases: dict[str, Path], tmp_
 
 
 @pytest.mark.parametrize("method", ["sft", *WEIGHING])
+def test_activations_computed_twice_are_those_of_a_shared_step(
+    method: str, bases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backward pass computes each layer again once the shared attention is left, and has to bring it back."""
+    import torch
+
+    ready = prepare(bases["llama"], tmp_path, method)
+    inputs, shared = step(ready), ready.trainer.shared
+    if method == "grpo":
+        inputs["advantages"] = torch.linspace(-1, 1, len(inputs["advantages"]))
+        ready.trainer.current_gradient_accumulation_steps = 1
+    kept = loss_and_gradients(ready.trainer, inputs, shared)
+    with stage.silence():
+        memory.be_thrifty(ready)
+    assert ready.trainer.shared == shared and shared
+    passes, attend = [], prefix._attend
+    monkeypatch.setattr(prefix, "_attend", lambda *given, **how: passes.append(1) or attend(*given, **how))
+    twice = loss_and_gradients(ready.trainer, inputs, shared)
+    with_gradient = 2  # layers
+    assert len(passes) >= 2 * with_gradient, "each layer is computed twice"
+    assert_same(twice, kept)
+    assert ready.trainer.model.config._attn_implementation != prefix.ATTENTION
+
+
+@pytest.mark.parametrize("method", ["sft", *WEIGHING])
 def test_a_sliding_window_is_run_whole_and_refused_where_sharing_is_a_must(
     method: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
     assert not prepare(bases["gemma3_text"], tmp_path, method).trainer.shared
     with pytest.raises(UserError) as refused:
         prepare(bases["gemma3_text"], tmp_path, method, shared_prefix="on")
-    assert [found.code for found in refused.value.diagnostics] == ["T343"] and refused.value.diagnostics[0].help
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.key) == ("T343", "training.shared_prefix") and found.help
 
 
 @pytest.mark.parametrize("method", WEIGHING)

@@ -34,7 +34,7 @@ def test_liger_without_a_gpu_is_refused(learn: Learn) -> None:
     with pytest.raises(UserError) as refused:
         learn("sft", "lora", **FEW, liger=True)
     (found,) = refused.value.diagnostics
-    assert found.code == "T805" and found.help
+    assert (found.code, found.key) == ("T805", "training.liger") and found.help
 
 
 def test_liger_leaves_the_loss_to_us(monkeypatch: pytest.MonkeyPatch) -> None:

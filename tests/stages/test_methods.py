@@ -248,7 +248,7 @@ def test_a_step_asks_each_of_its_rows_several_times(prepare: Any) -> None:
 def test_answers_that_the_model_cannot_hold_are_refused(prepare: Any) -> None:
     with pytest.raises(UserError) as error:
         prepare("grpo", max_new_tokens=500)
-    assert codes(error) == ["T389"]
+    assert codes(error) == ["T389"] and error.value.diagnostics[0].key == "training.max_new_tokens"
 
 
 # ---------------------------------------------------------------- cpt
@@ -273,6 +273,18 @@ def test_a_text_of_any_length_ends_with_its_end(loaded: tuple[Any, Any], size: i
     tokens = [id for example in found for id in example.tokens]
     text = loaded[1].encode("Table for two, please.", add_special_tokens=False)
     assert tokens == [*text, loaded[1].eos_token_id], "no token is left out"
+
+
+def test_rows_with_answers_are_no_texts_to_learn_from(prepare: Any) -> None:
+    with pytest.raises(UserError) as error:
+        prepare("cpt", rows=[row(n) for n in range(4)])
+    assert codes(error) == ["T808"] and error.value.diagnostics[0].key == "training.method"
+
+
+def test_a_text_is_cut_where_the_model_ends_whatever_max_length_allows(prepare: Any) -> None:
+    text = Row("long", {}, None, text="for two at noon " * 400)
+    lengths = prepare("cpt", rows=[text], max_length=4096).lengths
+    assert len(lengths) > 1 and max(lengths) == 512, "what the tiny model reads"
 
 
 def test_a_block_begins_as_the_tokenizer_begins_a_text(tmp_path: Path) -> None:
@@ -316,7 +328,7 @@ def test_qlora_without_bitsandbytes_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else real(name))
     with pytest.raises(UserError) as error:
         prepare("sft", "qlora")
-    assert codes(error) == ["T385"]
+    assert codes(error) == ["T385"] and error.value.diagnostics[0].key == "training.adapter"
 
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
@@ -348,7 +360,7 @@ def test_an_option_of_lora_reaches_the_adapter_and_is_merged(
 def test_modules_that_cannot_be_saved_are_refused(adapter: str, name: str, prepare: Any) -> None:
     with pytest.raises(UserError) as error:
         prepare("sft", adapter, lora={**LORA, "modules_to_save": (name,)})
-    assert codes(error) == ["T386"]
+    assert codes(error) == ["T386"] and error.value.diagnostics[0].key == "training.lora.modules_to_save"
     assert name in error.value.diagnostics[0].message
 
 

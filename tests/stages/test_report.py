@@ -193,7 +193,7 @@ def test_a_build_that_changed_no_row_says_so(inputs: Inputs, tmp_path: Path) -> 
 
 def test_a_training_of_one_step_draws_no_curve(tmp_path: Path) -> None:
     html, _ = draw(made_up(tmp_path / "build", steps=1), tmp_path)
-    assert "Training loss" not in html
+    assert "loss of each step" not in html and "<dt>Trained on</dt>" in html
 
 
 # ---------------------------------------------------------------- the table
@@ -232,7 +232,14 @@ def test_a_sweep_keeps_variants_apart_even_when_one_name_begins_another(tmp_path
     dev, other = read_json(inputs.dev), f"{VARIANT}-dora"
     dev["systems"] |= {f"{other}-{name}": made_up_build.figures(0.7, 0.02) for name in ("tuned", "f16")}
     write_json(inputs.dev, dev)
-    html, table = draw(replace(inputs, curves=inputs.curves | {other: inputs.curves[VARIANT]}), tmp_path)
+    html, table = draw(
+        replace(
+            inputs,
+            curves=inputs.curves | {other: inputs.curves[VARIANT]},
+            trainings=inputs.trainings | {other: inputs.trainings[VARIANT]},
+        ),
+        tmp_path,
+    )
     assert [s["label"] for s in table["systems"] if s["variant"] == other] == ["tuned", "f16"]
     assert "the other variants" in html and f"<span>{other}</span>" in html
 
@@ -240,11 +247,33 @@ def test_a_sweep_keeps_variants_apart_even_when_one_name_begins_another(tmp_path
 def test_of_the_data_stage_the_report_reads_what_is_true_of_accepted_rows_alone() -> None:
     read = {marker.output for group in STAGE.reads().values() for marker in group if isinstance(marker, Read)}
     assert {output for output in read if output.startswith("data.")} == {"data.facts"}
-    assert {name for name in ("curves", "speeds", "baseline_speeds") if STAGE.many(name)} == {
-        "curves",
-        "speeds",
-        "baseline_speeds",
-    }
+    many = {"curves", "trainings", "speeds", "baseline_speeds"}
+    assert {name for name in many if STAGE.many(name)} == many
+
+
+def test_the_page_tells_how_the_training_went_and_what_gave_a_signal(drawn: tuple[str, dict[str, Any]]) -> None:
+    html, table = drawn
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    assert table["trainings"][VARIANT]["kept_step"] == 1476
+    for told in (
+        "Trained on 7,379 rows, 1,845 steps",
+        "Loss 0.021 at the end, 0.090 on 200 dev rows",
+        "Weights kept those of step 1,476",
+        "Ended early the dev loss was no better than at step 1476 in 2 checks",
+        "Rate 0.001, of three that were tried for 20 steps each (dev loss of 3.33e-05: 0.410, 0.001: 0.320,",
+        "Loss of general rows 2.100 before, 2.200 after",
+        "Overfitting The dev loss was least at step 1476 (0.090), and 0.121 at the end. Causes too many epochs Fix",
+    ):
+        assert told in text, told
+
+
+def test_a_training_without_a_signal_or_a_dev_row_says_less(inputs: Inputs, tmp_path: Path) -> None:
+    path = tmp_path / "training.json"
+    write_json(path, {"rows": 8, "dev_rows": 0, "steps": 1, "train_loss": 0.1, "train_reward": 1.25})
+    html, _ = draw(replace(inputs, trainings={VARIANT: path}), tmp_path)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    assert "Trained on 8 rows, 1 step Reward 1.250 at the end" in text
+    assert "Causes" not in text and "Weights kept" not in text
 
 
 # ---------------------------------------------------------------- parts

@@ -106,3 +106,16 @@ def test_a_stage_that_the_system_killed_is_told_as_such(tmp_path: Path) -> None:
     log.write_text("ERROR: failed to reproduce 'train': failed to run: tunec run train, exited with 137\n")
     (found,) = building._failed(tmp_path).diagnostics
     assert found.code == "T661" and found.help and "137" in found.notes[0]
+
+
+# ---------------------------------------------------------------- how far a stage is
+
+
+def test_what_a_stage_begins_with_and_the_end_of_a_count_are_always_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[int, int | None, str]] = []
+    monkeypatch.setattr(runner.time, "monotonic", lambda: 100.0)
+    tell = runner._throttled(lambda *told: heard.append(told))
+    tell(0, None, "loading the base model")
+    for step in range(1, 4):
+        tell(step, 3, f"loss {step}")
+    assert heard == [(0, None, "loading the base model"), (3, 3, "loss 3")]

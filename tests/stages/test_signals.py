@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stages import diagnosing, fitting, memory, weights
-from stages.diagnostics import UserError
+from stages import diagnosing, fitting, memory, progress, weights
+from stages.diagnostics import Diagnostic, UserError
 from stages.rows import read_json, write_jsonl, write_rows
-from stages.signals import Run, signals
+from stages.signals import Run, signals, told
 from stages.train import Inputs, Outputs
 from stages.train import run as train
 from tests.stages.teaching import Learn
@@ -41,6 +41,9 @@ def test_each_signal_says_what_is_seen_and_why_and_what_to_do(changed: Any, expe
     found = signals(replace(CALM, **changed))
     assert list(found) == [expected]
     assert said in found[expected]["seen"] and found[expected]["causes"] and found[expected]["fixes"]
+    warning = told(expected, found[expected])
+    assert (warning.code, warning.severity, warning.help) == ("T806", "warning", found[expected]["fixes"])
+    assert said in warning.message and found[expected]["causes"] in warning.notes[0] and warning.key
 
 
 def test_rewards_say_nothing_of_learning() -> None:
@@ -71,9 +74,14 @@ def noisy(tiny: Path, tmp_path: Path) -> Any:
     return noisy
 
 
-def test_a_wrong_answer_is_found_by_its_loss(noisy: Any) -> None:
+def test_a_wrong_answer_is_found_by_its_loss_and_told_when_the_training_ends(
+    noisy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", warned.append)
     found = noisy(adapter="full", epochs=30.0, learning_rate=3e-3, signals={"suspects": 50})
     assert found["signals"]["label_noise"]["seen"].partition("loss: ")[2].startswith("odd (")
+    assert warned == [told(name, signal) for name, signal in found["signals"].items()]
 
 
 def test_general_rows_are_scored_before_and_after(noisy: Any, tmp_path: Path) -> None:
@@ -111,12 +119,13 @@ def test_memory_that_is_short_makes_activations_be_computed_twice(
     needs: list[memory.Need] = []
     real = memory.needed
     monkeypatch.setattr(memory, "needed", lambda ready: needs.append(real(ready)) or needs[-1])
-    given = {"count": 12, "batch_size": 4, "shared_prefix": "off"}
+    given = {"count": 12, "batch_size": 4}
     plain = learn("sft", "lora", **given)
     assert needs[0].twice < needs[0].kept
     monkeypatch.setattr(memory, "available", lambda device: round((needs[0].twice + needs[0].kept) / 2 / memory.SPARE))
     thrifty = learn("sft", "lora", **given)
     assert read_json(thrifty.report)["gradient_checkpointing"] is True
+    assert read_json(thrifty.report)["shared_prefix_tokens"] >= 20, "what rows begin with still runs once"
     for name in ("adapter_model.safetensors", "curve.csv"):
         assert content(thrifty)[name] == content(plain)[name], "the same numbers, computed twice"
 
@@ -136,7 +145,11 @@ def test_what_cannot_fit_is_refused_with_what_would(learn: Learn, monkeypatch: p
     with pytest.raises(UserError) as error:
         learn("sft", "full", count=12, batch_size=4)
     (found,) = error.value.diagnostics
-    assert found.code == "T665" and "adapter: lora" in str(found.help) and "optimizer" in found.notes[0]
+    assert (
+        (found.code, found.key) == ("T665", "training.micro_batch_size")
+        and "adapter: lora" in str(found.help)
+        and "optimizer" in found.notes[0]
+    )
     monkeypatch.setattr(memory, "available", lambda device: round(needs[0].optimizer + needs[0].kept / 2))
     with pytest.raises(UserError) as error:
         learn("sft", "lora", count=12, batch_size=8, gradient_checkpointing="off")

@@ -12,7 +12,7 @@ from stages import train as stage
 from stages.adapters import lora as low_rank
 from stages.base_model import BaseModel, Located
 from stages.chat_templates import TEMPLATES
-from stages.diagnostics import UserError
+from stages.diagnostics import UserError, fail
 from stages.engines._prefix import shareable
 from stages.lessons import Lora
 from stages.methods.sft import padded, what_is_shared
@@ -97,6 +97,10 @@ def contents(out: Outputs) -> dict[str, bytes]:
 
 def codes(error: UserError) -> list[str]:
     return [diagnostic.code for diagnostic in error.diagnostics]
+
+
+def keys(error: UserError) -> list[str | None]:
+    return [diagnostic.key for diagnostic in error.diagnostics]
 
 
 # ---------------------------------------------------------------- the step
@@ -379,7 +383,7 @@ def test_every_step_is_told_and_nothing_is_printed(build, capfd):
 def test_modules_that_cannot_be_adapted_are_refused(build, modules):
     with pytest.raises(UserError) as refused:
         build(lora={"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": modules})
-    assert codes(refused.value) == ["T345"]
+    assert codes(refused.value) == ["T345"] and keys(refused.value) == ["training.lora.target_modules"]
 
 
 def test_only_the_named_modules_are_adapted(build):
@@ -393,13 +397,34 @@ def test_only_the_named_modules_are_adapted(build):
 def test_a_loss_that_is_no_number_stops_the_run(build):
     with pytest.raises(UserError) as refused:
         build(count=60, epochs=3, learning_rate=1e30, warmup_ratio=0.0)
-    assert codes(refused.value) == ["T344"]
+    assert codes(refused.value) == ["T344"] and keys(refused.value) == ["training.learning_rate"]
 
 
 def test_a_row_that_is_too_long_stops_the_run_before_it_begins(build):
     with pytest.raises(UserError) as refused:
         build(max_length=20)
-    assert codes(refused.value) == ["T340"]
+    assert codes(refused.value) == ["T340"] and keys(refused.value) == ["training.max_length"]
+
+
+def test_a_row_that_the_base_model_cannot_read_is_named_whatever_max_length_allows(build):
+    """The tiny model reads 512 tokens."""
+    with pytest.raises(UserError) as refused:
+        build(max_length=4096, prompting={**params().prompting.model_dump(), "system_prompt": "7 " * 600})
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.key) == ("T807", "training.base_model")
+    assert (
+        "reads (512 tokens): 24 rows" in found.message and "row0" in found.notes[0] and "max_length" not in found.help
+    )
+
+
+def test_a_base_model_that_cannot_be_loaded_is_told_at_its_key(build, monkeypatch):
+    def load(*given, **how):
+        raise fail("T323", "the base model has no chat template", help="bring one")
+
+    monkeypatch.setattr(weights, "load", load)
+    with pytest.raises(UserError) as refused:
+        build()
+    assert codes(refused.value) == ["T323"] and keys(refused.value) == ["training.base_model"]
 
 
 def test_only_training_asks_for_a_gpu_and_only_for_one_that_computes_in_bfloat16(build, monkeypatch):
