@@ -333,6 +333,8 @@ def _unnamed_model(node: Node, workspace: Workspace) -> Iterator[Node]:
     else:
         files = {"source": "folder", "path": name.rstrip("/")}
     section = {key: Node(value, node.span, node.key) for key, value in files.items()}
+    if weights := workspace.weights(files["path"]) if "path" in files else None:
+        section["parameters"] = Node(weights, node.span, node.key)
     yield Node({"base_model": Node(section, node.span, node.key)}, node.span)
 
 

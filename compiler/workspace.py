@@ -63,6 +63,10 @@ class Workspace(Protocol):
         """How many rows have each label, as the last build counted them; None where nothing was built."""
         ...
 
+    def weights(self, model: str) -> int | None:
+        """How many weights a .gguf file or transformers folder has; None where that cannot be told quickly."""
+        ...
+
     def presets(self, group: str) -> list[Mapping[str, Preset]]:
         """The presets of a group by name, one layer each: tunec's own first, then the workspace's."""
         ...

@@ -49,6 +49,7 @@ def workspace(
     counted: Mapping[str, int] | None = None,
     own: Mapping[str, str] | None = None,
     texts: Mapping[str, str] | None = None,
+    models: Mapping[str, int] | None = None,
 ) -> Memory:
     """A workspace of tunec's presets and these files; with none named, of one file of rows.
 
@@ -59,7 +60,7 @@ def workspace(
     for path, text in (own or {}).items():
         _, group, name = path.removesuffix(".yaml").split("/")
         groups[group] = {**groups[group], name: Preset(path, text)}
-    return Memory(frozenset(files or peeks or (ROWS,)), groups, peeks or {}, counted, texts or {})
+    return Memory(frozenset(files or peeks or (ROWS,)), groups, peeks or {}, counted, texts or {}, models or {})
 
 
 def compiled(text: str = MINIMAL, *files: str, overrides: list[str] | None = None, **around: Any) -> Compiled:

@@ -18,6 +18,7 @@ class Memory:
     peeks: Mapping[str, Peek] = field(default_factory=dict)
     counted: Mapping[str, int] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, int] = field(default_factory=dict)
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(path for path in self.files if _matches(path.split("/"), literal(pattern).split("/")))
@@ -33,6 +34,9 @@ class Memory:
 
     def labels(self) -> Mapping[str, int] | None:
         return self.counted
+
+    def weights(self, model: str) -> int | None:
+        return self.models.get(model)
 
     def presets(self, group: str) -> list[Mapping[str, Preset]]:
         return [self.groups.get(group, {})]

@@ -75,6 +75,11 @@ class Disk:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def weights(self, model: str) -> int | None:
+        from tunec.weighing import weights
+
+        return None if self.escapes(model) else weights(self.root / model)
+
     def presets(self, group: str) -> list[Mapping[str, Preset]]:
         """tunec's own, then the workspace's. The group "" holds defaults.yaml."""
         return list(self._once("presets", group, self._layers))

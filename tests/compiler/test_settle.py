@@ -47,6 +47,14 @@ def test_the_rate_follows_from_model_method_and_adapter(model: str, method: str,
     assert training(None, text(model, method=method, adapter=adapter)).learning_rate == rate
 
 
+@pytest.mark.parametrize(("weights", "rate"), [(100_000_000, 1e-3), (600_000_000, 2e-4), (8_000_000_000, 1e-4)])
+@pytest.mark.parametrize("model", ["models/own.gguf", "models/own/"])
+def test_the_rate_of_a_model_of_ones_own_follows_from_its_weights(model: str, weights: int, rate: float) -> None:
+    files = ROWS, "models/own.gguf", "models/own/config.json"
+    found = compiled(text(model), *files, models={model.rstrip("/"): weights}).task
+    assert found.training.learning_rate == rate and found.base_model.parameters == weights
+
+
 @pytest.mark.parametrize(("rows", "rank"), [(100, 16), (4_999, 16), (5_000, 32), (None, 16)])
 def test_the_rank_follows_from_the_rows_and_alpha_from_the_rank(rows: int | None, rank: int) -> None:
     lora = training(rows, text(lora=AUTO)).lora

@@ -1,0 +1,38 @@
+"""How many weights a base model of the workspace has, by the heads of its files alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+_MOST = 100_000_000  # bytes of a safetensors head, the format's own limit
+
+
+def weights(path: Path) -> int | None:
+    """Of a .gguf file or a transformers folder; None where that cannot be told, which the stage `model` will word."""
+    from stages.diagnostics import UserError
+
+    try:
+        shapes = list(_of_gguf(path) if path.suffix == ".gguf" else _of_folder(path))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        return None
+    return sum(map(math.prod, shapes)) or None
+
+
+def _of_gguf(path: Path) -> Iterator[tuple[int, ...]]:
+    from stages.gguf_header import read
+
+    return (tensor.shape for tensor in read(path).tensors)
+
+
+def _of_folder(path: Path) -> Iterator[tuple[int, ...]]:
+    """Source: github.com/huggingface/safetensors, Format: eight bytes, little-endian, say how long the head is."""
+    for file in sorted(path.glob("*.safetensors")):
+        with file.open("rb") as data:
+            length = int.from_bytes(data.read(8), "little")
+            if length > _MOST:
+                raise ValueError(length)
+            head = json.loads(data.read(length))
+        yield from (tuple(map(int, tensor["shape"])) for name, tensor in head.items() if name != "__metadata__")
