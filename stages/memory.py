@@ -16,6 +16,7 @@ from stages.prefix import as_before, pieces
 from stages.resuming import trained
 
 OPTIMIZER = 12  # bytes for a trained weight: its gradient and Adam's two moments, in float32
+FOUR_BITS = 0.56  # bytes of a weight in NF4, with its block's share of the scales
 LOGITS = 12  # bytes for a learned token and a word of the vocabulary: logits, their float32, their gradient
 SPARE = 0.9  # of what is free may be used
 GB = 1e9
@@ -109,8 +110,21 @@ def _too_much(ready: Prepared, need: Need, room: int, thrifty: bool) -> Exceptio
     fixes = [f"set training.{ready.batch_key} to {rows}"] if 1 <= rows < batch else []
     fixes += [] if thrifty or need.twice > room else ["set training.gradient_checkpointing to auto"]
     fixes += ["train with adapter: lora"] if least > room / 2 else ["lower training.max_length and shorten the rows"]
+    fixes += ["train with adapter: qlora"] if most - _saved_by_four_bits(ready) <= room else []
     fixes += ["choose a smaller base model"] if not rows else []
     message = f"this training needs about {most / GB:.1f} GB beside the weights, and {room / GB:.1f} GB are free"
     parts = {"optimizer": least, "activations": most - least - need.logits, "logits": need.logits}
     note = ", ".join(f"{name} {size / GB:.2f} GB" for name, size in parts.items())
     return fail("T665", message, notes=(note,), help="; or ".join(fixes), key=f"training.{ready.batch_key}")
+
+
+def _saved_by_four_bits(ready: Prepared) -> int:
+    """Bytes of the frozen linear layers, which adapter: qlora would hold in four bits; 0 where they are already."""
+    from torch import nn
+
+    model = plain(ready.trainer.model)
+    layers = (
+        layer for layer in model.modules() if type(layer) is nn.Linear and layer is not model.get_output_embeddings()
+    )
+    sizes = ((one.weight.numel(), one.weight.element_size()) for one in layers if not one.weight.requires_grad)
+    return round(sum(count * (size - FOUR_BITS) for count, size in sizes))

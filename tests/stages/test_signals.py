@@ -154,6 +154,19 @@ def test_what_cannot_fit_is_refused_with_what_would(learn: Learn, monkeypatch: p
     with pytest.raises(UserError) as error:
         learn("sft", "lora", count=12, batch_size=8, gradient_checkpointing="off")
     assert "micro_batch_size to" in str(error.value.diagnostics[0].help)
+    assert "qlora" not in str(error.value.diagnostics[0].help), "four bits would not free as much as that"
+
+
+def test_four_bits_are_advised_where_they_would_make_it_fit(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs: list[memory.Need] = []
+    real = memory.needed
+    monkeypatch.setattr(memory, "needed", lambda ready: needs.append(real(ready)) or needs[-1])
+    monkeypatch.setattr(memory, "available", lambda device: round(needs[0].kept / memory.SPARE) - 2_000)
+    for adapter, advised in (("lora", True), ("full", False)):
+        needs.clear()
+        with pytest.raises(UserError) as error:
+            learn("sft", adapter, count=12, batch_size=8, gradient_checkpointing="off")
+        assert ("adapter: qlora" in str(error.value.diagnostics[0].help)) is advised
 
 
 def test_a_container_s_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
