@@ -80,7 +80,9 @@ class Drawn:
         return unanimous(self.value, max(1, len(self.counting)), (self.low, self.high), tail)
 
     def _left_out(self) -> Ends:
-        """The jackknife's standard error, by Student's t."""
+        """The jackknife's standard error, by Student's t: about the figure itself, for about the mean of the others it
+        is none where each unit moves the figure alike.
+        """
         import numpy as np
 
         many = len(self.counting)
@@ -89,7 +91,9 @@ class Drawn:
         without = self.figure(weights)
         if many < 2 or not np.isfinite(without).all():
             return self._unanimous
-        error = float(np.sqrt((many - 1) / many * ((without - without.mean()) ** 2).sum()))
+        error = float(np.sqrt((many - 1) / many * ((without - self.value) ** 2).sum()))
+        if error < SPREAD:
+            return self._unanimous
         reach = error * np.array([-1.0, 1.0])
 
         def ends(tail: float) -> tuple[float, float]:
@@ -122,6 +126,7 @@ def of_share(sums: Any) -> Ends:
 
 def permuted(value: Callable[[Any], Any], a: Any, b: Any, resamples: int) -> float:
     """The chance of a difference as large as a's and b's, (units, K), where a unit's two sides change places at random.
+    Where a side is left without a row that counts, nothing tells that it is smaller.
 
     Source: Noreen 1989, approximate randomization; Riezler and Maxwell 2005.
     """
@@ -130,7 +135,8 @@ def permuted(value: Callable[[Any], Any], a: Any, b: Any, resamples: int) -> flo
     kept = np.random.default_rng(1).integers(0, 2, (resamples, len(a))).astype(float)
     apart = value(kept @ a + (1 - kept) @ b) - value(kept @ b + (1 - kept) @ a)
     observed = abs(float(value(a.sum(axis=0)) - value(b.sum(axis=0))))
-    return float((1 + (np.abs(apart) >= observed - SPREAD).sum()) / (1 + resamples))
+    smaller = np.abs(apart) < observed - SPREAD
+    return float((1 + (~smaller).sum()) / (1 + resamples))
 
 
 def _quantiles(samples: Any, tail: float) -> tuple[float, float]:

@@ -56,8 +56,10 @@ def mcnemar(won: int, lost: int) -> float:
 
     Source: McNemar 1947, with the exact binomial.
     """
-    changed = won + lost
-    tail = sum(math.comb(changed, less) for less in range(min(won, lost) + 1))
+    changed, ways, tail = won + lost, 1, 0  # ways: how many there are that one side has so few of the rows
+    for few in range(min(won, lost) + 1):
+        tail += ways
+        ways = ways * (changed - few) // (few + 1)
     return min(1.0, 2 * tail / (1 << changed))
 
 

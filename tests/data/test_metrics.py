@@ -235,6 +235,14 @@ def test_the_chance_of_a_lead_is_that_of_its_permutations() -> None:
     assert by_chance(right, right, METRICS["macro_f1"], resamples=100) == 1
 
 
+def test_a_change_of_places_that_leaves_a_side_nothing_to_count_makes_no_lead_surer() -> None:
+    """Calls count for a system that makes one: of four ways to change places, two leave one side none."""
+    call = {"name": "book"}
+    a = [judged(None, call), judged(None, None)]
+    b = [judged(None, None), judged(None, call, valid=False)]
+    assert by_chance(a, b, METRICS["executable"], resamples=200) == 1
+
+
 def test_a_lead_is_told_from_chance_where_no_row_is_right_whole() -> None:
     """As McNemar's test cannot: of free texts hardly one is, of either system."""
     near = [judged("a b c d e f", "a b c d e x")] * 20
@@ -243,7 +251,7 @@ def test_a_lead_is_told_from_chance_where_no_row_is_right_whole() -> None:
     assert duel(near, far)["p"] == 1
 
 
-@pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (7, 7), (30, 12), (400, 511)])
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (7, 7), (30, 12), (400, 511), (20_400, 20_000)])
 def test_mcnemars_p_is_the_exact_binomials(won: int, lost: int) -> None:
     from scipy.stats import binomtest
 
@@ -254,6 +262,13 @@ def test_one_group_says_nothing_of_others() -> None:
     for name in ("accuracy", "macro_f1"):
         one = measure(grouped([[True, False, True, True] * 50]), METRICS[name], confidence=0.95, resamples=200)
         assert one.low < 0.2 and one.high > 0.8 and one.units == 1
+
+
+def test_few_groups_without_each_of_which_the_figure_is_the_same_are_no_certainty() -> None:
+    """Two groups that each know one label alone: without either, macro F1 is 1/3 and not 1/2."""
+    known = [replace(judged(gold, said), group=said) for said in "ab" for gold in "ab"]
+    figure = measure(known, METRICS["macro_f1"], confidence=0.95, resamples=200)
+    assert figure.value == 0.5 and figure.low < 1 / 3 and figure.high > 2 / 3
 
 
 @pytest.mark.parametrize(("name", "groups"), [("accuracy", 3), ("macro_f1", 3), ("macro_f1", 12)])
