@@ -67,10 +67,10 @@ def _stopped(root: Path) -> dict[str, list[Any]]:
 
 def _events(root: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = (root / EVENTS).read_text(encoding="utf-8").splitlines()
+        text = (root / EVENTS).read_text(encoding="utf-8", errors="replace")  # a line may end within a letter
     except OSError:
         return
-    for line in lines:
+    for line in text.split("\n"):
         try:
             told = json.loads(line)
         except ValueError:  # half a line of a stage that was killed

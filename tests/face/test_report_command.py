@@ -113,6 +113,14 @@ def test_a_later_build_that_stopped_is_told_with_its_stage_and_the_table_of_the_
     assert "note:" not in done.stderr, "who was killed said nothing"
 
 
+def test_a_line_that_is_torn_within_a_letter_hides_no_other(reported: Path) -> None:
+    """A message may hold what Python, and no JSON, takes for the end of a line."""
+    refused = {"stage": "train", "event": "refused", "diagnostics": [REFUSED | {"message": "a\u2028b"}]}
+    line = json.dumps(refused, ensure_ascii=False)
+    (told(reported) / EVENTS).write_bytes(f'{line}\n{{"note": "é'.encode()[:-1])
+    assert "the last build stopped at train" in (said := tunec(reported, "report").stderr) and "(T344)" in said
+
+
 def test_a_build_that_ended_or_was_ended_by_dvc_itself_is_not_told(reported: Path) -> None:
     told(reported, ("data", "start"), ("data", "warned"), ("data", "ended"))
     assert tunec(reported, "report").stderr == ""
