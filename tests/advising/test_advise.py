@@ -306,6 +306,15 @@ def test_of_a_build_before_an_edit_it_is_said_that_it_is_one(folder: Path) -> No
     assert "warning[T862]" in tunec(folder, "advise")[1]
 
 
+def test_a_build_by_a_key_that_the_task_allows_no_more_is_one_before_an_edit(folder: Path) -> None:
+    (folder / "task.yaml").write_text(TASK, encoding="utf-8")
+    tunec(folder, "compile", "training.method=qlora")
+    built(folder, tuned=0.55, linear=0.65)
+    assert "T862" not in tunec(folder, "advise")[1]
+    (folder / "task.yaml").write_text(TASK.replace("training:\n", "training:\n  adapter: lora\n"), encoding="utf-8")
+    assert "warning[T862]" in tunec(folder, "advise")[1]
+
+
 # ---------------------------------------------------------------- base models
 
 

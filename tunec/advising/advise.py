@@ -101,7 +101,10 @@ def _warnings(root: Path, compiled: Compiled, overrides: Sequence[str]) -> list[
     from tunec.guard import recorded_overrides
 
     recorded = recorded_overrides(root)
-    built = compiled if recorded == list(overrides) else compile_workspace(root, recorded)
+    try:
+        built = compiled if recorded == list(overrides) else compile_workspace(root, recorded)
+    except UserError:  # what was overridden in the build fits the task no more
+        return [edited()]
     return [] if fresh(root, built) else [edited()]
 
 
