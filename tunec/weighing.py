@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-_MOST = 100_000_000  # bytes of a safetensors head, the format's own limit
+_MOST = 16_000_000  # bytes of a safetensors head that is read: a hundred a tensor, and large models have some thousands
 
 
 def weights(path: Path) -> int | None:
@@ -16,7 +16,7 @@ def weights(path: Path) -> int | None:
 
     try:
         shapes = list(_of_gguf(path) if path.suffix == ".gguf" else _of_folder(path))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError):
         return None
     return sum(map(math.prod, shapes)) or None
 

@@ -19,7 +19,10 @@ def test_a_folder_and_the_gguf_of_it_have_the_weights_of_the_model() -> None:
     assert weights(tiny_gguf()) == right
 
 
-@pytest.mark.parametrize("data", [b"", b"GGUF", b"\xff" * 64, (10).to_bytes(8, "little") + b"{"])
+DEEP = (100_000).to_bytes(8, "little") + b"[" * 100_000
+
+
+@pytest.mark.parametrize("data", [b"", b"GGUF", b"\xff" * 64, (10).to_bytes(8, "little") + b"{", DEEP])
 @pytest.mark.parametrize("name", ["model.gguf", "model.safetensors"])
 def test_of_a_damaged_or_missing_model_nothing_is_said_here(name: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
