@@ -201,6 +201,20 @@ def test_what_was_measured_by_likelihood_is_answered_by_likelihood(labelling: Se
         handler(llama=None, messages=[{"role": "user", "content": "noon " * 600}])
 
 
+def test_no_prompt_that_is_scored_is_longer_than_one_that_is_generated_from(
+    labelling: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much the model could read: what a request costs is bounded."""
+    from tunec.serving import server as running
+
+    monkeypatch.setattr(running, "LONGEST_CONTEXT", 128)
+    scored = running._scorer(labelling)
+    short, long = (labelling.template.prompt("", labelling.system, "noon " * many) for many in (1, 128))
+    assert scored(short)["choices"][0]["text"]
+    with pytest.raises(ValueError, match=r"exceed context window of 128"):
+        scored(long)
+
+
 # ---------------------------------------------------------------- figures
 
 

@@ -161,19 +161,23 @@ def _register(served: Served) -> None:
 
 def _scorer(served: Served) -> Callable[[Prompt], dict[str, Any]]:
     """Answers by likelihood, which the library's own model cannot: as completions of the engine that measured them. The
-    file's pages are in memory once, whoever looks at them.
+    file's pages are in memory once, whoever looks at them. A prompt is as long as one that is generated from at most.
     """
     from stages.engines.llama_cpp import LlamaCpp
 
-    engine = LlamaCpp(served.model)
+    engine, most = LlamaCpp(served.model), _context(served)
     engine.load()
 
     def scored(prompt: Prompt) -> dict[str, Any]:
         read = len(engine.encode(prompt))
+        # In the library's words, by which its server knows what is too long.
+        too_long = ValueError(f"Requested tokens ({read}) exceed context window of {most}")
+        if read >= most:
+            raise too_long
         try:
             answer = served.answer(engine, prompt)
-        except UserError:  # in the library's words, by which its server knows what is too long
-            raise ValueError(f"Requested tokens ({read}) exceed context window of {engine.context()}") from None
+        except UserError:
+            raise too_long from None
         usage = {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": read + answer.tokens}
         choice = {"index": 0, "text": answer.text, "logprobs": None, "finish_reason": answer.finish}
         about = {"id": f"cmpl-{uuid4()}", "created": int(time.time()), "model": served.name}
