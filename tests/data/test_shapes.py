@@ -118,7 +118,7 @@ def test_a_label_is_read_from_any_file(label: Any, good: bool) -> None:
         (verdict({"people": "two"}, "maybe"), "the label says neither true nor false"),
         (verdict({"people": "two"}, None), "the label says neither true nor false"),
         (verdict({"people": 2}, True), "people is not of type string"),
-        (verdict("", False), "the rejected answer is missing or empty"),
+        (verdict("", False), "the answer is missing: `completion` is empty"),
         (verdict("no idea", False, split="test"), "it names no right answer, so it cannot stand in test"),
     ],
 )

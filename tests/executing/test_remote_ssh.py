@@ -102,7 +102,8 @@ def test_what_a_stage_refuses_there_is_told_as_here(place: Place, tmp_path: Path
         (where.root / "data/raw/rows.jsonl").write_text('{"text": "a", "output": {"people": 2}}\n')
     local = here.tunec("run", "data", code=1)
     assert "error[T301]" in local
-    assert place.tunec("run", "data", code=1) == local
+    there = place.tunec("run", "data", code=1)
+    assert there[there.index("error[") :] == local[local.index("error[") :], "but for how far it came meanwhile"
 
 
 # ---------------------------------------------------------------- what cannot begin

@@ -73,7 +73,7 @@ def test_a_train_row_is_no_template_either() -> None:
 def test_junk_is_a_rejected_row(far: Far, teacher: Teacher, said: str) -> None:
     teacher.rows = [said]
     found = run(with_generate(far, "{tag: a, count: 2}"))
-    assert [one["gate"] for one in found["rejected"]] == ["json"] and len(found["made"]) == 1
+    assert [one["gate"] for one in found["rejected"]] == ["format"] and len(found["made"]) == 1
 
 
 def test_the_key_stands_in_nothing_that_is_written_even_where_the_teacher_says_it(far: Far, teacher: Teacher) -> None:

@@ -19,7 +19,7 @@ from tests.stages.made_up_build import made_up, params
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"), pytest.mark.slow]
 PHONE = 390
-SECTIONS = ("gates", "test", "intervals", "dev", "curve", "worth", "pareto", "cost", "labels", "calibration", "fields")
+SECTIONS = ("gates", "test", "intervals", "dev", "training", "worth", "pareto", "cost", "labels", "calibration", "fields")
 SECTIONS += ("clusters", "export", "data", "provenance", "flips", "rows")
 
 
@@ -68,9 +68,9 @@ def test_every_section_is_drawn_and_none_lies_over_another(page: Path, width: in
     ends = [top + height for _, top, height, _ in boxes]
     assert all(below >= end for end, (_, below, _, _) in zip(ends, boxes[1:], strict=False))
     drawn = {name: plots for name, _, _, plots in boxes}
-    assert {name: drawn[name] for name in ("intervals", "curve", "pareto", "calibration", "cost")} == {
+    assert {name: drawn[name] for name in ("intervals", "training", "pareto", "calibration", "cost")} == {
         "intervals": 1,
-        "curve": 1,
+        "training": 1,
         "pareto": 2,
         "calibration": 1,
         "cost": 1,
