@@ -19,8 +19,8 @@ from tests.stages.made_up_build import made_up, params
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"), pytest.mark.slow]
 PHONE = 390
-SECTIONS = ("gates", "test", "intervals", "dev", "training", "worth", "pareto", "cost", "labels", "calibration", "fields")
-SECTIONS += ("clusters", "export", "data", "provenance", "flips", "rows")
+SECTIONS = ("gates", "test", "intervals", "dev", "training", "worth", "pareto", "cost", "labels", "calibration")
+SECTIONS += ("fields", "clusters", "export", "data", "provenance", "flips", "rows")
 
 
 def browser(*arguments: str, home: Path) -> str:
