@@ -452,7 +452,8 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T665": (
         "The training needs more memory than is free.",
-        "Do what the help says: a smaller batch, gradient checkpointing, `adapter: lora` or `qlora`, or a smaller model.",
+        "Do what the help says: a smaller batch, gradient checkpointing, `adapter: lora` or `qlora`, "
+        "or a smaller model.",
     ),
     "T666": (
         "`training.signals.general` holds what is no general row.",
