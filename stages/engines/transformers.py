@@ -121,9 +121,10 @@ class Transformers:
 
         texts = label_tokens(labels, lambda text: self._tokenizer(text, add_special_tokens=False)["input_ids"])
         ends = [[*tokens, self._end()] for tokens in texts]
-        for count, prompt in enumerate(prompts, start=1):
-            self._row(count, prompt, max(map(len, ends)))
-            scores = self._scores(self.encode(prompt), ends)
+        rows = [self._row(place, prompt, max(map(len, ends))) for place, prompt in enumerate(prompts)]
+        prefix = self._read_prefix(rows)
+        for count, (row, prompt) in enumerate(zip(rows, prompts, strict=True), start=1):
+            scores = self._scores(row.tokens, ends, prefix)
             best = max(range(len(labels)), key=lambda place: (scores[place], -place))
             all_ = sum(math.exp(score - scores[best]) for score in scores)
             progress.tell(count, len(prompts), progress.ANSWERED)
@@ -133,9 +134,8 @@ class Transformers:
         """See stages.answers.Engine. The end of the answer counts as one of its tokens."""
         for prompt, pair in zip(prompts, pairs, strict=True):
             texts = [[*self._tokenizer(text, add_special_tokens=False)["input_ids"], self._end()] for text in pair]
-            better, worse = (
-                score / len(text) for score, text in zip(self._scores(self.encode(prompt), texts), texts, strict=True)
-            )
+            scores = self._scores(self.encode(prompt), texts, self._read_prefix([]))
+            better, worse = (score / len(text) for score, text in zip(scores, texts, strict=True))
             yield better - worse
 
     def _end(self) -> int:
@@ -144,15 +144,14 @@ class Transformers:
         known = self._tokenizer.get_added_vocab()
         return int(known[stop]) if stop in known else min(self._ends)
 
-    def _scores(self, prompt: list[int], texts: Sequence[list[int]]) -> list[float]:
+    def _scores(self, prompt: list[int], texts: Sequence[list[int]], prefix: tuple[int, Any]) -> list[float]:
         """The log-probability of each text after the prompt, whose keys and values are read once."""
         import torch
-        from transformers import DynamicCache
 
         found: list[float] = []
         with torch.inference_mode():
-            cache = DynamicCache(config=self._model.config)
-            head = self._model(torch.tensor([prompt]), past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+            cache, rest = copy.deepcopy(prefix[1]), torch.tensor([prompt[prefix[0] :]])
+            head = self._model(rest, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
             for begin in range(0, len(texts), LEAST_BATCH):
                 some = texts[begin : begin + LEAST_BATCH]
                 found += self._chunk(len(prompt), copy.deepcopy(cache), head[0, -1].log_softmax(-1), some)
@@ -185,12 +184,12 @@ class Transformers:
         import torch
         from transformers import DynamicCache
 
-        length = shared_prefix([row.tokens for row in rows]) if self._share_prefix else 0
+        length = shared_prefix([row.tokens for row in rows]) if self._share_prefix and rows else 0
         cache = DynamicCache(config=self._model.config)
         if length:
-            self._model(
-                torch.tensor([rows[0].tokens[:length]]), past_key_values=cache, use_cache=True, logits_to_keep=1
-            )
+            with torch.inference_mode():
+                ids = torch.tensor([rows[0].tokens[:length]])
+                self._model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return length, cache
 
     def _generate(
