@@ -150,15 +150,15 @@ def baseline_is_known(look: Look) -> Iterator[Found]:
 def baseline_takes_its_options(look: Look) -> Iterator[Found]:
     """A baseline is given options that it does not take, or not those that it needs.
 
-    `true` runs a baseline as it is, `false` leaves it out, and a mapping holds its options: docs/task-yaml.md,
-    baselines, lists them.
+    `true` runs a baseline as it is, `false` leaves it out, and a mapping holds its options: docs/evaluation.md,
+    Baselines, lists them.
     """
     known = members("stages.baselines", "BASELINE", Baseline)
     for name, options in look.task.baselines.items():
         if name not in known or options is False or _meant_as_a_switch(options):
             continue
         if refused := known[name].allowed(options, look.fields):
-            help = "see docs/task-yaml.md, baselines"
+            help = "docs/evaluation.md, Baselines, says what each takes"
             yield Found(f"baseline `{name}`: {refused}", f"baselines.{name}", help, key=True)
 
 
@@ -185,9 +185,15 @@ def named_baseline_runs(look: Look) -> Iterator[Found]:
     """
     named, runs = look.task.success_criteria.baseline, _running(look)
     if named and named not in runs:
-        help = did_you_mean(named, runs) or f"write `{named}: true` under baselines"
+        help = did_you_mean(named, runs) or _switched_on(look, named)
         note = f"baselines that run: {', '.join(runs) or 'none'}"
         yield Found(f"the baseline `{named}` does not run", "success_criteria.baseline", help, note)
+
+
+def _switched_on(look: Look, name: str) -> str:
+    known = members("stages.baselines", "BASELINE", Baseline).get(name)
+    lacking = known and known.allowed(True, look.fields)
+    return f"name it under baselines: {lacking}" if lacking else f"write `{name}: true` under baselines"
 
 
 @check("T128")

@@ -11,7 +11,6 @@ from compiler import compile_task
 from compiler.parse import parse
 from stages.diagnostics import Diagnostic
 from tests.coaching.conftest import CASES, Hold, expected
-from tunec.coaching.coach import SUMMARY
 from tunec.coaching.questions import TASK_TYPES
 from tunec.workspace import Disk
 
@@ -33,7 +32,7 @@ def test_a_task_passes_check_and_says_what_was_decided(case: Path, hold: Hold) -
     for key, value in wanted["values"].items():
         node = tree.get(key)
         assert node is not None and node.plain() == value, key
-    told = yaml.safe_load(Path(SUMMARY).read_text(encoding="utf-8"))["task_summary"]
+    told = yaml.safe_load(Path("task_summary.yaml").read_text(encoding="utf-8"))["task_summary"]
     assert told["name"] == compiled.task.task_name and told["type"] == compiled.task.task_type
     assert len(told.get("contradictions", [])) == len(wanted["contradictions"])
     assert len(told.get("assumptions", [])) == len(found.case.assumed()) > 0 or not found.case.assumed()

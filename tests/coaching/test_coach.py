@@ -93,6 +93,13 @@ def test_nothing_is_overwritten_not_even_through_a_link(folder: Path) -> None:
     assert "T843" in tunec(folder, "coach", "rows.jsonl", "--out", "../task.yaml", code=1)[1]
 
 
+def test_a_second_task_leaves_the_first_its_summary(folder: Path) -> None:
+    tunec(folder, "coach", "rows.jsonl")
+    first = (folder / "task_summary.yaml").read_bytes()
+    tunec(folder, "coach", "rows.jsonl", "--out", "other.yaml")
+    assert (folder / "task_summary.yaml").read_bytes() == first and (folder / "other_summary.yaml").is_file()
+
+
 def test_a_model_without_a_text_or_a_text_without_a_model_is_refused(folder: Path) -> None:
     assert refused("rows.jsonl", llm="http://127.0.0.1:1/v1") == "T849"
     assert refused("rows.jsonl", story=Path("rows.jsonl")) == "T849"

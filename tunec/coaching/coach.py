@@ -27,7 +27,6 @@ from tunec.coaching.writing import tree, write
 from tunec.observing import Observed, Told, observe
 from tunec.workspace import Disk
 
-SUMMARY = "task_summary.yaml"
 SESSION = Path(".tunec", "coach.yaml")  # answers so far, for the next time
 
 
@@ -73,7 +72,7 @@ class Asked:
 
 
 def coach(root: Path, files: Sequence[Path], how: Asked, out: Path) -> Coached:
-    """Write `out` and task_summary.yaml beside it.
+    """Write `out` and its summary beside it: task.yaml and task_summary.yaml.
 
     Raises T843 when `out` is there, T844 for data that is none or outside, T840 to T842 for answers, T849 and T850 for
     a model that was to read them.
@@ -137,7 +136,7 @@ def conclude(
         for file in made:
             file.unlink()
         raise UserError(*error.diagnostics) from None
-    beside = out.with_name(SUMMARY)
+    beside = out.with_name(f"{out.stem}_summary.yaml")  # of two tasks in a folder, each has its own
     if answers:
         answering.save(root / SESSION, answers, spoken.language)  # `advise` asks for them
     for path, content in ((out, text), (beside, summary(case))):
