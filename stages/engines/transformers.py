@@ -18,6 +18,7 @@ from stages.chat import ChatTemplate, Prompt, stop_text
 from stages.diagnostics import fail
 from stages.engines._labels import label_tokens
 from stages.engines._prefix import shareable, shared_prefix
+from stages.engines._text_scores import scores
 
 # Tokens that end a turn by their name, as llama.cpp takes them to (llama-vocab.cpp), whatever the config says of them.
 ENDINGS = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|end_of_text|>"}
@@ -124,9 +125,9 @@ class Transformers:
         rows = [self._row(place, prompt, max(map(len, ends))) for place, prompt in enumerate(prompts)]
         prefix = self._read_prefix(rows)
         for count, (row, prompt) in enumerate(zip(rows, prompts, strict=True), start=1):
-            scores = self._scores(row.tokens, ends, prefix)
-            best = max(range(len(labels)), key=lambda place: (scores[place], -place))
-            all_ = sum(math.exp(score - scores[best]) for score in scores)
+            said = scores(self._model, row.tokens, ends, prefix, masked=self._plain)
+            best = max(range(len(labels)), key=lambda place: (said[place], -place))
+            all_ = sum(math.exp(score - said[best]) for score in said)
             progress.tell(count, len(prompts), progress.ANSWERED)
             yield Answer(prompt.id, labels[best], None, len(texts[best]), "stop", confidence=round(1 / all_, 6))
 
@@ -134,8 +135,8 @@ class Transformers:
         """See stages.answers.Engine. The end of the answer counts as one of its tokens."""
         for prompt, pair in zip(prompts, pairs, strict=True):
             texts = [[*self._tokenizer(text, add_special_tokens=False)["input_ids"], self._end()] for text in pair]
-            scores = self._scores(self.encode(prompt), texts, self._read_prefix([]))
-            better, worse = (score / len(text) for score, text in zip(scores, texts, strict=True))
+            said = scores(self._model, self.encode(prompt), texts, self._read_prefix([]), masked=self._plain)
+            better, worse = (score / len(text) for score, text in zip(said, texts, strict=True))
             yield better - worse
 
     def _end(self) -> int:
@@ -143,30 +144,6 @@ class Transformers:
         stop = stop_text(self.chat_template())
         known = self._tokenizer.get_added_vocab()
         return int(known[stop]) if stop in known else min(self._ends)
-
-    def _scores(self, prompt: list[int], texts: Sequence[list[int]], prefix: tuple[int, Any]) -> list[float]:
-        """The log-probability of each text after the prompt, whose keys and values are read once."""
-        import torch
-
-        found: list[float] = []
-        with torch.inference_mode():
-            cache, rest = copy.deepcopy(prefix[1]), torch.tensor([prompt[prefix[0] :]])
-            head = self._model(rest, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-            for begin in range(0, len(texts), LEAST_BATCH):
-                some = texts[begin : begin + LEAST_BATCH]
-                found += self._chunk(len(prompt), copy.deepcopy(cache), head[0, -1].log_softmax(-1), some)
-        return found
-
-    def _chunk(self, length: int, cache: Any, head: Any, texts: Sequence[list[int]]) -> list[float]:
-        import torch
-
-        cache.batch_repeat_interleave(len(texts))
-        longest = max(map(len, texts))
-        ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts])
-        mask = torch.tensor([[1] * (length + len(text)) + [0] * (longest - len(text)) for text in texts])
-        logits = self._model(ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits.log_softmax(-1)
-        rest = logits[:, :-1].gather(2, ids[:, 1:, None])[..., 0] * mask[:, length + 1 :]
-        return [float(score) for score in head[ids[:, 0]] + rest.sum(1)]
 
     def _row(self, index: int, prompt: Prompt, max_new_tokens: int) -> _Row:
         tokens = self.encode(prompt)

@@ -9,6 +9,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from stages.contract import Contract
 from stages.diagnostics import UserError
@@ -16,12 +18,21 @@ from stages.engines import _llama_labels
 from stages.engines._labels import label_tokens
 from stages.engines._llama_forced import divergence, forced, log_probabilities
 from stages.engines._llama_labels import search
+from stages.engines._prefix import shareable
+from stages.engines._text_scores import scores
 from stages.engines.llama_cpp import LlamaCpp
 from stages.engines.transformers import Transformers
 from stages.predicting import Decoding, answered
 from tests.stages.tiny_gguf import TEXTS, asked, tiny_folder, tiny_gguf
 
 LABELS = ("positive", "negative", "neutral", "yes", "yes please", "no", "other", "訂位")
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64}
+FAMILIES: dict[str, dict[str, int]] = {
+    "llama": {**_SMALL, "num_key_value_heads": 1, "intermediate_size": 48},
+    "qwen3": {**_SMALL, "num_key_value_heads": 1, "intermediate_size": 48, "head_dim": 16},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64},
+    "opt": {**_SMALL, "ffn_dim": 48, "word_embed_proj_dim": 32},
+}  # rotary and learned positions, counted by the model or by its mask
 MANY = tuple(f"{letter}{number}" for letter in "abcdefghij" for number in range(30))
 
 
@@ -49,10 +60,10 @@ def test_the_likeliest_label_is_found_without_scoring_all(
 ) -> None:
     found = list(engine.label(asked(*TEXTS), labels, sequences=sequences))
     assert [answer.id for answer in found] == [str(n) for n in range(len(TEXTS))]
-    for answer, scores in zip(found, whole(engine, labels), strict=True):
-        best = max(range(len(labels)), key=lambda place: scores[place])
+    for answer, said in zip(found, whole(engine, labels), strict=True):
+        best = max(range(len(labels)), key=lambda place: said[place])
         assert answer.text == labels[best] and answer.free is None
-        share = math.exp(scores[best]) / sum(map(math.exp, scores))
+        share = math.exp(said[best]) / sum(map(math.exp, said))
         assert answer.confidence == pytest.approx(share, abs=0.02)
 
 
@@ -110,6 +121,25 @@ def test_both_engines_find_the_same_label(engine: LlamaCpp) -> None:
     assert [answer.text for answer in ours] == [answer.text for answer in theirs]
     for a, b in zip(ours, theirs, strict=True):
         assert a.confidence == pytest.approx(b.confidence, abs=0.02)
+
+
+@pytest.mark.parametrize(("family", "more"), FAMILIES.items())
+def test_texts_read_side_by_side_score_as_each_by_itself(family: str, more: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, vocab_size=120, **more)).eval()
+    assert shareable(model)
+    chance, prompt = random.Random(3), [5, 6, 7, 8, 9]
+    drawn = {tuple(chance.choices(range(10, 14), k=chance.randint(1, 5))) for _ in range(150)}
+    texts = [[*text, 2] for text in sorted(drawn)] + [[2]]  # several passes, and a text that is nothing but its end
+    cache = DynamicCache(config=model.config)
+    with torch.inference_mode():
+        model(torch.tensor([prompt[:3]]), past_key_values=cache, use_cache=True)
+        alone = [model(torch.tensor([prompt + text])).logits[0].log_softmax(-1)[4:-1] for text in texts]
+    right = [float(said[range(len(text)), text].sum()) for said, text in zip(alone, texts, strict=True)]
+    for masked in (True, False):
+        assert scores(model, prompt, texts, (3, cache), masked=masked) == pytest.approx(right, abs=1e-4)
+    assert scores(model, prompt, [[2]], (3, cache), masked=True) == pytest.approx(right[-1:], abs=1e-4)
+    assert cache.get_seq_length() == 3  # what is shared stays as it was
 
 
 def test_both_engines_find_the_same_margins_and_the_better_answer_leads(engine: LlamaCpp) -> None:
