@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -69,15 +69,18 @@ class Contract(Params):
 
         return Draft202012Validator(self.schema_ or {}, registry=Registry())  # an empty registry fetches nothing
 
-    def errors(self, value: Any) -> list[str]:
-        """Why `value` breaks the contract, in words; empty when it fits. Values are named by path, never printed."""
+    def errors(self, value: Any, word: Callable[[Any], str] | None = None) -> list[str]:
+        """Why `value` breaks the contract, in words; empty when it fits. Values are named by path, never printed.
+
+        word: a jsonschema error in other words than those of `worded`.
+        """
         if self.type == "text":
             return [] if isinstance(value, str) and value.strip() else ["the answer is not a text, or is empty"]
         try:
             found = sorted(self._validator.iter_errors(value), key=lambda e: [str(p) for p in e.absolute_path])
         except RecursionError:
             return ["the answer is nested too deep to be checked"]
-        return list(dict.fromkeys(map(worded, found)))  # of several keys that lack, each error names all
+        return list(dict.fromkeys(map(word or worded, found)))  # of several keys that lack, each error names all
 
     def write(self, value: Any) -> str:
         """The one text of an answer: what a model is trained to say. Object keys stand in the schema's order."""

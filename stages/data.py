@@ -30,6 +30,7 @@ from stages.unanswered import part
 # Duplicates first, so that no other gate sees a row twice; what is counted over all rows, last.
 _ORDER = (
     "duplicates",
+    "mixed",
     "consistency",
     "near",
     "contrasts",
@@ -43,6 +44,7 @@ _ORDER = (
 
 
 _EXAMPLES = 3  # rows that are named for a reason
+_DIFFERENT = 1000  # reasons that are counted apart
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,21 @@ class Tally:
     more: dict[str, Any] = field(default_factory=dict)
 
     def reject(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
-        self.reasons[gate, reason] += 1
-        self.first.setdefault((gate, reason), Span(file, line))
-        self._example(file, line, gate, reason, more)
+        why = self._why(gate, reason)
+        self.reasons[why] += 1
+        self.first.setdefault(why, Span(file, line))
+        self._example(file, line, *why, more)
         self.rejected.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
 
     def flag(self, file: str, line: int, gate: str, reason: str, **more: Any) -> None:
         self.flags[gate, reason] += 1
         self._example(file, line, gate, reason, more)
         self.flagged.write(dumps({"file": file, "line": line, "gate": gate, "reason": reason, **more}) + "\n")
+
+    def _why(self, gate: str, reason: str) -> tuple[str, str]:
+        """What a rejection counts as. Where each row has a reason of its own, those that come late are one."""
+        why = gate, lost_rows.counted_as(reason)
+        return why if why in self.reasons or len(self.reasons) < _DIFFERENT else (gate, data_tables.OTHERS)
 
     def _example(self, file: str, line: int, gate: str, reason: str, more: Mapping[str, Any]) -> None:
         """File and line of the first few, with the id of a row that has one."""
@@ -116,13 +124,14 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
 
     out.accepted: JSONL of rows, sorted by id, so that neither order nor duplicates of source rows change a byte.
     out.rejected, out.flagged: JSONL of {file, line, gate, reason}, with the `id` and the `twin` of a row that has them;
-    never what stood there. out.unanswered: JSONL of rows that a teacher is to answer, where the task wants it.
+    never what stood there, but for the name of a label that the contract lacks. out.unanswered: JSONL of rows that a
+    teacher is to answer, where the task wants it.
     out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
     out.review: JSONL of {id, file, line, why, input, output}, of rows that wait for a person. out.facts: counts of the
     accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
-    Raises T301 when no row is left, with the most frequent reasons, and T352 when answers could not be held to the
-    contract: better here than after the training. T894 and T895 when a decision cannot be read or taken, T748 and T720
-    to T722 when a judge cannot be asked.
+    Raises T301 when no row is left, and T683 when more than half of them break the contract, with the most frequent
+    reasons; T352 when answers could not be held to the contract: better here than after the training. T894 and T895
+    when a decision cannot be read or taken, T748 and T720 to T722 when a judge cannot be asked.
     """
     params.making.contract.grammar()
     told = sort(params, out, inputs)
@@ -132,8 +141,10 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     audit.note((*inputs.files, *decisions), actions(params.settings), counts, decided=decided)
 
 
-def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, Any]:
-    """Write everything but the audit log; returns what is written into out.report. Raises T301."""
+def sort(params: DataParams, out: Outputs, inputs: Inputs, *, refusing: bool = True) -> dict[str, Any]:
+    """Write everything but the audit log; returns what is written into out.report. Raises T301; and T683, if refusing,
+    before any gate compares rows or a judge is asked of them.
+    """
     queue = Queue.of(params.review, inputs.decisions)
     spool = out.accepted.with_suffix(".spool")
     with (
@@ -144,6 +155,8 @@ def sort(params: DataParams, out: Outputs, inputs: Inputs) -> dict[str, Any]:
         corpus = Corpus(rows, params.making.contract, params.making.shape in ("pairs", "verdicts"))
         tally = Tally(rejected, flagged, queue)
         _read_all(params, corpus, tally)
+        if refusing and len(corpus):
+            lost_rows.refuse(tally)
         queue.refuse()
         tally.unanswered, twice = part(corpus, out.unanswered)
         for finding in twice:

@@ -61,13 +61,15 @@ def report(corpus: Corpus, facts: Mapping[str, Any], tally: Tally, settings: Set
 
 
 def _gates(tally: Tally, doing: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """Gate by gate, in the order that rows met them; the commonest reasons of each."""
+    blank = {"rejected": 0, "flagged": 0}
+    found: dict[str, Any] = {
+        gate: {"action": doing.get(gate, "reject"), **blank, "reasons": {}, "examples": []}
+        for gate, _ in (*tally.reasons, *tally.flags)
+    }
     for what, counts in (("rejected", tally.reasons), ("flagged", tally.flags)):
-        for (gate, reason), many in counts.items():
-            action = doing.get(gate, "reject")
-            told = found.setdefault(
-                gate, {"action": action, "rejected": 0, "flagged": 0, "reasons": {}, "examples": []}
-            )
+        for (gate, reason), many in counts.most_common():
+            told = found[gate]
             told[what] += many
             if len(told["reasons"]) < _MOST:
                 told["reasons"][reason] = told["reasons"].get(reason, 0) + many

@@ -14,6 +14,7 @@ from stages.counting import counted
 from stages.wording import tame
 
 _MOST = 20  # values of a kind, and reasons, that are listed
+OTHERS = "other reasons"
 Cells = tuple[Any, ...]
 
 
@@ -71,18 +72,20 @@ def every(told: Mapping[str, Any]) -> Iterator[Table]:
     if told["unanswered"]:
         steps.append(("for a teacher to answer", None, None, left - told["unanswered"]))
     yield Table("From read to accepted", ("gate", "rejected", "flagged", "left"), steps)
-    reasons = [
-        (gate, reason["reason"], reason["rows"], ", ".join(reason["examples"]))
-        for gate, one in told["gates"].items()
-        for reason in one["examples"]
-    ]
-    if reasons:
+    if reasons := [row for gate, one in told["gates"].items() for row in _reasons(gate, one)]:
         note = "`tunec data show GATE` prints the rows."
         yield Table("Reasons", ("gate", "reason", "rows", "first"), reasons, note)
     if told["personal"]:
         found = sorted(told["personal"].items(), key=lambda item: (-item[1], item[0]))
         yield Table("Personal data and secrets, in all rows read", ("", "rows"), list(found))
     yield from of_rows(told)
+
+
+def _reasons(gate: str, told: Mapping[str, Any]) -> Iterator[Cells]:
+    for one in told["examples"]:
+        yield gate, one["reason"], one["rows"], ", ".join(one["examples"])
+    if left := told["rejected"] + told["flagged"] - sum(one["rows"] for one in told["examples"]):
+        yield gate, OTHERS, left, None
 
 
 def _bound(value: float | None) -> str | None:

@@ -18,6 +18,7 @@ from typing import Any
 from stages.catalog import DataGate, members
 from stages.corpus import Judged, judged
 from stages.data_gates.licenses import name as license_name
+from stages.data_gates.mixed import nested
 from stages.decisions import CORRECT, REJECT, Decision, corrected
 from stages.kinds import PERSONAL, SECRETS
 from stages.likeness import said
@@ -36,7 +37,7 @@ _AHEAD = 4  # batches a process, read and not yet judged
 _KINDS = {"pii": PERSONAL, "secrets": SECRETS}  # gates that the task may tell what to do kind by kind
 UNREADABLE = "format"  # the gate of records that are not of their file's format, be it JSON, CSV or another
 REFUSED = "a reviewer refuses it"
-TRAITS = ("label", "language", "license", "tag", "words", "personal")
+TRAITS = ("label", "language", "license", "tag", "words", "personal", "nested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Judge:
             "tag": "\x1f".join(seen.row.tags),
             "words": str(min(len(seen.words), 1000)),
             "personal": "\x1f".join(sorted(seen.personal)),
+            "nested": nested(seen.row.input),
         }
         return tuple(found[name] if name in found else said(seen.fields.get(name)) for name in self.traits)
 

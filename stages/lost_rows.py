@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,46 @@ TEACHABLE = (
     "`generate: {teacher: …, label: true}`, see docs/data.md"
 )
 _ALWAYS = (UNREADABLE, "row", "contract")  # what is no row of the task cannot be let through
-_REASONS = 2  # of a gate that are told apart
+_NAMED = 10  # reasons that are told apart
+_BROKEN = 0.5  # share of all rows, above which rows that break the contract stop the build
+_WHERE = re.compile(r" at (?:column|byte) [\d,]+$")
 Why = tuple[str, str]  # gate, reason
+
+
+def counted_as(reason: str) -> str:
+    """A reason without the place inside its line, which is another one in each row."""
+    return _WHERE.sub("", reason)
+
+
+def mostly_broken(read: int, broken: int) -> bool:
+    """Whether so many rows break the contract that it, or the sources, cannot be what was meant."""
+    return broken > _BROKEN * read
 
 
 def tell(params: DataParams, tally: Tally) -> None:
     """Say which rows are not trained on, and why; that a row stands twice, or that a person said so, needs no word."""
     lost = Counter({why: many for why, many in tally.reasons.items() if why[0] not in ("duplicates", "review")})
     if lost:
-        gates = _by_gate(lost)
-        (gate, reasons), verb = gates[0], "is" if lost.total() == 1 else "are"
+        (gate, reason), verb = _busiest(lost)[0][0], "is" if lost.total() == 1 else "are"
         message = f"{lost.total():,} of {counted(tally.read.total(), 'row')} {verb} rejected"
         other = "" if gate in _ALWAYS else ", or switch the gate off in `data.gates`"
         help = f"`tunec data show {gate}` prints {'it; mend it' if lost.total() == 1 else 'them; mend them'}{other}"
-        notes = (*(_told(*one, tally) for one in gates), *_teachable(params, lost))
-        warn(Diagnostic("T620", message, tally.first[gate, reasons[0][0]], notes, help, "warning"))
+        notes = (*_told(lost, tally), *_teachable(params, lost))
+        warn(Diagnostic("T620", message, tally.first[gate, reason], notes, help, "warning"))
+
+
+def refuse(tally: Tally) -> None:
+    """Raise T683 where more than half of the rows break the contract."""
+    lost = Counter({why: many for why, many in tally.reasons.items() if why[0] == "contract"})
+    if not mostly_broken(tally.read.total(), lost.total()):
+        return
+    span = tally.first[_busiest(lost)[0][0]]
+    message = f"{lost.total():,} of {counted(tally.read.total(), 'row')} break the contract, more than half"
+    help = (
+        "mend the rows, or output_format.schema; rows of another task belong in no source; "
+        f"`tunec data check {span.file}` counts every reason"
+    )
+    raise fail("T683", message, notes=_told(lost, tally), help=help, file=span.file, line=span.line)
 
 
 def nothing_left(params: DataParams, tally: Tally) -> UserError:
@@ -45,15 +71,14 @@ def nothing_left(params: DataParams, tally: Tally) -> UserError:
     if not tally.reasons:
         file = next((file for source in params.sources for file in source.files), "data/raw/")
         return fail("T301", "the sources hold no rows", help="put rows into the file", file=file)
-    common = tally.reasons.most_common(5)
-    notes = tuple(f"{many:,} of them: {_first(why, tally)}" for why, many in common)
-    span = tally.first[common[0][0]]
-    help = f"mend the rows, or the contract in output_format; `tunec data check {span.file}` names every line"
-    if common[0][0][1] == WAITS:
+    common, _ = tally.reasons.most_common(1)[0]
+    span = tally.first[common]
+    help = f"mend the rows, or the contract in output_format; `tunec data check {span.file}` counts every reason"
+    if common[1] == WAITS:
         help = "write `gates: {review: warn}` in `data`: then they are used, and listed for `tunec data review`"
     many = tally.reasons.total()
     message = "the only row is rejected" if many == 1 else f"none of {many:,} rows is left"
-    told = (*notes, *_teachable(params, tally.reasons))
+    told = (*_told(tally.reasons, tally), *_teachable(params, tally.reasons))
     return fail("T301", message, notes=told, help=help, file=span.file, line=span.line)
 
 
@@ -62,37 +87,29 @@ def _nothing_answered(tally: Tally) -> UserError:
     waiting = "the only row waits" if many == 1 else f"all {many:,} rows wait"
     others = f", and {lost.total():,} {'is' if lost.total() == 1 else 'are'} rejected" if lost else ""
     help = "bring rows with answers first: train, dev and test are made of them, and a teacher is asked after that"
-    notes = tuple(_told(*one, tally) for one in _by_gate(lost))
-    return fail(
-        "T301", f"{waiting} for a teacher's answer{others}", notes=notes, help=help, file=next(iter(tally.read))
-    )
+    message = f"{waiting} for a teacher's answer{others}"
+    return fail("T301", message, notes=_told(lost, tally), help=help, file=next(iter(tally.read)))
 
 
-def _by_gate(lost: Counter[Why]) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Each gate with its reasons and their counts, the busiest first."""
-    gates: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for (gate, reason), many in lost.most_common():
-        gates[gate].append((reason, many))
-    return sorted(gates.items(), key=lambda one: -_sum(one[1]))
+def _busiest(lost: Counter[Why]) -> list[tuple[Why, int]]:
+    """Each reason with its count: those of the gate that turned most rows away first, and of them the commonest."""
+    gates: Counter[str] = Counter()
+    for (gate, _), many in lost.items():
+        gates[gate] += many
+    return sorted(lost.items(), key=lambda one: (-gates[one[0][0]], one[0][0], -one[1]))
 
 
-def _told(gate: str, reasons: list[tuple[str, int]], tally: Tally) -> str:
-    """`2 by near: nearly a duplicate (first at data/raw/rows.csv:7)`; of several reasons, how many for which."""
-    if len(reasons) == 1:
-        told = [_first((gate, reasons[0][0]), tally)]
-    else:
-        told = [f"{many:,} as {_first((gate, reason), tally)}" for reason, many in reasons[:_REASONS]]
-    if others := reasons[_REASONS:]:
-        told.append(f"{_sum(others):,} for {counted(len(others), 'other reason')}")
-    return f"{_sum(reasons):,} by {gate}: {'; '.join(told)}"
+def _told(lost: Counter[Why], tally: Tally) -> tuple[str, ...]:
+    """`2 by near: nearly a duplicate (first at data/raw/rows.csv:7)`, a line a reason."""
+    every = _busiest(lost)
+    told = [f"{many:,} by {gate}: {_first((gate, reason), tally)}" for (gate, reason), many in every[:_NAMED]]
+    if others := every[_NAMED:]:
+        told.append(f"{sum(many for _, many in others):,} for {counted(len(others), 'other reason')}")
+    return tuple(told)
 
 
 def _first(why: Why, tally: Tally) -> str:
     return f"{why[1]} (first at {tally.first[why].file}:{tally.first[why].line})"
-
-
-def _sum(reasons: Iterable[tuple[str, int]]) -> int:
-    return sum(many for _, many in reasons)
 
 
 def _teachable(params: DataParams, lost: Iterable[Why]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Any
 
+from stages import unknown
 from stages.base import Key, Params
 from stages.catalog import Shape
 from stages.contract import Contract
@@ -228,15 +229,9 @@ def _checked(value: Any, contract: Contract) -> Any:
     answer = _out_of_text(value, contract)
     if contract.type == "label" and answer in contract.labels:  # the schema says no more of a label
         return answer
-    if broken := contract.errors(answer):
-        raise _Broken("; ".join([*broken, *_nearly(answer, contract)]), answer)
+    if broken := contract.errors(answer, unknown.worded):
+        raise _Broken("; ".join(broken), answer)
     return answer
-
-
-def _nearly(answer: Any, contract: Contract) -> list[str]:
-    """The label that an answer was meant to be, where only case and blanks are wrong."""
-    meant = [label for label in contract.labels if label.casefold() == str(answer).strip().casefold()]
-    return [f"it is {label} but for case or blanks" for label in meant[:1]]
 
 
 def _worse(value: Any, contract: Contract) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Annotated
 
 from stages.base import Key, Params, Read, Stage, Write
 from stages.counting import counted
-from stages.diagnostics import fail
+from stages.diagnostics import Diagnostic, fail
 from stages.leaking import leaks, together
+from stages.progress import warn
 from stages.rows import Row, read_rows, row_id, write_json, write_jsonl
 from stages.shapes import APART, HOLDOUT
 from stages.sketches import Joined
@@ -64,7 +65,8 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     among them. A row's place depends on its own text and the seed, so a new row moves few others. Rows with a label are
     drawn label by label, rows with a group by group, rows with a time the latest first. Rows that are alike, or were
     made from one another, are drawn as one. A train row that says what a row of another split says is taken out, and
-    listed in out.leaks: JSONL of {id, of, split, how}. out.*: JSONL; golden, adversarial and holdout hold what the data
+    listed in out.leaks: JSONL of {id, of, split, how}. Rows that go with their group where another of its rows is named
+    to go are counted in out.report as `with_group`. out.*: JSONL; golden, adversarial and holdout hold what the data
     names so, and may be empty.
     Raises T303 when train, dev or test is.
     """
@@ -76,6 +78,7 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
     found = list(leaks(inputs.rows, place, related, params.contained)) if params.leakage != "off" else []
     for leak in found if params.leakage == "reject" else ():
         del place[leak.id]
+    moved = _moved(inputs.rows, place) if params.group_by else Counter()
     write_jsonl(out.leaks, map(asdict, found))
     counts = _write(inputs.rows, place, out)
     empty = [name for name in ("train", "dev", "test") if not counts[name]]
@@ -86,8 +89,11 @@ def run(inputs: Inputs, params: SplitParams, out: Outputs) -> None:
         raise fail("T303", f"no row is left for {' and '.join(empty)}", notes=notes, help=help, key="splits.ratios")
     left_out = {"left_out": leaking} if leaking else {}
     leaked = {"leaks": len(found), "leak_action": params.leakage, "leaks_by": dict(Counter(leak.how for leak in found))}
+    if moved:
+        _warn_of_moved(moved, params)
+    with_group = {"with_group": dict(moved)} if moved else {}
     shares = {"share_dev": params.dev, "share_test": params.test, "seed": params.seed}
-    write_json(out.report, {**counts, **left_out, **leaked, **shares})
+    write_json(out.report, {**counts, **left_out, **leaked, **with_group, **shares})
 
 
 def _sets(lines: Iterable[list[str]]) -> list[list[str]]:
@@ -172,6 +178,21 @@ def _by_group(rows: Iterable[Row], params: SplitParams, alike: list[list[str]]) 
     sizes = {name: len(group) for name, group in open_.items()}
     drawn = _draw_groups(sizes, _open_shares(set(claimed.values()), params), params.seed)
     yield from ((id, split) for name, split in drawn for id, _ in open_[name])
+
+
+def _moved(rows: Path, place: Mapping[str, str]) -> Counter[str]:
+    """Split -> how many rows went there with their group, though they name another or none."""
+    named = {row.id: row.split for row in read_rows(rows)}
+    claiming = set(named.values()) - {None, "train"}
+    return Counter(split for id, split in place.items() if split in claiming and named[id] != split)
+
+
+def _warn_of_moved(moved: Counter[str], params: SplitParams) -> None:
+    went = " and ".join(f"{many:,} to {name}" for name, many in sorted(moved.items()))
+    message = f"{counted(moved.total(), 'row')} that name another split, or none, went with their group: {went}"
+    note = f"a group is the rows of one `{params.group_by}`, and those that are alike; it is never parted"
+    help = "take the rows that name a split from groups of their own, or leave out splits.group_by"
+    warn(Diagnostic("T684", message, None, (note,), help, "warning", key="splits.group_by"))
 
 
 def _merged(

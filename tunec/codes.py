@@ -36,7 +36,7 @@ def codes() -> dict[str, Code]:
 
 
 _WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
-_WARNINGS |= {"T680", "T682", "T775", "T806", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
+_WARNINGS |= {"T680", "T682", "T684", "T775", "T806", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -483,12 +483,31 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T679": ("There is no such row.", "Take an id from build/splits/, or a number of a row of train."),
     "T680": (
-        "`tunec export-data` wrote rows for a provider, and `cost.data_may_leave` is false.",
+        "`tunec export-data` writes rows for a provider, and `cost.data_may_leave` is false.",
         "Hand the files to nobody, or ask whoever said so; where rows may leave, write `data_may_leave: true`.",
     ),
     "T682": (
         "The last build stopped at a stage, or is still on its way, so what is told is of the build before it.",
         "Mend what the stage said, then run `tunec build`: what is finished is not done again.",
+    ),
+    "T683": (
+        "More than half of the rows that were read break the contract.",
+        "So many are no slips: the rows follow another contract, or another column was meant. The notes count each "
+        "reason, with its first row; a label that the contract lacks is named, with the one that was likely meant. "
+        "Mend the rows, or `output_format.schema`, or say with `data.output` or `map` where the answer stands. Take "
+        "rows of another task out of the sources. Of fewer, the build goes on without them (T620). The bound is "
+        "fixed: half of all rows that were read.",
+    ),
+    "T684": (
+        "Rows that go to another split than they name, or are drawn for, because `splits.group_by` keeps them with "
+        "rows of their group.",
+        "A group goes where the row furthest from training is named to go: golden before test, test before dev. So one "
+        "golden row takes its whole group out of train. Take such rows from groups of their own, or leave `group_by` "
+        "out.",
+    ),
+    "T685": (
+        "The place where `tunec export-data` is to write is no folder, or not yours to write to, or full.",
+        "Name another with `--out DIR`.",
     ),
     "T700": (
         "A metric or rule of the task's own raised on a row.",

@@ -23,7 +23,9 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Data files; with several, leaks between their splits show.")],
     as_json: AsJson = False,
 ) -> None:
-    """Judge data files, by the task of this folder where there is one; ends with 1 when a row would be rejected."""
+    """Judge data files, by the task of this folder where there is one; ends with 1 when a row would be rejected. Rows
+    that are rejected for one reason are counted, with the first of them; JSON has them all.
+    """
     from tunec.examining import examine, printed
 
     found = examine(ROOT, files)

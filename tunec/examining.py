@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,7 @@ from stages.data_tables import funnel
 from stages.diagnostics import UserError, fail
 from stages.judging_rows import Judge
 from stages.leaking import leaks, together
-from stages.lost_rows import TEACHABLE
+from stages.lost_rows import TEACHABLE, counted_as, mostly_broken
 from stages.making import NO_ANSWER, Making, Rejected, Source, named
 from stages.readers import read
 from stages.rows import read_json, read_jsonl
@@ -29,6 +30,8 @@ from tunec.workspace import TASK
 
 CONTAINED = 0.8  # as splits.leakage.contained is of itself
 _LOOKED = 500  # records by which columns are guessed
+_EACH = 3  # rows of one reason that are told one by one
+_MOST = 100  # lines that are told
 _APART = {
     *ANSWER_COLUMNS,
     SPLIT_COLUMN,
@@ -62,12 +65,22 @@ class Examined:
         return {"report": self.report, "rejected": self.rejected, "flagged": self.flagged, "leaks": self.leaks}
 
     def text(self) -> str:
-        lines = [_line("rejected", found) for found in self.rejected]
-        lines += [_line("warning", found) for found in self.flagged]
-        lines += [_line("leak", found) for found in self.leaks]
+        """A line for each row of a reason that few have; of one that more have, the first row and how many they are."""
+        told = (("rejected", self.rejected), ("warning", self.flagged), ("leak", self.leaks))
+        lines = [line for what, found in told for line in _lines(what, found)]
+        more = [f"… and {len(lines) - _MOST:,} lines more"] if len(lines) > _MOST else []
         leaks = f", {counted(len(self.leaks), 'leak')}" if self.leaks else ""
-        bare = any(found["reason"].startswith(NO_ANSWER) for found in self.rejected)
-        return "\n".join([*map(tame, lines), funnel(self.report) + leaks, *([f"note: {TEACHABLE}"] if bare else [])])
+        return "\n".join([*map(tame, lines[:_MOST]), *more, funnel(self.report) + leaks, *self._notes(lines)])
+
+    def _notes(self, lines: list[str]) -> Iterator[str]:
+        every = len(self.rejected) + len(self.flagged) + len(self.leaks)
+        if every > min(len(lines), _MOST):
+            yield "note: `--json` names every row"
+        if any(found["reason"].startswith(NO_ANSWER) for found in self.rejected):
+            yield f"note: {TEACHABLE}"
+        broken = sum(found["gate"] == "contract" for found in self.rejected)
+        if self.report["accepted"] and mostly_broken(self.report["read"], broken):
+            yield f"note: {broken:,} rows break the contract, more than half: a build would stop here (T683)"
 
 
 def examine(root: Path, files: Sequence[Path]) -> Examined:
@@ -87,7 +100,7 @@ def _judged(params: data.DataParams, folder: Path) -> Examined:
     names = {name: folder / write.path for name, write in data.STAGE.writes().items()}
     out = data.Outputs(**names)
     try:
-        data.sort(params, out, data.Inputs(()))
+        data.sort(params, out, data.Inputs(()), refusing=False)
     except UserError as error:
         rejected, waiting = _read(out.rejected), len(_read(out.unanswered))
         if error.diagnostics[0].code != "T301" or not (rejected or waiting):
@@ -193,6 +206,17 @@ def _contract(rows: Sequence[Mapping[str, Any]], output: str) -> Contract:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _lines(what: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for one in found:
+        alike[one["gate"], counted_as(one["reason"])].append(one)
+    for rows in alike.values():
+        if len(rows) <= _EACH:
+            yield from (_line(what, one) for one in rows)
+        else:
+            yield f"{_line(what, rows[0])}; {len(rows) - 1:,} more rows like it"
 
 
 def _line(what: str, found: Mapping[str, Any]) -> str:

@@ -28,7 +28,14 @@ READ: dict[str, tuple[int, dict[int, str]]] = {
     "09_nul_bytes.jsonl": (7, {4: "not JSON: Invalid control character", 5: "not JSON: Expecting value"}),
     "10_duplicate_ids.jsonl": (6, {7: "a duplicate"}),
     "12_conflicting_labels.jsonl": (5, dict.fromkeys((1, 7, 8, 9), "the same input has another answer")),
-    "13_unseen_label_in_test.jsonl": (40, dict.fromkeys((41, 42, 43), "the answer is none of account")),
+    "13_unseen_label_in_test.jsonl": (
+        40,
+        {
+            41: "`careers` is no label of the contract: mend it, or add it",
+            42: "`Refund` is no label of the contract: did you mean `refund`?",
+            43: "`refund` stands with blanks around it",
+        },
+    ),
     "14_one_megabyte_row.jsonl": (6, {4: "longer than 1,000,000 bytes: 1,000,0"}),
     "15_mixed_line_endings.jsonl": (6, {5: "not JSON: Extra data"}),
     "17_nested_arrays_10k.jsonl": (4, {3: "not JSON: nested more than 100 deep"}),
@@ -56,7 +63,7 @@ REFUSED: dict[str, tuple[str, str, int | None, tuple[str, ...]]] = {
         1,
         ("line 1 is not UTF-8 at byte 22",),
     ),
-    "18_nested_objects_100k.json": ("T301", "the only row is rejected", 1, ("1 of them: not JSON: nested more than",)),
+    "18_nested_objects_100k.json": ("T301", "the only row is rejected", 1, ("1 by format: not JSON: nested more",)),
     "22_csv_semicolon_latin1.csv": (
         "T302",
         "22_csv_semicolon_latin1.csv is not UTF-8; it looks like cp1252",
@@ -68,14 +75,14 @@ REFUSED: dict[str, tuple[str, str, int | None, tuple[str, ...]]] = {
         "none of 13 rows is left",
         10,
         (
-            "4 of them: not a JSON object",
-            "3 of them: the input field text is missing",
-            "2 of them: every input field is empty",
+            "4 by format: not a JSON object",
+            "3 by row: the input field text is missing",
+            "2 by row: every input field is empty",
         ),
     ),
-    "28_not_json_dialects.jsonl": ("T301", "none of 10 rows is left", 1, ("1 of them: not JSON: NaN is not JSON",)),
+    "28_not_json_dialects.jsonl": ("T301", "none of 10 rows is left", 1, ("1 by format: not JSON: NaN is not JSON",)),
     "30_empty.jsonl": ("T301", "the sources hold no rows", 1, ()),
-    "31_only_blank_lines.jsonl": ("T301", "none of 3 rows is left", 1, ("3 of them: an empty line",)),
+    "31_only_blank_lines.jsonl": ("T301", "none of 3 rows is left", 1, ("3 by format: an empty line",)),
     "32_header_only.csv": ("T301", "the sources hold no rows", 1, ()),
 }
 

@@ -67,6 +67,7 @@ CASES: dict[str, tuple[str, list[dict[str, Any]], set[int]]] = {
     "secrets": (LABELS, [row("AKIAIOSFODNN7EXAMPLE"), row("a key to success")], {1}),
     "duplicates": (LABELS, [row("a"), row("b"), row("a")], {3}),
     "near": (LABELS, [row(LONG), row(LONG.upper() + "!"), row("another")], {1, 2}),
+    "mixed": (LABELS, [row("a"), row(["b"]), row("c"), row({"d": 1}), row(5)], {2, 4}),  # type: ignore[arg-type]
     "consistency": (LABELS, [row("Wo?", "refund"), row(" wo ", "account"), row("b")], {1, 2}),
     "contrasts": (
         LABELS,
@@ -172,9 +173,25 @@ def test_whatever_the_gates_find_rows_read_are_rows_accepted_and_rejected(
     given_rows: list[tuple[str, str, str | None]],
 ) -> None:
     rows = [row(text, label, **({"split": split} if split else {})) for text, label, split in given_rows]
-    found = read_jsonl([*rows, row("one that stays")])
-    assert found.report["read"] == len(rows) + 1 == len(found.rows) + len(found.rejected)
+    stay = [row(f"one that stays {n}") for n in range(15)]  # so that not most of the rows break the contract
+    found = read_jsonl([*rows, *stay])
+    assert found.report["read"] == len(rows) + 15 == len(found.rows) + len(found.rejected)
     assert {item["line"] for item in found.rejected} == {item["line"] for item in found.rejected if item["gate"]}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        ([["a"], ["b"], ["c"]], {}),
+        ([["a"], ["b", "c"], "d"], {3: "the input field text is a text, and a list in most rows"}),
+        ([["a"], "b"], {1: "the input field text is a list, and a text in most rows"}),
+        ([{"a": 1}, {"b": 2}, ["c"], "d"], {3: "a list, and an object", 4: "a text, and an object"}),
+        ([True, 7, "d", ["e"]], {4: "a list, and a text"}),
+    ],
+)
+def test_a_field_is_a_list_in_every_row_or_in_none(inputs: list[Any], found: dict[int, str]) -> None:
+    said = read_jsonl([row(text) for text in inputs]).lines
+    assert said.keys() == found.keys() and all(found[line] in reason for line, reason in said.items())
 
 
 def test_a_near_miss_is_meant_to_be_like_another_row() -> None:

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages import progress
-from stages.diagnostics import Diagnostic, UserError
+from stages.diagnostics import Diagnostic, Span, UserError
 from stages.lost_rows import TEACHABLE
 from tests.data.building import LABELS, Read, jsonl, read, read_jsonl
 
@@ -99,15 +99,121 @@ def test_each_gate_is_told_with_what_it_turned_away_and_where_that_begins(monkey
     (found,) = heard
     file = "data/raw/rows.jsonl"
     assert found.notes == (
-        f"4 by row: 2 as the answer is missing: no column output, label, answer (first at {file}:3); "
-        f"1 as the input field text is missing (first at {file}:2); 1 for 1 other reason",
-        "1 by contract: the answer is none of account, refund, shipping; it is refund but for case or blanks "
-        f"(first at {file}:6)",
+        f"2 by row: the answer is missing: no column output, label, answer (first at {file}:3)",
+        f"1 by row: the input field text is missing (first at {file}:2)",
+        f"1 by row: every input field is empty (first at {file}:4)",
+        f"1 by contract: `Refund` is no label of the contract: did you mean `refund`? (first at {file}:6)",
         f"1 by format: not a JSON object (first at {file}:7)",
         TEACHABLE,
     )
     assert found.help == "`tunec data show row` prints them; mend them"
     assert found.span is not None and found.span.line == 3
+
+
+def heard_of(monkeypatch: pytest.MonkeyPatch, rows: list[Any], task: str = LABELS) -> Diagnostic:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    read_jsonl(rows, task)
+    return next(found for found in heard if found.code == "T620")
+
+
+def labelled(*labels: str) -> list[dict[str, str]]:
+    return [{"text": f"number {n} of {n * n}", "label": label} for n, label in enumerate(labels)]
+
+
+def test_each_label_that_the_contract_lacks_is_counted_and_told_what_to_do_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = labelled(*["refund", "account"] * 5)
+    strange = labelled("Refnud", "careers", "careers", " shipping", "careers", "Account")
+    found = heard_of(monkeypatch, [*good, *strange])
+    file = "data/raw/rows.jsonl"
+    assert found.notes == (
+        "3 by contract: `careers` is no label of the contract: mend it, or add it to output_format.schema.enum "
+        f"(first at {file}:12)",
+        f"1 by contract: `Refnud` is no label of the contract: did you mean `refund`? (first at {file}:11)",
+        f"1 by contract: `shipping` stands with blanks around it (first at {file}:14)",
+        f"1 by contract: `Account` is no label of the contract: did you mean `account`? (first at {file}:16)",
+    )
+
+
+def test_so_is_a_value_of_a_field_of_the_contract() -> None:
+    fields = "intent: {enum: [lost_card, exchange-rate]}, who: {type: array, items: {enum: [a, b]}}"
+    task = with_schema(f"{{type: object, properties: {{{fields}}}}}")
+    answers = [{"intent": "Lost Card"}, {"intent": "weather"}, {"who": ["a", "me"]}, {"intent": 7}]
+    good = [{"text": f"good {n}", "place": "b", "intent": "lost_card"} for n in range(5)]
+    rows = [*good, *({"text": str(n), "place": "b", "output": one} for n, one in enumerate(answers))]
+    assert read_jsonl(rows, task).lines == {
+        6: "`Lost Card` is none of intent's values: did you mean `lost_card`?",
+        7: "`weather` is none of intent's values: mend it, or add it to the enum of intent in output_format.schema",
+        8: "`me` is none of who's values: mend it, or add it to the enum of who in output_format.schema",
+        9: "intent is none of lost_card, exchange-rate",
+    }
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "zoe@example.com",
+        "AKIAIOSFODNN7EXAMPLE",
+        "+44 20 7946 0958",
+        "4111111111111111",
+        "two\nlines",
+        "a" * 41,
+        "`x`",
+    ],
+)
+def test_what_may_be_more_than_a_label_is_not_named(label: str) -> None:
+    (found,) = read_jsonl([GOOD, {"text": "b", "output": label}]).rejected
+    assert (found["gate"], found["reason"]) == ("contract", "the answer is none of account, refund, shipping")
+
+
+def test_a_build_stops_where_more_than_half_of_the_rows_break_the_contract() -> None:
+    half = labelled("refund", "account", "other", "another")
+    assert len(read_jsonl(half).rows) == 2
+    with pytest.raises(UserError) as refused:
+        read_jsonl([*half, *labelled("other")])
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.message) == ("T683", "3 of 5 rows break the contract, more than half")
+    assert found.notes[0].startswith("2 by contract: `other` is no label") and len(found.notes) == 2
+    assert found.span is not None and found.span.line == 3 and found.help and "tunec data check" in found.help
+
+
+def test_rows_that_are_rejected_for_other_reasons_stop_no_build() -> None:
+    assert len(read_jsonl([GOOD, *({"text": f"no answer {n}"} for n in range(9)), 7]).rows) == 1
+
+
+def test_where_nothing_is_left_that_is_what_is_told() -> None:
+    with pytest.raises(UserError) as refused:
+        read_jsonl(labelled("other", "other"))
+    assert refused.value.diagnostics[0].code == "T301" and "`other`" in refused.value.diagnostics[0].notes[0]
+
+
+def test_no_judge_is_asked_of_rows_whose_build_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.data._ask", lambda *_: pytest.fail("it was asked"))
+    asked = "gates: {judge: warn}, judge: {endpoint: http://127.0.0.1:9/v1, model: m}"
+    judged = f"data: {{sources: [{{path: data/raw/rows.jsonl}}], {asked}}}\n"
+    with pytest.raises(UserError) as refused:
+        read_jsonl(labelled("refund", "x", "y"), LABELS + judged)
+    assert refused.value.diagnostics[0].code == "T683"
+
+
+def test_many_different_reasons_are_counted_together_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.data._DIFFERENT", 12)
+    good = [{"text": f"good {n} of {n}", "label": "refund"} for n in range(60)]
+    found = heard_of(monkeypatch, [*good, *labelled(*(f"label {n}" for n in range(50)))])
+    assert found.notes[0].startswith("38 by contract: other reasons (first at ")
+    assert len(found.notes) == 11 and found.notes[-1] == "3 for 3 other reasons"
+
+
+def test_damage_of_one_kind_is_counted_as_one_wherever_it_stands_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    broken = b"".join(b'{"text": "%s" "label": "refund"}\n' % (b"a" * n) for n in range(1, 6))
+    found = read({"data/raw/rows.jsonl": jsonl([GOOD]) + broken})
+    assert len(set(found.lines.values())) == 5, "each row says where"
+    assert heard[0].notes == ("5 by format: not JSON: Expecting ',' delimiter (first at data/raw/rows.jsonl:2)",)
+    assert found.report["reasons"] == {"not JSON: Expecting ',' delimiter": 5}
 
 
 def test_a_teacher_is_named_only_where_it_could_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,6 +456,52 @@ def test_a_csv_row_with_too_few_or_too_many_cells_is_rejected_with_its_line() ->
     found = read({"data/raw/rows.csv": content}, LABELS + "data: {sources: [{path: data/raw/rows.csv}]}\n")
     assert found.lines == {3: "1 cell where the header has 2", 4: "3 cells where the header has 2", 5: "an empty line"}
     assert len(found.rows) == 2
+
+
+TABLE = LABELS + "data: {sources: [{path: data/raw/rows.csv}]}\n"
+TABLES = TABLE.replace("rows.csv", "*.csv")
+OPEN = 'text,label\none,refund\n"two,refund\nthree,refund\n%s\nlast,account\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "kept", "told"),
+    [
+        ('four "and" more,refund', ["last", "one"], "is closed in the middle of line 5, so the 2 lines after it were"),
+        ('"four",refund', ["last", "one"], "is closed in the middle of line 5, so the 2 lines after it were"),
+        ("four,refund", ["one"], "is never closed, so the 3 lines after it were"),
+    ],
+)
+def test_an_open_quote_is_named_by_the_line_where_it_opens_and_no_line_after_it_is_lost(
+    line: str, kept: list[str], told: str
+) -> None:
+    content = (OPEN % line).encode()
+    found = read({"data/raw/rows.csv": content}, TABLE)
+    assert sorted(row["input"]["text"] for row in found.rows) == kept
+    assert found.report["read"] == len(content.splitlines()) - 1, "a row is a line here, and each is counted"
+    assert found.lines[3] == f"not CSV: the quote that opens here {told} read as one field"
+    others = {reason for line, reason in found.lines.items() if line > 3}
+    assert others == {"not CSV: it was read into the field whose quote opens in line 3"}
+
+
+def test_the_quote_is_found_in_the_field_and_line_where_it_opens() -> None:
+    content = b'text,label\n"a ""legal"" one,\nover two lines","account\nb,refund\nc,refund\n'
+    found = read({"data/raw/rows.csv": content, "data/raw/good.csv": b"text,label\nd,refund\n"}, TABLES)
+    assert found.lines.keys() == {3, 4, 5} and "the 2 lines after it" in found.lines[3]
+
+
+def test_a_quote_that_is_open_in_the_last_line_or_in_the_header_is_named_as_well() -> None:
+    found = read({"data/raw/rows.csv": b'text,label\na,refund\nb,"account\n'}, TABLE)
+    assert found.lines == {3: "not CSV: the quote that opens here is never closed"}
+    with pytest.raises(UserError) as refused:
+        read({"data/raw/rows.csv": b'text,"label\na,refund\nb,account\n'}, TABLE)
+    (told,) = refused.value.diagnostics
+    assert told.code == "T302" and told.span == Span("data/raw/rows.csv", 1)
+    assert told.message.startswith("rows.csv is not CSV: the quote that opens here is never closed, so the 2 lines")
+
+
+def test_lines_that_a_quote_makes_one_row_of_too_few_cells_are_named() -> None:
+    found = read({"data/raw/rows.csv": b'text,label\n"a,refund\nb,refund\nc,"\nd,refund\n'}, TABLE)
+    assert found.lines == {4: "1 cell where the header has 2; a quote makes one row of lines 2 to 4"}
 
 
 def test_a_cell_of_several_hundred_kilobytes_is_read() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import leaking
-from stages.diagnostics import UserError
+from stages import leaking, progress
+from stages.diagnostics import Diagnostic, UserError
 from stages.rows import Row
 from tests.data.building import LABELS, jsonl, read, read_jsonl, split
 
@@ -153,6 +153,26 @@ def test_a_group_goes_where_the_row_furthest_from_training_is_named_to_go() -> N
     assert {row["group"] for row in parts["test"]} == {"b"}
     assert {row["group"] for row in parts["golden"]} == {"c"}
     assert all("b" != row["group"] != "c" for name in ("train", "dev") for row in parts[name])
+
+
+def test_rows_that_go_to_a_split_with_their_group_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Diagnostic] = []
+    monkeypatch.setattr(progress, "_heeder", heard.append)
+    task = with_splits(dev=0.2, test=0.2, group_by="customer")
+    rows = [{"text": f"{who} {n}", "label": "refund", "customer": who} for who in "abcdefghij" for n in range(4)]
+    split(read_jsonl(rows, task).accepted, task)
+    assert not heard, "what is drawn is where it should be"
+    golden = [{"text": f"{who} golden", "label": "refund", "customer": who, "split": "golden"} for who in "ab"]
+    held = {"text": "c held", "label": "refund", "customer": "c", "split": "test"}
+    beside = {"text": "c train", "label": "refund", "customer": "c", "split": "train"}
+    parts = split(read_jsonl([*rows, *golden, held, beside], task).accepted, task)
+    assert (len(parts["golden"]), len(parts["test"])) == (10, 6)
+    (found,) = heard
+    assert (found.code, found.severity, found.key) == ("T684", "warning", "splits.group_by")
+    assert found.message == (
+        "13 rows that name another split, or none, went with their group: 8 to golden and 5 to test"
+    )
+    assert "`customer`" in found.notes[0] and found.help
 
 
 def test_golden_and_adversarial_rows_are_in_no_other_split() -> None:

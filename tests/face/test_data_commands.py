@@ -176,6 +176,43 @@ def test_a_file_is_judged_by_the_task_of_its_folder(tmp_path: Path) -> None:
     assert "other.jsonl:1: rejected [contract]" in found.text()
 
 
+def checked(root: Path, lines: list[dict[str, Any]]) -> list[str]:
+    built(root, GOOD)
+    (root / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with chdir(root):
+        return examine(Path(), [Path("rows.jsonl")]).text().splitlines()
+
+
+def test_rows_of_one_reason_are_told_one_by_one_where_they_are_few_and_counted_where_they_are_many(
+    tmp_path: Path,
+) -> None:
+    strange = [{"text": f"strange {n} of {n * n}", "label": "c" if n < 4 else "B "} for n in range(6)]
+    lacks = "rejected [contract]: `c` is no label of the contract: mend it, or add it to output_format.schema.enum"
+    told = checked(tmp_path, [*GOOD, *GOOD[:2], *strange])
+    assert told == [
+        f"rows.jsonl:9: {lacks}; 3 more rows like it",
+        "rows.jsonl:13: rejected [contract]: `B` is no label of the contract: did you mean `b`?",
+        "rows.jsonl:14: rejected [contract]: `B` is no label of the contract: did you mean `b`?",
+        "rows.jsonl:7: rejected [duplicates]: a duplicate (see rows.jsonl:1)",
+        "rows.jsonl:8: rejected [duplicates]: a duplicate (see rows.jsonl:2)",
+        "14 rows read, 6 accepted, 8 rejected",
+        "note: `--json` names every row",
+    ]
+
+
+def test_a_check_says_that_a_build_would_stop(tmp_path: Path) -> None:
+    rows = [{"text": f"number {n} of {n * n}", "label": "other"} for n in range(3)]
+    stop = "note: 3 rows break the contract, more than half: a build would stop here (T683)"
+    assert checked(tmp_path, [*rows, *GOOD[:2]])[-2:] == ["5 rows read, 2 accepted, 3 rejected", stop]
+    assert stop not in checked(tmp_path, [*rows, *GOOD[:3]])
+
+
+def test_of_very_many_reasons_the_first_are_told(tmp_path: Path) -> None:
+    told = checked(tmp_path, [*GOOD, *({"text": f"number {n}", "label": f"label {n}"} for n in range(120))])
+    assert len(told) == 104 and told[100] == "… and 20 lines more"
+    assert told[102] == "note: `--json` names every row"
+
+
 def test_rows_that_a_teacher_is_to_answer_are_no_mistake(tmp_path: Path) -> None:
     root = built(tmp_path, GOOD)
     generate = "generate: {teacher: {endpoint: http://127.0.0.1:9/v1, model: m}, label: true}\n"
