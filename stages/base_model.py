@@ -155,6 +155,8 @@ def _snapshot(model: BaseModel) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    from stages.hub_refusals import why
+
     try:
         folder = snapshot_download(str(model.repo), revision=model.revision, allow_patterns=list(WEIGHTS))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
@@ -162,8 +164,7 @@ def _snapshot(model: BaseModel) -> Path:
             raise
         raise fail(
             "T332",
-            f"base model {model.name!r} cannot be had from the Hub: {type(error).__name__}",
-            notes=(f"asked for {model.repo} at revision {model.revision}",),
+            f"the base model {model.repo}@{model.revision} cannot be had from the Hub: {why(error)}",
             help="check the network and your access (`hf auth login`), or name a local folder as training.base_model",
         ) from None
     return Path(folder)

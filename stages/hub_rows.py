@@ -21,6 +21,8 @@ def _fetched(source: Source, repo: str, commit: str) -> list[Path]:
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    from stages.hub_refusals import why
+
     try:
         every = [source.path]
         if "*" in source.path:
@@ -29,7 +31,9 @@ def _fetched(source: Source, repo: str, commit: str) -> list[Path]:
         found = [Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit)) for name in names]
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         help = "look at its name and commit on the Hub, and at the network; HF_TOKEN opens one that is private"
-        raise fail("T603", f"the data set {repo} cannot be fetched: {type(error).__name__}", help=help) from None
+        raise fail(
+            "T603", f"the data set {repo}@{commit} cannot be had from the Hub: {why(error)}", help=help
+        ) from None
     if not found:
         raise fail("T603", f"the data set {repo} has no file {source.path}", help="see `Files` on its page of the Hub")
     return found

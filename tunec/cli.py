@@ -364,11 +364,11 @@ def export_data(
     ] = None,
 ) -> None:
     """Write train and dev in a provider's own fine-tuning format, its limits checked, to train there."""
-    from tunec.providing import export, may_not_leave
+    from tunec.providing import may_not_leave, provided
 
-    done = export(Path(), provider, out or Path("build", f"export-{provider}"), list(overrides or []))
+    found = provided(Path(), provider, list(overrides or []))
     _warn(may_not_leave(Path(), provider, list(overrides or [])))
-    print(done)
+    print(found.write(out or Path("build", f"export-{provider}")))
 
 
 @import_.command()

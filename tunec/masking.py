@@ -85,7 +85,8 @@ def find(root: Path, row: str) -> tuple[Row, str]:
         for found in read_rows(more) if more.is_file() else ():
             if found.id == row:
                 return found, "train"
-    help = "take an id from build/splits/, or the number of a row of train"
+    many = sum(1 for _ in read_rows(home / "train.jsonl"))
+    help = f"take an id from build/splits/, or the number of a row of train: from 1 to {many:,}"
     raise fail("T679", f"there is no row {row!r}", help=help)
 
 

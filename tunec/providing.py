@@ -49,11 +49,28 @@ class Provider:
     reserved: tuple[str, ...] = ()
 
 
-def export(root: Path, provider: str, out: Path, overrides: list[str]) -> str:
-    """Write `out`/train.jsonl and dev.jsonl; gives what was written, in words.
+@dataclass(frozen=True)
+class Provided:
+    """What a provider is given, not written yet. lines: split -> its rows, as the provider reads them."""
 
-    Raises T407 before there are splits, T677 for a provider that is none, T678 for what it would not take.
-    """
+    provider: str
+    lines: Mapping[str, Sequence[str]]
+
+    def write(self, out: Path) -> str:
+        """`out`/train.jsonl and dev.jsonl; gives what was written, in words. Raises T685 where that cannot be."""
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for name, lines in self.lines.items():
+                (out / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        except OSError as error:
+            why = (error.strerror or "it failed").lower()
+            raise fail("T685", f"nothing can be written to {out}: {why}", help="name a folder with `--out`") from None
+        counts = " and ".join(f"{counted(len(lines), 'row')} of {name}" for name, lines in self.lines.items())
+        return f"wrote {counts} for {self.provider} to {out}/; test rows stay here, to measure what comes back"
+
+
+def provided(root: Path, provider: str, overrides: list[str]) -> Provided:
+    """Raises T407 before there are splits, T677 for a provider that is none, T678 for what it would not take."""
     if provider not in PROVIDERS:
         raise fail("T677", f"there is no provider {provider!r}", help=f"choose one of {', '.join(PROVIDERS)}")
     chosen = PROVIDERS[provider]
@@ -61,11 +78,7 @@ def export(root: Path, provider: str, out: Path, overrides: list[str]) -> str:
     texts = {name: [dumps(_line(chosen, row)) for row in rows] for name, rows in splits.items()}
     if found := [problem for name, rows in splits.items() for problem in _problems(provider, name, rows, texts[name])]:
         raise UserError(*found)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, lines in texts.items():
-        (out / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    counts = " and ".join(f"{counted(len(rows), 'row')} of {name}" for name, rows in splits.items())
-    return f"wrote {counts} for {provider} to {out}/; test rows stay here, to measure what comes back"
+    return Provided(provider, texts)
 
 
 def may_not_leave(root: Path, provider: str, overrides: list[str]) -> list[Diagnostic]:
@@ -73,7 +86,7 @@ def may_not_leave(root: Path, provider: str, overrides: list[str]) -> list[Diagn
     cost = compile_workspace(root, overrides).task.cost
     if cost is None or cost.data_may_leave is not False:
         return []
-    message = f"task.yaml says that rows may not leave this machine, and these files are written for {provider}"
+    message = f"task.yaml says that rows may not leave this machine, and these files are for {provider}"
     help = "hand them to nobody, or ask whoever said so; where they may leave, write `data_may_leave: true`"
     found = Diagnostic("T680", message, None, (), help, "warning", key="cost.data_may_leave")
     return [placed(found, root)]

@@ -107,7 +107,7 @@ def test_a_text_is_shown_as_the_pieces_that_are_learned_whole_but_for_their_firs
 def test_texts_are_nothing_that_a_provider_takes(workspace: Path) -> None:
     texts(workspace)
     with pytest.raises(UserError) as error:
-        providing.export(workspace, "together", workspace / "out", [])
+        providing.provided(workspace, "together", [])
     assert code(error) == "T678" and "texts" in error.value.diagnostics[0].message
 
 
@@ -120,6 +120,10 @@ def test_a_row_that_is_not_there_is_refused_and_so_is_looking_before_a_build(wor
     with pytest.raises(UserError) as error:
         masking.mask(workspace, "nobody", [])
     assert code(error) == "T679"
+    for number in ("0", "13"):
+        with pytest.raises(UserError) as error:
+            masking.mask(workspace, number, [])
+        assert code(error) == "T679" and "from 1 to 12" in str(error.value.diagnostics[0].help)
     shutil.rmtree(workspace / "build")
     with pytest.raises(UserError) as error:
         masking.mask(workspace, "1", [])
@@ -131,7 +135,7 @@ def test_a_row_that_is_not_there_is_refused_and_so_is_looking_before_a_build(wor
 
 def exported(workspace: Path, provider: str) -> list[dict[str, Any]]:
     out = workspace / "out"
-    said = providing.export(workspace, provider, out, [])
+    said = providing.provided(workspace, provider, []).write(out)
     assert "12 rows of train and 3 rows of dev" in said
     assert sorted(file.name for file in out.iterdir()) == ["dev.jsonl", "train.jsonl"], "test rows stay here"
     return [json.loads(line) for line in (out / "train.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -147,13 +151,17 @@ def test_messages(provider: str, workspace: Path) -> None:
     }
 
 
-def test_rows_that_may_not_leave_are_written_with_a_warning_at_the_key(workspace: Path) -> None:
+def test_rows_that_may_not_leave_are_written_after_a_warning_at_the_key(workspace: Path) -> None:
     task = workspace / "task.yaml"
     assert "T680" not in tunec(workspace, "export-data", "together")[1]
     task.write_text(task.read_text(encoding="utf-8") + "cost:\n  data_may_leave: false\n", encoding="utf-8")
     out, err = tunec(workspace, "export-data", "together")
     assert out.startswith("wrote 12 rows of train")
     assert "warning[T680]" in err and "task.yaml:11" in err and "rows may not leave this machine" in err
+    (workspace / "taken").write_text("a file, so that nothing can be written there")
+    err = tunec(workspace, "export-data", "together", "--out", "taken", code=1)[1]
+    assert err.index("warning[T680]") < err.index("error[T685]: nothing can be written to taken: file exists")
+    assert "T680" not in tunec(workspace, "export-data", "nobody", code=1)[1], "nothing would be written"
 
 
 def test_bedrock_s_conversation(workspace: Path) -> None:
@@ -189,21 +197,21 @@ def test_preferences_keep_their_worse_answer_where_the_provider_takes_one(worksp
 def test_what_a_provider_does_not_take_is_refused_and_nothing_is_written(workspace: Path) -> None:
     fill(workspace, [row(n) for n in range(9)])
     with pytest.raises(UserError) as error:
-        providing.export(workspace, "openai", workspace / "out", [])
+        providing.provided(workspace, "openai", [])
     assert code(error) == "T678" and "at least 10" in error.value.diagnostics[0].message
     assert not (workspace / "out").exists()
     long = Row("long", {"text": "x" * 600_000}, {"people": "1"})
     fill(workspace, [*(row(n) for n in range(12)), long])
     with pytest.raises(UserError) as error:
-        providing.export(workspace, "openai", workspace / "out", [])
+        providing.provided(workspace, "openai", [])
     assert code(error) == "T678" and "long" in error.value.diagnostics[0].notes[0]
     fill(workspace, [Row(f"r{n}", {"text": f"User: {n}"}, {"people": "1"}) for n in range(12)])
     with pytest.raises(UserError) as error:
-        providing.export(workspace, "bedrock", workspace / "out", [])
+        providing.provided(workspace, "bedrock", [])
     assert code(error) == "T678" and "keeps for itself" in error.value.diagnostics[0].message
 
 
 def test_a_provider_that_is_none_is_refused(workspace: Path) -> None:
     with pytest.raises(UserError) as error:
-        providing.export(workspace, "nobody", workspace / "out", [])
+        providing.provided(workspace, "nobody", [])
     assert code(error) == "T677"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +59,36 @@ def test_a_hub_model_is_fetched_again_when_the_hub_s_cache_was_emptied(
     base = pinned(tmp_path, BaseModel(name="tiny", source="hub", repo="org/tiny", revision=COMMIT))
     shutil.rmtree(cache)
     assert locate(base).path == cache
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, error: Exception) -> str:
+    import huggingface_hub
+
+    def snapshot_download(*_: Any, **__: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(UserError) as found:
+        find(BaseModel(name="tiny", source="hub", repo="org/tiny-model", revision=COMMIT))
+    assert code(found) == "T332"
+    return found.value.diagnostics[0].message
+
+
+def test_why_the_hub_does_not_give_a_model_is_told_in_words_with_its_whole_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import errors
+
+    answer = SimpleNamespace(status_code=503, headers={}, request=None)
+    whole = f"the base model org/tiny-model@{COMMIT} cannot be had from the Hub: "
+    for error, words in (
+        (errors.LocalEntryNotFoundError("x"), "it is not in the cache of this machine, and the Hub cannot be reached"),
+        (errors.RepositoryNotFoundError("x", response=answer), "there is none of that name, or it is not open to you"),
+        (errors.GatedRepoError("x", response=answer), "its terms have to be accepted on its page first"),
+        (errors.RevisionNotFoundError("x", response=answer), "it has no such commit"),
+        (errors.HfHubHTTPError("x", response=answer), "the Hub answers with status 503"),
+        (OSError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by peer"),
+        (OSError("secret words"), "the network failed on the way"),
+    ):
+        assert refused(monkeypatch, error) == whole + words
 
 
 def test_files_that_changed_since_they_were_pinned_are_told_with_the_command_that_pins_them_anew(
