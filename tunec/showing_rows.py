@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data import DataParams
-from stages.data_tables import funnel
+from stages.data_tables import OTHERS, funnel
 from stages.diagnostics import fail
 from stages.readers import read
 from stages.reading.lines import bounded
@@ -25,6 +25,7 @@ from tunec.hiding import safe
 from tunec.stopped import nothing_built
 
 REPORT, REJECTED, FLAGGED = (Path("build", "data", name) for name in ("report.json", "rejected.jsonl", "flagged.jsonl"))
+_REASONS = 10  # of a gate that are told
 
 
 def shown(root: Path, reason: str | None, most: int) -> str:
@@ -76,11 +77,16 @@ def _place(one: Mapping[str, Any]) -> str:
 
 
 def _gates(report: Mapping[str, Any]) -> str:
-    lines = [
-        f"  {gate:<14}{told['rejected']:>9,} rejected {told['flagged']:>9,} flagged"
-        for gate, told in report["gates"].items()
-    ]
-    return "\n".join([funnel(report), *lines, "`tunec data show GATE` prints them"])
+    lines = [line for gate, told in report["gates"].items() for line in _gate(gate, told)]
+    return "\n".join([funnel(report), *map(tame, lines), "`tunec data show GATE` prints them"])
+
+
+def _gate(gate: str, told: Mapping[str, Any]) -> Iterator[str]:
+    """What a gate did, and a line for each of its commonest reasons."""
+    yield f"  {gate:<14}{told['rejected']:>9,} rejected {told['flagged']:>9,} flagged"
+    yield from (f"  {one['rows']:>23,} {one['reason']}" for one in told["examples"][:_REASONS])
+    if left := told["rejected"] + told["flagged"] - sum(one["rows"] for one in told["examples"][:_REASONS]):
+        yield f"  {left:>23,} {OTHERS}"
 
 
 def _texts(root: Path, found: list[dict[str, Any]]) -> dict[tuple[str, int], str]:

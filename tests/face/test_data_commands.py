@@ -57,6 +57,17 @@ def test_rejected_rows_are_shown_with_file_and_line_and_nothing_personal(tmp_pat
     assert refused.value.diagnostics[0].code == "T613"
 
 
+def test_each_gate_is_shown_with_the_count_of_each_of_its_reasons(tmp_path: Path) -> None:
+    strange = [{"text": f"strange {n} of {n * n}", "label": f"other {n // 2}"} for n in range(24)]
+    many = [{"text": f"more {n} of {n * n}", "label": "ab"[n % 2]} for n in range(30)]
+    told = shown(built(tmp_path, [*many, *strange, {**strange[0], "text": "once more"}]), None, 20).splitlines()
+    assert told[0] == "56 rows read, 30 accepted, 26 rejected"
+    first = next(number for number, line in enumerate(told) if line.split()[0] == "contract")
+    assert told[first].split() == ["contract", "25", "rejected", "0", "flagged"]
+    assert told[first + 1].split()[:3] == ["3", "`other", "0`"]
+    assert told[first + 11].split() == ["4", "other", "reasons"]
+
+
 @pytest.mark.parametrize("reason", [None, "secrets", "0123456789ab"])
 def test_before_the_first_build_there_is_nothing_to_show_in_words_or_as_json(
     reason: str | None, tmp_path: Path

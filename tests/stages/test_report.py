@@ -251,6 +251,14 @@ def test_of_the_data_stage_the_report_reads_what_is_true_of_accepted_rows_alone(
     assert {name for name in many if STAGE.many(name)} == many
 
 
+def test_the_page_counts_the_rows_that_went_with_their_group(inputs: Inputs, tmp_path: Path) -> None:
+    splits = tmp_path / "splits.json"
+    write_json(splits, {**read_json(inputs.splits), "with_group": {"golden": 1600, "test": 3}})
+    html, _ = draw(replace(inputs, splits=splits), tmp_path / "report")
+    assert "went with their group: 1,600 to golden, 3 to test." in html
+    assert "went with their group" not in draw(inputs, tmp_path / "without")[0]
+
+
 def test_the_page_tells_how_the_training_went_and_what_gave_a_signal(drawn: tuple[str, dict[str, Any]]) -> None:
     html, table = drawn
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
