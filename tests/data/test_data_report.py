@@ -56,6 +56,16 @@ def test_what_every_gate_leaves_leads_from_read_to_accepted(rows: list[dict[str,
     assert told["read"] == told["accepted"] + sum(cells[1] or 0 for cells in funnel.rows)
 
 
+def test_of_many_reasons_the_commonest_are_told_and_the_others_counted() -> None:
+    strange = [row(f"strange {n} of them {n * n}", f"other {n % 30}") for n in range(31)]
+    good = [row(f"one that stays for sure {n}") for n in range(31)]
+    report = read_jsonl([*good, *strange], TASK).report
+    (reasons,) = (table.rows for table in data_tables.every(report) if table.title == "Reasons")
+    contract = [cells for cells in reasons if cells[0] == "contract"]
+    assert len(contract) == 21 and contract[0][2] == 2 and "`other 0`" in contract[0][1]
+    assert contract[-1][1:3] == ("other reasons", 10) and sum(cells[2] for cells in contract) == 31
+
+
 def told() -> Read:
     rows = [
         row("mail me at zoe@example.com", kinds="canonical"),
