@@ -27,9 +27,8 @@ def worded(error: Any) -> str:
     at = "/".join(part for part in error.absolute_path if isinstance(part, str))
     whose = f"none of {at}'s values" if at else "no label of the contract"
     known = tuple(value for value in error.validator_value if isinstance(value, str))
-    return _told(
-        label, whose, f"the enum of {at} in output_format.schema" if at else "output_format.schema.enum", known
-    )
+    enum = f"the enum of {at} in output_format.schema" if at else "output_format.schema.enum"
+    return _told(label, whose, enum, known)
 
 
 @lru_cache(maxsize=4096)

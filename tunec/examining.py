@@ -30,7 +30,8 @@ from tunec.workspace import TASK
 
 CONTAINED = 0.8  # as splits.leakage.contained is of itself
 _LOOKED = 500  # records by which columns are guessed
-_EACH = 3  # rows of one reason that are told one by one
+_EACH = 3  # rows of one reason that are told one by one, where each is held against another row
+_PLACES = 10  # of rows of one reason, beside the first
 _MOST = 100  # lines that are told
 _APART = {
     *ANSWER_COLUMNS,
@@ -65,7 +66,7 @@ class Examined:
         return {"report": self.report, "rejected": self.rejected, "flagged": self.flagged, "leaks": self.leaks}
 
     def text(self) -> str:
-        """A line for each row of a reason that few have; of one that more have, the first row and how many they are."""
+        """A line for each reason: its first row, how many others there are, and where."""
         told = (("rejected", self.rejected), ("warning", self.flagged), ("leak", self.leaks))
         lines = [line for what, found in told for line in _lines(what, found)]
         more = [f"… and {len(lines) - _MOST:,} lines more"] if len(lines) > _MOST else []
@@ -73,8 +74,7 @@ class Examined:
         return "\n".join([*map(tame, lines[:_MOST]), *more, funnel(self.report) + leaks, *self._notes(lines)])
 
     def _notes(self, lines: list[str]) -> Iterator[str]:
-        every = len(self.rejected) + len(self.flagged) + len(self.leaks)
-        if every > min(len(lines), _MOST):
+        if len(lines) > _MOST or any(line.endswith(", …") for line in lines):
             yield "note: `--json` names every row"
         if any(found["reason"].startswith(NO_ANSWER) for found in self.rejected):
             yield f"note: {TEACHABLE}"
@@ -212,11 +212,19 @@ def _lines(what: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     alike: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for one in found:
         alike[one["gate"], counted_as(one["reason"])].append(one)
-    for rows in alike.values():
-        if len(rows) <= _EACH:
-            yield from (_line(what, one) for one in rows)
+    for first, *others in (sorted(rows, key=lambda one: (one["file"], one["line"])) for rows in alike.values()):
+        if "twin" in first and len(others) < _EACH:
+            yield from (_line(what, one) for one in (first, *others))
         else:
-            yield f"{_line(what, rows[0])}; {len(rows) - 1:,} more rows like it"
+            yield _line(what, first) + (f"; {_like_it(first, others)}" if others else "")
+
+
+def _like_it(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    """`12 more rows like it, in 13, 16, rows/b.jsonl:4, …`: by line, of another file by that as well."""
+    named = others[:_PLACES]
+    places = (f"{one['line']}" if one["file"] == first["file"] else f"{one['file']}:{one['line']}" for one in named)
+    more = ", …" if len(others) > _PLACES else ""
+    return f"{counted(len(others), 'more row')} like it, in {', '.join(places)}{more}"
 
 
 def _line(what: str, found: Mapping[str, Any]) -> str:

@@ -15,7 +15,10 @@ from stages.reading.opening import BROKEN, ended_early, open_text
 from stages.reading.record import MAX_RECORD_BYTES, Record
 
 _MARKS = ",;\t|"
-_ENDED = "unexpected end of data"  # how the csv module says that the file ends inside quotes
+_NEVER = {  # what the csv module says of quotes that it finds no end of -> in other words
+    "unexpected end of data": "is never closed",
+    "field larger than field limit": f"is not closed within {MAX_RECORD_BYTES:,} characters",
+}
 
 
 def commas(path: Path, encoding: str) -> Iterator[Record]:
@@ -95,11 +98,11 @@ def _broken(error: csv.Error, last: int, held: list[str], mark: str) -> Iterator
     whether they are rows or text.
     """
     opened = last - len(held) + 1 + _opened("".join(held), mark)
-    ended = _ENDED in str(error)
-    if opened == last and not ended:
+    why = next((words for said, words in _NEVER.items() if said in str(error)), None)
+    if opened == last and not why:
         yield Record(last, None, f"not CSV: {error}")
         return
-    why = "is never closed" if ended else f"is closed in the middle of line {last}"
+    why = why or f"is closed in the middle of line {last}"
     taken = counted(last - opened, "line", "after it was", "after it were")
     so = f", so the {taken} read as one field" if last > opened else ""
     yield Record(opened, None, f"not CSV: the quote that opens here {why}{so}")

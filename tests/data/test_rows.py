@@ -499,6 +499,15 @@ def test_a_quote_that_is_open_in_the_last_line_or_in_the_header_is_named_as_well
     assert told.message.startswith("rows.csv is not CSV: the quote that opens here is never closed, so the 2 lines")
 
 
+def test_a_quote_that_takes_in_more_than_a_row_may_hold_loses_no_line() -> None:
+    long = b"".join(b"%s,refund\n" % (b"%d " % n * 150_000) for n in range(1, 9))
+    found = read({"data/raw/rows.csv": b'text,label\na,refund\n"b,refund\n' + long + b"c,account\n"}, TABLE)
+    assert found.lines[3].startswith(
+        "not CSV: the quote that opens here is not closed within 1,000,000 characters, so the "
+    )
+    assert found.report["read"] == 11
+
+
 def test_lines_that_a_quote_makes_one_row_of_too_few_cells_are_named() -> None:
     found = read({"data/raw/rows.csv": b'text,label\n"a,refund\nb,refund\nc,"\nd,refund\n'}, TABLE)
     assert found.lines == {4: "1 cell where the header has 2; a quote makes one row of lines 2 to 4"}

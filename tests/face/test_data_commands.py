@@ -194,21 +194,34 @@ def checked(root: Path, lines: list[dict[str, Any]]) -> list[str]:
         return examine(Path(), [Path("rows.jsonl")]).text().splitlines()
 
 
-def test_rows_of_one_reason_are_told_one_by_one_where_they_are_few_and_counted_where_they_are_many(
-    tmp_path: Path,
-) -> None:
+def test_rows_of_one_reason_are_one_line_with_their_count(tmp_path: Path) -> None:
     strange = [{"text": f"strange {n} of {n * n}", "label": "c" if n < 4 else "B "} for n in range(6)]
     lacks = "rejected [contract]: `c` is no label of the contract: mend it, or add it to output_format.schema.enum"
+    near = "rejected [contract]: `B` is no label of the contract: did you mean `b`?"
     told = checked(tmp_path, [*GOOD, *GOOD[:2], *strange])
     assert told == [
-        f"rows.jsonl:9: {lacks}; 3 more rows like it",
-        "rows.jsonl:13: rejected [contract]: `B` is no label of the contract: did you mean `b`?",
-        "rows.jsonl:14: rejected [contract]: `B` is no label of the contract: did you mean `b`?",
+        f"rows.jsonl:9: {lacks}; 3 more rows like it, in 10, 11, 12",
+        f"rows.jsonl:13: {near}; 1 more row like it, in 14",
         "rows.jsonl:7: rejected [duplicates]: a duplicate (see rows.jsonl:1)",
         "rows.jsonl:8: rejected [duplicates]: a duplicate (see rows.jsonl:2)",
         "14 rows read, 6 accepted, 8 rejected",
-        "note: `--json` names every row",
     ]
+
+
+def test_of_many_rows_of_one_reason_the_first_are_placed(tmp_path: Path) -> None:
+    told = checked(tmp_path, [*GOOD * 2, *({"text": f"strange {n} of {n * n}"} for n in range(12))])
+    assert told[0].endswith("; 11 more rows like it, in 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, …")
+    assert told[1].endswith("a duplicate (see rows.jsonl:1); 5 more rows like it, in 8, 9, 10, 11, 12")
+    assert "note: `--json` names every row" in told
+
+
+def test_rows_of_another_file_are_placed_by_it(tmp_path: Path) -> None:
+    built(tmp_path, GOOD)
+    with chdir(tmp_path):
+        for name in ("one.jsonl", "two.jsonl"):
+            Path(name).write_text(json.dumps({"text": f"in {name}", "label": "c"}) + "\n")
+        told = examine(Path(), [Path("one.jsonl"), Path("two.jsonl")]).text()
+    assert "one.jsonl:1: rejected" in told and "; 1 more row like it, in two.jsonl:1\n" in told
 
 
 def test_a_check_says_that_a_build_would_stop(tmp_path: Path) -> None:
