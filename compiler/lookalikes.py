@@ -14,6 +14,7 @@ from compiler.parse import scalar
 Match = re.Match[str]
 _TRUTHS = {"yes": True, "y": True, "on": True, "true": True, "no": False, "n": False, "off": False, "false": False}
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
+_COUNTED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _LONGEST = 60  # characters; no number of a task is longer
 
 
@@ -38,6 +39,8 @@ def number(text: str) -> str | None:
     if len(text) > _LONGEST:
         return None
     plain = unicodedata.normalize("NFKC", text).strip().replace("\N{MINUS SIGN}", "-")
+    if plain.lower() in _COUNTED:
+        return str(_COUNTED.index(plain.lower()))
     if _is_number(plain):
         return f"{plain}, without quotes" if plain == text.strip() else plain
     found = ((re.fullmatch(form, plain, re.ASCII), words) for form, words in _FORMS)

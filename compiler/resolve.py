@@ -24,6 +24,7 @@ from stages.facts import adapters, methods
 
 COMMAND_LINE = "<command line>"
 _MOST = 200  # overrides of one command
+_NAMED = 3  # names that one may have meant
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[0-9a-f]{40}))?")
 _KEY_PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
@@ -84,7 +85,15 @@ def model_slug(written: str) -> str:
 
 def did_you_mean(wrong: str, known: list[str]) -> str | None:
     near = nearest(wrong, known)
-    return f"did you mean `{near}`?" if near else None
+    named = [near] if near else _with_the_word(wrong, known)
+    *others, last = [f"`{name}`" for name in named] or [""]
+    return f"did you mean {' or '.join(filter(None, [', '.join(others), last]))}?" if last else None
+
+
+def _with_the_word(wrong: str, known: list[str]) -> list[str]:
+    """The names that `wrong` is a whole word of, as `f1` is of `macro_f1`; none where they are too many."""
+    found = [name for name in known if wrong.lower() in re.split("[_-]", name)]
+    return found if len(found) <= _NAMED else []
 
 
 def nearest(wrong: str, known: list[str]) -> str | None:
@@ -238,6 +247,18 @@ def preset_of(model: str, workspace: Workspace) -> str | None:
     line = re.compile(rf"^  repo: {re.escape(hub['repo'])}$", re.MULTILINE | re.IGNORECASE)
     found = (name for layer in workspace.presets("base_model") for name, p in layer.items() if line.search(p.text))
     return next(found, None)
+
+
+def pinned_by(model: str, workspace: Workspace) -> str | None:
+    """Of a Hub id that names no commit, which preset's it gets, in words; None for any other base model."""
+    hub = HUB_ID.fullmatch(model)
+    preset = preset_of(model, workspace) if hub and not hub["revision"] else None
+    if preset is None:
+        return None
+    layer = next(layer for layer in reversed(workspace.presets("base_model")) if preset in layer)
+    revision = _mapping(layer[preset]).get("base_model.revision")
+    commit = f", at its commit {str(revision.value)[:12]}" if revision else ""
+    return f"`{model}` names no commit, so it is the preset `{preset}` of conf/base_model/{commit}"
 
 
 def _where_they_hold(layers: list[Node], written: Node, method: str | None = None) -> Iterator[Node]:

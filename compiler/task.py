@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from compiler.evaluating import Evaluation, Quantization, SuccessCriteria
 from compiler.execution import Execution
+from compiler.languages import TAG
 from compiler.recipe import AUTO, After, Budget, DevChecks, Signals
 from compiler.section import Later, Licence, Section, unit, unwritten
 from compiler.sources import Data, Splits
@@ -256,7 +257,7 @@ class Task(Section):
     domain: str | None = Field(default=None, description="The field of work; stands in the package, for people.")
     language: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        pattern=TAG,
         description="BCP 47, such as en or zh-TW.",
     )
     goal: str | None = Field(default=None, description="What the model is for; opens the model card.")

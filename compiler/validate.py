@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from compiler import lookalikes
 from compiler.checks import find
+from compiler.languages import code
 from compiler.parse import MAX_FOUND, Node, ParseError
 from compiler.resolve import did_you_mean
 from compiler.task import Task, sections
@@ -140,13 +141,22 @@ def _worded(path: list[Any], error: dict[str, Any], merged: Node) -> Diagnostic:
     if kind in _KINDS:
         return _wrong_kind(path, _KINDS[kind], node, span)
     if kind in _BOUNDS:
-        got = _said(node)
-        return Diagnostic("T014", f"`{name}` {_BOUNDS[kind].format(**context)}, got {got}", span, help=_about(path))
+        message = f"`{name}` {_BOUNDS[kind].format(**context)}, got {_said(node)}"
+        if share := _share(node, context):
+            return Diagnostic("T014", message, span, (_about(path),), f"did you mean {share:g}?")
+        return Diagnostic("T014", message, span, help=_about(path))
     if kind == "literal_error":
         return _not_one_of(name, node, span, path)
     if kind == "string_pattern_mismatch":
-        return Diagnostic("T016", f"`{name}` is not of the form that is needed here", span, help=_about(path))
+        return _wrong_form(path, node, span)
     return Diagnostic("T013", f"`{name}`: {error['msg']}", span, help=_about(path))
+
+
+def _wrong_form(path: list[Any], node: Node | None, span: Span) -> Diagnostic:
+    message, said = f"`{_name(path)}` is not of the form that is needed here", node.value if node else None
+    if path == ["language"] and isinstance(said, str) and (meant := code(said)):
+        return Diagnostic("T016", message, span, (_about(path),), f"did you mean `{meant}`?")
+    return Diagnostic("T016", message, span, help=_about(path))
 
 
 def _wrong_kind(path: list[Any], expected: str, node: Node | None, span: Span) -> Diagnostic:
@@ -161,6 +171,15 @@ def _wrong_kind(path: list[Any], expected: str, node: Node | None, span: Span) -
     if expected == "a text" and node and node.written and not isinstance(value, str):
         return Diagnostic("T013", message, span, (_about(path),), f'write `"{node.written}"`, in quotes')
     return Diagnostic("T013", message, span, help=_about(path))
+
+
+def _share(node: Node | None, bounds: dict[str, Any]) -> float | None:
+    """The share that a percentage means where a number of at most 1 is expected; None where it means none."""
+    value, most = node.value if node else None, bounds.get("lt", bounds.get("le"))
+    if most != 1 or isinstance(value, bool) or not isinstance(value, int | float) or not 2 <= value <= 100:
+        return None
+    share = value / 100
+    return share if share < 1 or "le" in bounds else None
 
 
 def _unknown_key(name: str, path: list[Any], node: Node | None, merged: Node) -> Diagnostic:

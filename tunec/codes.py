@@ -65,7 +65,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T014": ("A value out of its range.", "Choose one within it."),
     "T015": ("A value that is none of those allowed.", "Choose one of those that the note lists."),
     "T019": (
-        'A text that looks like a number, such as `1_000`, `3:30`, `0o17` or `"3"`, where a number is expected.',
+        'A text that looks like a number, such as `1_000`, `3:30`, `0o17`, `two` or `"3"`, where a number is expected.',
         "Write it as the help says: decimal digits, a point, no quotes.",
     ),
     "T020": ("A task type without a preset.", "Choose one, or write `conf/task_type/NAME.yaml`."),

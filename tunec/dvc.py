@@ -89,7 +89,7 @@ def require_workspace(root: Path) -> None:
     if importlib.util.find_spec("dvc") is None:
         raise fail("T402", "DVC is not installed", help="pip install dvc")
     if not is_workspace(root):
-        help = "run `git init && dvc init` here once, or begin with `tunec init DIR`"
+        help = f"run `{beginning(root)}` here once, or begin with `tunec init DIR`"
         raise fail("T401", "this folder is no DVC workspace", help=help)
 
 
@@ -97,15 +97,30 @@ def is_workspace(root: Path) -> bool:
     return any((folder / ".dvc").is_dir() for folder in (root.resolve(), *root.resolve().parents))
 
 
+def beginning(root: Path) -> str | None:
+    """The command that makes a DVC workspace of `root`, as a person would type it there; None where it is one."""
+    import shutil
+
+    if is_workspace(root):
+        return None
+    if (root / ".git").exists():
+        return "dvc init"
+    if _in_git(root):
+        return "dvc init --subdir"
+    return "git init && dvc init" if shutil.which("git") else "dvc init --no-scm"
+
+
 def init(root: Path) -> None:
     """Make `root` a DVC workspace: in git when it lies in a repository, otherwise without."""
-    in_git = any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents))
-    own = (root / ".git").exists()
-    how = [] if own else ["--subdir"] if in_git else ["--no-scm"]
+    how = [] if (root / ".git").exists() else ["--subdir"] if _in_git(root) else ["--no-scm"]
     _run(root, "init", "--quiet", *how)
     _run(root, "config", "core.analytics", "false")
     # A link costs nothing where a copy of a model costs seconds; linked files are read-only, so the cache stays whole.
     _run(root, "config", "cache.type", "reflink,hardlink,copy")
+
+
+def _in_git(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents))
 
 
 @dataclass

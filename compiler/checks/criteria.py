@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from compiler.checks._check import CHOOSE, Found, Look, check
 from compiler.lookalikes import no_truth, truth
+from compiler.parse import Node, parse
 from compiler.resolve import did_you_mean
 from compiler.schema import lowered
 from compiler.sources import REPAIR_TAG
@@ -24,9 +25,13 @@ def metric_is_known(look: Look) -> Iterator[Found]:
     Choose one of those that the note lists.
     """
     known, kind = members("stages.metrics", "METRIC", Metric), look.task.output_format.type
+    brought: list[tuple[str, str]] = []  # by the task type: of one wrong type, one complaint
     for path, name in _named(look):
         own = name.startswith("python:") and path != "training.reward"  # T703 looks at those
         if own or (name in known and _fits(known[name], look)):
+            continue
+        if name in known and _of_the_task_type(look, path):
+            brought.append((path, name))
             continue
         fitting = [name for name, metric in known.items() if _fits(metric, look)]
         note = f"metrics of {look.task.task_type} with a {kind} contract: {', '.join(fitting)}"
@@ -34,6 +39,38 @@ def metric_is_known(look: Look) -> Iterator[Found]:
             yield Found(f"unknown metric `{name}`", path, did_you_mean(name, fitting) or CHOOSE, note)
         else:
             yield Found(f"the metric `{name}` does not fit a {kind} contract", path, CHOOSE, note)
+    if brought:
+        yield _wrong_task_type(look, brought)
+
+
+def _of_the_task_type(look: Look, path: str) -> bool:
+    span = look.span(path)
+    return span is not None and span.file.startswith("conf/task_type/")
+
+
+def _wrong_task_type(look: Look, brought: list[tuple[str, str]]) -> Found:
+    """brought: (path, metric) of a preset that do not fit the contract."""
+    kind, names = look.task.output_format.type, ", ".join(name for _, name in brought)
+    message = f"the metrics of {look.task.task_type} do not fit a {kind} contract: {names}"
+    fitting = ", ".join(_task_types_that_fit(look))
+    note = f"task types whose metrics fit a {kind} contract: {fitting or 'none'}"
+    return Found(message, brought[0][0], "choose one of these, or correct `output_format.type`", note)
+
+
+def _task_types_that_fit(look: Look) -> list[str]:
+    """Those whose metrics all do."""
+    presets = {name: preset for layer in look.workspace.presets("task_type") for name, preset in layer.items()}
+    brought = {name: _brought(parse(preset.text, preset.file)) for name, preset in presets.items()}
+    known = members("stages.metrics", "METRIC", Metric)
+    fitting = {name for name, metric in known.items() if _fits(metric, look)}
+    return sorted(name for name, metrics in brought.items() if metrics and metrics <= fitting)
+
+
+def _brought(preset: Node) -> set[str]:
+    """The metrics that a task type's preset names."""
+    named = [preset.get("success_criteria.primary_metric"), preset.get("evaluation.metrics")]
+    plain = [node.plain() for node in named if node is not None]
+    return {str(name) for one in plain for name in (one if isinstance(one, list) else [one])}
 
 
 @check("T120", "warning")

@@ -77,7 +77,7 @@ def path_stays_inside(look: Look) -> Iterator[Found]:
 
 @check("T016")
 def model_has_a_plain_name(look: Look) -> Iterator[Found]:
-    """A value of the wrong form: a task name with blanks, a package that is no import name, a repo that is no Hub id.
+    """A value of the wrong form: a task name with blanks, a language that is no code, a repo that is no Hub id.
 
     Write it as the help says.
     """

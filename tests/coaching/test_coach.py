@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,64 @@ def test_a_second_task_leaves_the_first_its_summary(folder: Path) -> None:
     first = (folder / "task_summary.yaml").read_bytes()
     tunec(folder, "coach", "rows.jsonl", "--out", "other.yaml")
     assert (folder / "task_summary.yaml").read_bytes() == first and (folder / "other_summary.yaml").is_file()
+
+
+def test_a_task_is_not_written_where_its_rows_are_not(folder: Path) -> None:
+    (folder / "below").mkdir()
+    assert "T843" in tunec(folder, "coach", "rows.jsonl", "--out", "below/task.yaml", code=1)[1]
+
+
+def next_steps(told: str) -> list[str]:
+    """The commands that the coach ends with."""
+    return [line.partition(" #")[0].strip() for line in told.partition("Next:")[2].splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("made", "first"),
+    [
+        ([], ["git init && dvc init"]),
+        (["git init -q"], ["dvc init"]),
+        (["git init -q .."], ["dvc init --subdir"]),
+        (["git init -q", "dvc init -q"], []),
+    ],
+)
+def test_the_coach_ends_with_what_works_in_this_folder(made: list[str], first: list[str], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "rows.jsonl").write_text(ROWS, encoding="utf-8")
+    for command in made:
+        typed(home, command)
+    steps = next_steps(tunec(home, "coach", "rows.jsonl", "--lang", "en")[0])
+    assert steps == [*first, "tunec check", "tunec advise", "tunec build"]
+    for command in first:
+        assert command in tunec(home, "plan", code=1)[1]  # T401 names the same
+        typed(home, command)
+    tunec(home, "check")
+    assert "never built" in tunec(home, "plan")[0]
+
+
+def typed(folder: Path, command: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    subprocess.run(["sh", "-c", command], cwd=folder, env=env, check=True, capture_output=True)
+
+
+def test_a_task_of_another_name_is_renamed_before_it_is_built(folder: Path) -> None:
+    steps = next_steps(tunec(folder, "coach", "rows.jsonl", "--lang", "en", "--out", "new.yaml")[0])
+    assert "mv new.yaml task.yaml" in steps
+    (folder / "new.yaml").rename(folder / "task.yaml")
+    steps = next_steps(tunec(folder, "coach", "rows.jsonl", "--lang", "en", "--out", "new.yaml")[0])
+    assert steps == ["tunec check new.yaml", "mv new.yaml DIR/task.yaml"]  # nothing here is overwritten
+    tunec(folder, "check", "new.yaml")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [("Spanish", "es"), ("Chinese", "zh-TW"), ("简体中文", "zh-CN"), ("pt_BR", "pt-BR"), ("fr", "fr")]
+)
+def test_a_language_is_understood_by_its_name(said: str, code: str, folder: Path) -> None:
+    answers: dict[str, Any] = {"problem": "x", "language": said}
+    case = conclude(Path(), None, answers, words("en"), Path("task.yaml")).case
+    assert case.value("language") == code
 
 
 def test_a_model_without_a_text_or_a_text_without_a_model_is_refused(folder: Path) -> None:

@@ -25,6 +25,8 @@ def test_another_word_stands_for_neither(text: str) -> None:
     [
         ("3", "3, without quotes"),
         (" 3", "3, without quotes"),
+        ("two", "2"),
+        ("Ten", "10"),
         ("1e-5", "1e-5, without quotes"),
         ("3:30", "one number, such as 210: only YAML 1.1 takes `3:30` for one, of base 60"),
         ("0o17", "15: only decimal numbers are read"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from compiler import compile_task
@@ -24,8 +25,9 @@ from tunec.coaching.questions import QUESTIONS
 from tunec.coaching.summary import summary
 from tunec.coaching.words import Words, language_of, words
 from tunec.coaching.writing import tree, write
+from tunec.dvc import beginning
 from tunec.observing import Observed, Told, observe
-from tunec.workspace import Disk
+from tunec.workspace import TASK, Disk
 
 SESSION = Path(".tunec", "coach.yaml")  # answers so far, for the next time
 
@@ -50,7 +52,27 @@ class Coached:
             lines.append(say("said.bring", path=source, example=_shape(case)))
         if high_stakes(case.value("domain")):
             lines.append(say("said.review", domain=case.value("domain")))
-        return "\n".join([*lines, say("said.next")])
+        return "\n".join([*lines, *self._next()])
+
+    def _next(self) -> Iterator[str]:
+        """What to type, in this order, in this folder."""
+        say = self.case.words.say
+        typed = dict(self._commands())
+        width = max(map(len, typed.values()))
+        yield say("said.next")
+        yield from (f"  {command:<{width}}  # {say(f'said.then.{word}')}" for word, command in typed.items())
+
+    def _commands(self) -> Iterator[tuple[str, str]]:
+        """(word for why, command)."""
+        task, root = self.files[0].as_posix(), self.case.root
+        if task != TASK and os.path.lexists(root / TASK):
+            yield from (("check", f"tunec check {quote(task)}"), ("apart", f"mv {quote(task)} DIR/{TASK}"))
+            return
+        if (begin := beginning(root)) is not None:
+            yield "begin", begin
+        if task != TASK:
+            yield "rename", f"mv {quote(task)} {TASK}"
+        yield from (("check", "tunec check"), ("advise", "tunec advise"), ("build", "tunec build"))
 
     def json(self) -> dict[str, Any]:
         choices = {key: {"value": c.value, "why": c.why, "ground": c.ground} for key, c in self.case.choices.items()}

@@ -41,12 +41,9 @@ def coach(
 
     if lang is not None and lang not in LANGUAGES:
         raise typer.BadParameter(" or ".join(LANGUAGES), param_hint="--lang")
-    if out.is_absolute() or ".." in out.parts:
-        raise fail(
-            "T843",
-            f"{out} lies outside of this folder",
-            help="name a file here: a task counts paths from where it lies",
-        )
+    if out != Path(out.name):
+        help = "name a file here: a task counts the paths of its rows from where it lies"
+        raise fail("T843", f"{out} lies outside of this folder", help=help)
     found = held(Path(), files or [], Asked(answers, story, lang, llm, model), out)
     show(found.warnings)
     print(json.dumps(found.json(), indent=2, ensure_ascii=False) if as_json else tame(found.told()))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
+from compiler.languages import code, is_code
 from tunec.coaching.case import Case
 from tunec.importing.shared import slug
 
-_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _MANY = 3  # languages from which on a task has no one language
-_CALLED = {"chinese": "zh-TW", "中文": "zh-TW", "繁體中文": "zh-TW", "正體中文": "zh-TW", "english": "en", "英文": "en"}
-_CALLED |= {"简体中文": "zh-CN", "簡體中文": "zh-CN", "japanese": "ja", "日文": "ja", "german": "de", "french": "fr"}
 
 
 def decide(case: Case) -> None:
@@ -50,9 +46,7 @@ def _may_be(said: str, seen: str) -> bool:
 
 
 def _language(case: Case) -> None:
-    said = case.said("language")
-    said = _CALLED.get(said.lower(), said) if said else None
-    said = said if said and _TAG.fullmatch(said) else None
+    said = _code(case.said("language"))
     shares = case.seen.languages if case.seen else {}
     if len(shares) >= _MANY:
         told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
@@ -72,6 +66,14 @@ def _language(case: Case) -> None:
         case.put("language", said, "answer", "you")
     else:
         case.put("language", case.words.language, "assumed", "default_language")
+
+
+def _code(said: str | None) -> str | None:
+    """Of a language as a person calls it. Plain Chinese is that of the interview."""
+    if said is None or is_code(said):
+        return said
+    named = code(said)
+    return "zh-TW" if named == "zh" else named
 
 
 def _name(case: Case) -> None:
