@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compiler.checked import checked
 from compiler.parse import ParseError
+from compiler.resolve import pinned_by
 from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.wording import render, tame
@@ -20,7 +21,7 @@ def check_file(file: Path, format: str) -> int:
     """Print every diagnostic of a task; returns 0, or 1 when there is an error."""
     if format not in FORMATS:
         raise fail("T411", f"unknown format `{format}`", help=f"choose one of {', '.join(FORMATS)}")
-    found = _diagnostics(file)
+    found, pinned = _looked(file)
     errors = sum(d.severity == "error" for d in found)
     if format == "json":
         print(json.dumps([d.plain() for d in found], indent=2, ensure_ascii=False))
@@ -28,7 +29,8 @@ def check_file(file: Path, format: str) -> int:
         for diagnostic in found:
             print(_annotation(diagnostic, file.parent))
     else:
-        print("\n\n".join([*(render(d, Disk(file.parent).line_of) for d in found), _summary(file, found)]))
+        said = [*(render(d, Disk(file.parent).line_of) for d in found), "\n".join([_summary(file, found), *pinned])]
+        print("\n\n".join(said))
     return 1 if errors else 0
 
 
@@ -49,16 +51,21 @@ def _differences(root: Path, compiled: dict[str, str]) -> Iterable[str]:
         yield from difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, f"{name} (compiled)")
 
 
-def _diagnostics(file: Path) -> list[Diagnostic]:
+def _looked(file: Path) -> tuple[list[Diagnostic], list[str]]:
+    """What is wrong with it, and which Hub ids a preset pins."""
+    disk = Disk(file.parent)
     try:
-        found = checked(read_task(file), Disk(file.parent), file=file.name, overrides=[])
+        found = checked(read_task(file), disk, file=file.name, overrides=[])
+        models = dict.fromkeys(one.task.training.base_model for one in found.points)
+        pinned = [f"note: {said}" for model in models if (said := pinned_by(model, disk))]
         if len(found.points) == 1:
-            return found.warnings
+            return found.warnings, pinned
         from tunec.compiling import compile_workspace
 
-        return compile_workspace(file.parent, [], file.name).warnings  # two variants may be one, or not share a stage
+        compiled = compile_workspace(file.parent, [], file.name)  # two variants may be one, or not share a stage
+        return compiled.warnings, pinned
     except (ParseError, UserError) as error:
-        return list(error.diagnostics)
+        return list(error.diagnostics), []
 
 
 def _summary(file: Path, found: list[Diagnostic]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
 from compiler import settle
 from compiler.parse import Node, ParseError, overlay, parse
-from compiler.resolve import did_you_mean, layers
+from compiler.resolve import did_you_mean, layers, pinned_by
 from compiler.settle import Chosen
 from stages.base import Read, Stage
 from stages.catalog import members
@@ -205,7 +205,10 @@ def key(root: Path, path: str, overrides: list[str]) -> Key:
     if about.free and plain != about.path and not _is_member(plain, about, trees, disk):
         raise _unknown(path, [f"{about.path}.{name}" for name in described.choices(about.path, disk)])
     auto = settle.choices(settle.Known(reduce(overlay, trees), disk)) if trees else {}
-    return _key(plain, about, trees, disk, auto, note)
+    found = _key(plain, about, trees, disk, auto, note)
+    if plain == "training.base_model" and isinstance(found.value, str) and not note:
+        return replace(found, note=pinned_by(found.value, disk))
+    return found
 
 
 def _key(

@@ -147,6 +147,16 @@ def test_an_override_may_stand_in_the_place_of_the_file(folder: Path) -> None:
     assert "epochs: 7.0" in (folder / "params.yaml").read_text(encoding="utf-8")
 
 
+def test_check_says_which_commit_a_preset_pins_for_a_hub_id(folder: Path) -> None:
+    task = folder / "task.yaml"
+    task.write_text(MINIMAL.replace("smollm2-135m", "Qwen/Qwen3-0.6B"), encoding="utf-8")
+    done = tunec(folder, "check")
+    assert done.returncode == 0 and done.stdout.startswith(
+        "task.yaml: no errors\nnote: `Qwen/Qwen3-0.6B` names no commit"
+    )
+    assert "the preset `qwen3-0-6b`" in done.stdout
+
+
 # ---------------------------------------------------------------- init
 
 
@@ -156,6 +166,7 @@ def test_a_new_workspace_compiles_as_it_is(template: str, tmp_path: Path) -> Non
     assert done.returncode == 0, said(done)
     assert "cd mine" in done.stdout
     assert tunec(tmp_path / "mine", "check").stdout == "task.yaml: no errors\n"
+    assert "docs/" not in (tmp_path / "mine" / "task.yaml").read_text(encoding="utf-8")  # there are none here
     assert tunec(tmp_path / "mine", "compile").returncode == 0
     assert {".dvc", ".git", ".gitignore", "data", "task.yaml"} <= {path.name for path in (tmp_path / "mine").iterdir()}
     assert not list((tmp_path / "mine").rglob("__pycache__"))

@@ -171,3 +171,12 @@ def test_a_metric_as_a_gate_says_what_it_measures(folder: Path) -> None:
     found = told(folder, "success_criteria.gates.exact_match")
     assert found["meaning"] == described.summary("evaluation.metrics.exact_match")
     assert "threshold" not in told(folder, "success_criteria.gates")["choices"]
+
+
+def test_a_hub_id_without_a_commit_is_told_as_the_preset_that_pins_one(folder: Path) -> None:
+    model = "training.base_model"
+    named = told(folder, model, f"{model}=HuggingFaceTB/SmolLM2-135M-Instruct")
+    revision = told(folder, "base_model.revision", f"{model}=smollm2-135m-hub")["value"]
+    assert "the preset `smollm2-135m-hub`" in named["note"] and str(revision)[:12] in named["note"]
+    assert "note" not in told(folder, model, f"{model}=HuggingFaceTB/SmolLM2-135M-Instruct@{revision}")
+    assert "note" not in told(folder, model) and "note" not in told(folder, model, f"{model}=smollm2-135m-hub")
