@@ -27,9 +27,24 @@ def _of_gguf(path: Path) -> Iterator[tuple[int, ...]]:
     return (tensor.shape for tensor in read(path).tensors)
 
 
+def _loaded(folder: Path) -> list[Path]:
+    """The files that transformers loads, in its order: one, else those that an index names. Others may lie beside them
+    that hold the same weights once more, such as consolidated.safetensors.
+    """
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.exists():
+        return [whole]
+    if index.stat().st_size > _MOST:
+        raise ValueError(index)
+    names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    if any(Path(name).name != name for name in names):
+        raise ValueError(index)
+    return [folder / name for name in names]
+
+
 def _of_folder(path: Path) -> Iterator[tuple[int, ...]]:
     """Source: github.com/huggingface/safetensors, Format: eight bytes, little-endian, say how long the head is."""
-    for file in sorted(path.glob("*.safetensors")):
+    for file in _loaded(path):
         with file.open("rb") as data:
             length = int.from_bytes(data.read(8), "little")
             if length > _MOST:

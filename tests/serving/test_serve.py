@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from stages.contract import Contract
 from stages.engines.llama_cpp import LlamaCpp
-from tests.releasing.small import Small, copy, flip
+from tests.releasing.small import PERSON, Small, copy, flip
 from tests.serving.conftest import KEY, Server, serving
 from tests.stages.tiny_gguf import TEXTS
 from tunec.serving import served
@@ -122,10 +125,24 @@ def test_a_folder_that_is_no_release_is_not_served(home: Small) -> None:
         assert home.tunec(command, "data", code=1).err.startswith("error[T583]")
 
 
-def test_a_damaged_release_is_not_served(home: Small, tmp_path: object) -> None:
-    from pathlib import Path
+def test_where_nothing_was_released_the_way_there_is_told(home: Small, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    git = ["git", "-C", str(folder)]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
+        subprocess.run([*git, *command], check=True, env={**os.environ, **PERSON})
+    for words in (["serve"], ["ask"], ["ask", "text=noon"]):
+        err = Small(folder).tunec(*words, code=1).err
+        assert err.startswith("error[T453]: nothing has been released here yet")
+        assert "`tunec build`, then `tunec release`" in err
 
-    other = copy(home.root, Path(str(tmp_path)) / "w")
+
+def test_a_field_alone_is_asked_of_the_newest_release(home: Small) -> None:
+    assert home.tunec("ask", "text=noon").out == home.tunec("ask", "v1", "text=noon").out
+
+
+def test_a_damaged_release_is_not_served(home: Small, tmp_path: Path) -> None:
+    other = copy(home.root, tmp_path / "w")
     flip(other.root / "releases/tiny-slots-v1/model.gguf", 5000)
     done = other.tunec("serve", "releases/tiny-slots-v1", code=1)
     assert done.err.startswith("error[T460]") and "model.gguf is not what was written" in done.err

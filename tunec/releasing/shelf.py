@@ -17,6 +17,7 @@ from tunec.releasing import registry
 
 CANDIDATE, DEPLOYED, ARCHIVED = "candidate", "deployed", "archived"
 _TEXTS = ("task", "date", "commit", "verdict", "manifest")
+_MAKE_ONE = "make one: `tunec build`, then `tunec release`, which says what it still needs"
 STAGES = (CANDIDATE, DEPLOYED, ARCHIVED)
 
 
@@ -44,7 +45,11 @@ class Shelf:
 
     def meant(self, said: str | None) -> Release:
         """The one that is named, or the newest. Raises T453 as `find` does."""
-        return self.find(said) if said is not None else self.last or self.find("")
+        if said is not None:
+            return self.find(said)
+        if self.last is None:
+            raise fail("T453", "nothing has been released here yet", help=_MAKE_ONE)
+        return self.last
 
     def find(self, said: str) -> Release:
         """The release of this name, or of this version: v2, 2.1. Raises T453 when there is none or more than one."""
@@ -56,7 +61,7 @@ class Shelf:
         names = [release.name for release in self.releases]
         if found:
             raise fail("T453", f"{said!a} may be {' or '.join(r.name for r in found)}", help="write the whole name")
-        help = did_you_mean(said, names) or ("`tunec release list` shows all" if names else "make one: `tunec release`")
+        help = did_you_mean(said, names) or ("`tunec release list` shows all" if names else _MAKE_ONE)
         raise fail("T453", f"there is no release {said[:80]!a}", help=help)
 
 

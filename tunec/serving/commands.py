@@ -31,14 +31,19 @@ def serve(
 
 
 def ask(
-    what: Annotated[str, typer.Argument(metavar=_DIR_OR_RELEASE, help="A release's folder or name.")],
+    what: Annotated[
+        str | None, typer.Argument(metavar=_DIR_OR_RELEASE, help="A release's folder or name; default: the newest.")
+    ] = None,
     fields: Annotated[list[str] | None, typer.Argument(metavar="[FIELD=TEXT]...", help="The input's fields.")] = None,
 ) -> None:
     """Ask a release one question, under its contract: `tunec ask v2 text="a table for two"`."""
     from stages.wording import tame
     from tunec.serving import server
 
-    print(tame(server.ask(_served(what), _given(fields or []))))
+    given = fields or []
+    if what is not None and "=" in what and not Path(what).exists():  # no release is called so: it is a field
+        given, what = [what, *given], None
+    print(tame(server.ask(_served(what), _given(given))))
 
 
 def _given(fields: list[str]) -> dict[str, Any]:
