@@ -153,6 +153,24 @@ def test_a_task_of_another_name_is_renamed_before_it_is_built(folder: Path) -> N
 
 
 @pytest.mark.parametrize(
+    "answers",
+    [
+        "problem: x\n",
+        "gpu: remote\ngpu_memory: 8\n",
+        "task_type: policy\nnetwork: no\n",
+        "instructions: " + 90 * "long ",
+    ],
+)
+def test_the_coach_and_advise_reckon_the_memory_alike(answers: str, folder: Path) -> None:
+    (folder / "answers.yaml").write_text(answers, encoding="utf-8")
+    out, _ = tunec(folder, "coach", "rows.jsonl", "--answers", "answers.yaml", "--lang", "en", "--json")
+    choice = json.loads(out)["choices"]["training.base_model"]
+    ways = json.loads(tunec(folder, "advise", "--json")[0])["candidates"]
+    memory = next(way["memory"] for way in ways if way["base_model"] == choice["value"])
+    assert f"{memory / 1e9:.1f} GB" in choice["why"]
+
+
+@pytest.mark.parametrize(
     ("said", "code"), [("Spanish", "es"), ("Chinese", "zh-TW"), ("简体中文", "zh-CN"), ("pt_BR", "pt-BR"), ("fr", "fr")]
 )
 def test_a_language_is_understood_by_its_name(said: str, code: str, folder: Path) -> None:

@@ -91,4 +91,4 @@ def test_lines_that_cannot_be_read_are_counted_and_the_first_is_named(tmp_path: 
 
 def test_rows_of_other_splits_are_not_counted_as_rows_to_train_on(tmp_path: Path) -> None:
     rows = [{"text": f"t {n}", "label": "a", "split": "train" if n < 6 else "test"} for n in range(10)]
-    assert seen(tmp_path, rows).to_train == 6
+    assert seen(tmp_path, rows).trainable == 6

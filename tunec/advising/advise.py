@@ -11,6 +11,7 @@ from compiler import Compiled
 from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
 from tunec.advising.measuring import LINEAR, Measured, measured, reaches
+from tunec.advising.parting import to_train
 from tunec.advising.places import Place, duties, places
 from tunec.advising.recommending import Way, ways
 from tunec.advising.resources import Resources, resources
@@ -25,12 +26,12 @@ from tunec.table import REPORT
 
 @dataclass(frozen=True)
 class Advice:
-    """curve: what was measured, why not, or None where it was not asked for. deep: the same of the base model.
-    warnings: that the build of which it speaks is not of this task.
+    """rows: to train on. curve: what was measured, why not, or None where it was not asked for. deep: the same of the
+    base model. warnings: that the build of which it speaks is not of this task.
     """
 
     compiled: Compiled
-    seen: Observed | None
+    rows: int
     signals: dict[str, Signal]
     verdict: Verdict
     ways: list[Way]
@@ -70,22 +71,24 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
     """
     compiled = compile_workspace(root, list(overrides))
     seen = _observed(root, compiled)
+    parted = to_train(root, compiled, seen) if seen else None
+    rows = parted.rows if parted else 0
     answers = _answers(root, given)
-    found = signals(root, compiled, seen, answers) | {one.name: one for one in duties(compiled, seen)}
+    found = signals(root, compiled, seen, parted, answers) | {one.name: one for one in duties(compiled, seen)}
     if measure and seen is None and not deep:
         raise fail("T851", "there are no rows to measure", help="bring rows, or leave out `--measure`")
-    curve = measured(root, compiled, seen) if measure else None
+    curve = measured(root, compiled, seen, rows) if measure else None
     if isinstance(curve, Measured):
         found["linear_reaches"] = _reaches("linear_reaches", "a linear model of all rows", curve)
     tuned = _deep(root, compiled, overrides) if deep else None
     if tuned:
         found["tuned_reaches"] = _reaches("tuned_reaches", f"{tuned.model} tuned on all rows", tuned)
     verdict = judge({name: one.value for name, one in found.items()})
-    advised = ways(root, compiled, seen, answers)
     taken = resources(root, compiled, calibrate=measure)
+    advised = ways(root, compiled, seen, rows, answers, taken)
     where = places(root, compiled, seen, found["data_may_leave"].value)
     warnings = _warnings(root, compiled, overrides)
-    return Advice(compiled, seen, found, verdict, advised, curve, tuned, taken, where, warnings)
+    return Advice(compiled, rows, found, verdict, advised, curve, tuned, taken, where, warnings)
 
 
 def _reaches(name: str, who: str, curve: Measured) -> Signal:
@@ -200,8 +203,7 @@ def _curve(curve: Measured | str) -> Iterator[str]:
     who = "a linear model of" if curve.model == LINEAR else f"{curve.model}, {curve.metric}, with"
     for point in curve.curve.points:
         yield f"  {who} {counted(point.rows, 'row')}: {point.value:.3f}"
-    what = "rows" if curve.model == LINEAR else "train rows"
-    yield f"  all {curve.all.rows:,} {what}: {_interval(curve.all)}, 80% sure"
+    yield f"  all {curve.all.rows:,} train rows: {_interval(curve.all)}, 80% sure"
     yield f"  twice as many, {curve.twice.rows:,}: {_interval(curve.twice)}"
     likely, best, worst = curve.needed
     if likely is None:

@@ -54,6 +54,6 @@ def advise(
     if sweep and found.ways:
         path = recommending.SWEEP
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(recommending.sweep(found.ways, found.seen.to_train if found.seen else 0), encoding="utf-8")
+        path.write_text(recommending.sweep(found.ways, found.rows), encoding="utf-8")
         if not as_json:
             print(f"\n{path} is written: `tunec sweep +sweep=advised`")

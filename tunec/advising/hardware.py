@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.memory import LOGITS, OPTIMIZER
+from tunec.advising.lengths import Lengths
+
 # Width of the layers of decoder models by their size, as published ones have it: billions of weights -> hidden, layers,
 # words of the vocabulary.
 _SHAPES: tuple[tuple[float, int, int, int], ...] = (
@@ -20,7 +23,6 @@ _SHAPES: tuple[tuple[float, int, int, int], ...] = (
     (9.0, 4_096, 36, 151_936),
 )
 _ADAPTER = 0.02  # of the weights, of rank 16 on all linear layers of a model of 1B; less of a larger one
-_OPTIMIZER = 12  # bytes for a trained weight, as stages/memory.py counts them
 _LIBRARIES = 1_200_000_000  # torch, transformers and peft, loaded
 _WEIGHT = {"lora": 2.0, "full": 2.0, "qlora": 0.6}  # bytes of a weight of the base model on a GPU
 _GIVEN_GPU, _GIVEN_MEMORY = 24_000_000_000, 16_000_000_000
@@ -58,10 +60,11 @@ def named(answers: Mapping[str, Any]) -> Machine:
     return remote(answers.get("gpu_memory")) if gpu(answers) in ("local", "remote") else here()
 
 
-def training_memory(size: int, tokens: int, adapter: str, machine: Machine, batch: int = 8) -> int:
-    """Bytes that training a model of `size` weights on rows of up to `tokens` holds: weights, optimizer, activations.
+def training_memory(size: int, lengths: Lengths, adapter: str, machine: Machine, batch: int, *, shared: bool) -> int:
+    """Bytes that training a model of `size` weights on such rows holds: weights, optimizer, activations, logits.
 
-    A row of activations is computed twice where keeping all would not fit, as training does it.
+    batch: rows of a step. shared: whether what they begin with alike is run once. Activations are computed twice where
+    keeping all would not fit, as training does it.
     """
     billions = size / 1e9
     hidden, layers, words = next((shape[1:] for shape in _SHAPES if billions <= shape[0]), (4_096, 36, 151_936))
@@ -69,8 +72,9 @@ def training_memory(size: int, tokens: int, adapter: str, machine: Machine, batc
     weights = size * (_WEIGHT[adapter] if machine.gpu else 4.0)
     trained = size if adapter == "full" else size * _ADAPTER / max(1.0, billions**0.5)
     layer = 25 * hidden * wide  # as stages/memory.py: 10 hidden + 5 inner, where inner is thrice hidden
-    logits = batch * min(tokens, 256) * words * 4  # of the learned tokens; the answer is a part of the row
-    thrifty = batch * tokens * (layers * hidden * wide + layer)
-    kept = batch * tokens * layers * layer
-    base = weights + _OPTIMIZER * trained + logits + (0 if machine.gpu else _LIBRARIES)
+    step = lengths.step(batch, shared=shared)
+    thrifty = step * (layers * hidden * wide + layer)
+    kept = step * layers * layer
+    logits = batch * lengths.answer * words * LOGITS  # of what is learned
+    base = weights + OPTIMIZER * trained + logits + (0 if machine.gpu else _LIBRARIES)
     return round(base + (kept if base + kept <= machine.memory else thrifty))

@@ -56,8 +56,8 @@ class Measured:
         }
 
 
-def measured(root: Path, compiled: Compiled, seen: Observed | None) -> Measured | str:
-    """The curve of this task's rows, or why there is none."""
+def measured(root: Path, compiled: Compiled, seen: Observed | None, rows: int) -> Measured | str:
+    """The curve of this task's rows, or why there is none. rows: that the task trains on."""
     if seen is None or seen.columns.answer is None:
         return "there are no rows with answers to measure by"
     kind, metric = _kind(compiled, seen)
@@ -67,11 +67,13 @@ def measured(root: Path, compiled: Compiled, seen: Observed | None) -> Measured 
     texts, answers = _pairs(root, compiled, seen)
     if len(texts) < LEAST:
         return f"{counted(len(texts), 'row', 'is', 'are')} too few to learn from a part of them; {LEAST} are the least"
+    if not rows:
+        return "no row is left to train on"
     if kind == "label" and len(set(answers)) < 2:
         return "every row has the same answer"
     curve = measure(len(texts), _learner(kind, metric, texts, answers))
     majority = _majority(kind, metric, answers)
-    return stated(metric, LINEAR, majority, curve, seen.to_train, compiled.task.success_criteria.threshold)
+    return stated(metric, LINEAR, majority, curve, rows, compiled.task.success_criteria.threshold)
 
 
 def stated(metric: str, model: str, majority: float | None, curve: Curve, rows: int, threshold: float) -> Measured:

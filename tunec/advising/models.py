@@ -12,6 +12,7 @@ from typing import Any
 from compiler.licences import KNOWN
 from compiler.parse import ParseError, parse
 from tunec.advising.hardware import Machine, training_memory
+from tunec.advising.lengths import Lengths
 from tunec.workspace import Disk
 
 BEST = 3  # candidates that are named
@@ -22,18 +23,22 @@ _PUBLIC = "huggingface"
 
 @dataclass(frozen=True)
 class Needs:
-    """tokens: of the longest row. free: the contract is a text. bytes are weights and all else that training holds.
-    network: whether a model can be fetched. target: where what comes of it goes, as versioning.deploy_target.
+    """free: the contract is a text. batch: rows of a step; shared: what they begin with alike is run once. network:
+    whether a model can be fetched. target: where what comes of it goes, as versioning.deploy_target. held: preset ->
+    bytes that its training held when it last ran here.
     """
 
     task_type: str
     language: str | None
-    tokens: int
+    lengths: Lengths
     free: bool
     machine: Machine
+    batch: int = 8
+    shared: bool = True
     adapter: str = "lora"
     network: bool = True
     target: str = "local"
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,9 @@ def _family(name: str) -> Mapping[str, Any]:
 def _look(name: str, model: Mapping[str, Any], needs: Needs) -> Candidate:
     family, size = _family(name), int(model["parameters"])
     low, high = (round(1e9 * edge) for edge in table()["sizes"]["task_types"].get(needs.task_type, (1, 7)))
-    adapter, memory = _adapter(size, needs)
+    adapter, memory = (needs.adapter, needs.held[name]) if name in needs.held else _adapter(size, needs)
     against = dict(_against(name, model, family, needs, size, low, high, memory))
-    why = tuple(_for(model, family, needs, size, low, high, memory))
+    why = tuple(_for(name, model, family, needs, size, low, high, memory))
     distance = abs(size - low) if size < low else size - low
     preferred = bool({needs.language} & set(family.get("strong", ())))
     rank = (_weight(against, needs.target), -preferred if needs.language != _ENGLISH else 0, distance)
@@ -134,10 +139,14 @@ def _weight(against: Mapping[str, Any], target: str) -> float:
 
 def _adapter(size: int, needs: Needs) -> tuple[str, int]:
     """The adapter that fits, and the bytes that it takes: a base in four bits where sixteen do not fit."""
-    plain = training_memory(size, needs.tokens, needs.adapter, needs.machine)
+    plain = _memory(size, needs.adapter, needs)
     if plain <= needs.machine.memory or not needs.machine.gpu or needs.adapter != "lora":
         return needs.adapter, plain
-    return "qlora", training_memory(size, needs.tokens, "qlora", needs.machine)
+    return "qlora", _memory(size, "qlora", needs)
+
+
+def _memory(size: int, adapter: str, needs: Needs) -> int:
+    return training_memory(size, needs.lengths, adapter, needs.machine, needs.batch, shared=needs.shared)
 
 
 def _against(
@@ -157,8 +166,8 @@ def _against(
         yield "memory", {"need": _gb(memory), "have": _gb(needs.machine.memory)}
     if not needs.machine.gpu and size > 0.7e9:
         yield "slow", {"size": _billions(size)}
-    if (context := model.get("context_length")) and context < needs.tokens:
-        yield "context", {"context": context, "tokens": needs.tokens}
+    if (context := model.get("context_length")) and context < needs.lengths.longest:
+        yield "context", {"context": context, "tokens": needs.lengths.longest}
     languages = family.get("languages", ["*"])
     if needs.language and "*" not in languages and not _speaks(needs.language, languages):
         yield "language", {"language": needs.language}
@@ -189,7 +198,14 @@ def _speaks(language: str, languages: list[str]) -> bool:
 
 
 def _for(
-    model: Mapping[str, Any], family: Mapping[str, Any], needs: Needs, size: int, low: int, high: int, memory: int
+    name: str,
+    model: Mapping[str, Any],
+    family: Mapping[str, Any],
+    needs: Needs,
+    size: int,
+    low: int,
+    high: int,
+    memory: int,
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if 0.8 * low <= size <= high:
         yield "fits_task", {"size": _billions(size), "least": _billions(low), "most": _billions(high)}
@@ -198,7 +214,10 @@ def _for(
     elif needs.language and needs.language != _ENGLISH and "*" in family.get("languages", ()):
         yield "speaks", {"language": needs.language}
     if memory <= needs.machine.memory:
-        yield "fits_memory", {"need": _gb(memory), "have": _gb(needs.machine.memory)}
+        yield (
+            "held_memory" if name in needs.held else "fits_memory",
+            {"need": _gb(memory), "have": _gb(needs.machine.memory)},
+        )
     if model.get("license") in ("apache-2.0", "mit"):
         yield "publishable" if needs.target == _PUBLIC else "free_licence", {"licence": model["license"]}
     if model.get("source") != "hub" or _fetched(model):

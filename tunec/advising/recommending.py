@@ -10,10 +10,13 @@ from typing import Any
 from compiler import Compiled, compile_task
 from compiler.parse import Node, ParseError, parse
 from compiler.settle import Known, choices
+from stages.chat import Prompting
 from stages.counting import counted
 from stages.diagnostics import UserError, fail
 from tunec import rewriting
 from tunec.advising import hardware, models
+from tunec.advising.lengths import contract, lengths
+from tunec.advising.resources import Resources
 from tunec.advising.verdict import table
 from tunec.coaching import answers as answering
 from tunec.compiling import write_if_changed
@@ -21,7 +24,6 @@ from tunec.observing import Observed
 from tunec.workspace import TASK, Disk, read_task
 
 SWEEP = Path("conf", "sweep", "advised.yaml")
-_USUAL_TOKENS = 512
 _USUALLY_AUTO = ("training.epochs", "training.learning_rate")  # what the presets leave to compiler/settle.py
 _USUAL: tuple[tuple[str, Any], ...] = (
     ("training.method", "sft"),
@@ -46,17 +48,46 @@ class Way:
         return {**told, "patch": dict(self.patch), "reasons": dict(self.reasons)}
 
 
-def ways(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> list[Way]:
-    """Best first. Each was compiled: it has no error, or it is left out."""
-    machine = _machine(compiled, answers)
-    task = compiled.task
-    tokens = min(task.training.max_length, seen.tokens[0] if seen else _USUAL_TOKENS)
-    free, network = task.output_format.type == "text", answers.get("network") is not False
-    target = task.versioning.deploy_target
-    needs = models.Needs(task.task_type, task.language, tokens, free, machine, network=network, target=target)
-    text = read_task(root / TASK)
-    found = (_way(compiled, one, seen) for one in models.candidates(root, needs))
+def ways(
+    root: Path,
+    compiled: Compiled,
+    seen: Observed | None,
+    rows: int,
+    answers: answering.Answers,
+    resources: Resources,
+) -> list[Way]:
+    """Best first. Each was compiled: it has no error, or it is left out. rows: to train on."""
+    text, needs = read_task(root / TASK), _needs(compiled, seen, answers, resources)
+    found = (_way(compiled, one, seen, rows) for one in models.candidates(root, needs))
     return [way for way in found if _compiles(root, rewriting.with_values(text, way.patch))]
+
+
+def _needs(compiled: Compiled, seen: Observed | None, answers: answering.Answers, resources: Resources) -> models.Needs:
+    task, training, machine = compiled.task, compiled.task.training, _machine(compiled, answers)
+    form = task.output_format
+    prompting = Prompting(input_template=task.input_template, system_prompt=task.system_prompt, mode=training.prompt)
+    found = lengths(prompting, contract(form.type, form.schema_), seen).within(training.max_length)
+    return models.Needs(
+        task.task_type,
+        task.language,
+        found,
+        form.type == "text",
+        machine,
+        batch=training.batch_size,
+        shared=training.shared_prefix != "off",
+        network=answers.get("network") is not False,
+        target=task.versioning.deploy_target,
+        held=_held(compiled, machine, resources),
+    )
+
+
+def _held(compiled: Compiled, machine: hardware.Machine, resources: Resources) -> dict[str, int]:
+    """What the task's own base model held in its last trainings here, which no reckoning is surer than."""
+    if compiled.task.training.adapter != "lora" or compiled.task.execution.type != "local":
+        return {}
+    ran = [one.gpu if machine.gpu else one.memory for one in resources.trainings]
+    most = max(filter(None, ran), default=None)
+    return {} if most is None or len(compiled.variants) > 1 else {compiled.task.training.base_model: most}
 
 
 def _machine(compiled: Compiled, answers: answering.Answers) -> hardware.Machine:
@@ -65,11 +96,10 @@ def _machine(compiled: Compiled, answers: answering.Answers) -> hardware.Machine
     return hardware.named(answers)
 
 
-def _way(compiled: Compiled, model: models.Candidate, seen: Observed | None) -> Way:
+def _way(compiled: Compiled, model: models.Candidate, seen: Observed | None, rows: int) -> Way:
     from tunec.coaching.words import words
 
     task, say = compiled.task, words("en").say
-    rows = seen.to_train if seen else 0
     method = {"pairs": "orpo", "verdicts": "kto"}.get(seen.columns.shape if seen else "", "sft")
     why_model = "; ".join(say(f"models.{word}", **values) for word, values in model.why)
     patch: dict[str, Any] = {

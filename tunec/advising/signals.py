@@ -10,6 +10,7 @@ from typing import Any, Literal
 from compiler import Compiled
 from stages.counting import counted
 from stages.diagnostics import UserError
+from tunec.advising.parting import ToTrain
 from tunec.coaching import answers as answering
 from tunec.observing import Observed
 from tunec.table import read_report
@@ -34,28 +35,26 @@ class Signal:
         return {"value": self.value, "source": self.source, "told": self.told}
 
 
-def signals(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> dict[str, Signal]:
-    """Every signal that a rule may ask for. answers: as the coach kept them, or none."""
-    return {signal.name: signal for part in (_data, _said, _built) for signal in part(root, compiled, seen, answers)}
+def signals(
+    root: Path, compiled: Compiled, seen: Observed | None, parted: ToTrain | None, answers: answering.Answers
+) -> dict[str, Signal]:
+    """Every signal that a rule may ask for. parted: the rows to train on, where rows are. answers: as the coach kept
+    them, or none.
+    """
+    found = (*_data(compiled, seen, parted), *_said(compiled, seen, answers), *_built(root, compiled))
+    return {signal.name: signal for signal in found}
 
 
-def _data(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+def _data(compiled: Compiled, seen: Observed | None, parted: ToTrain | None) -> Iterator[Signal]:
     form = compiled.task.output_format.type
     strict = form in _NARROW
     yield Signal("strict_form", strict, "task.yaml", f"answers are of the form {form}")
-    if seen is None:
+    if seen is None or parted is None:
         yield Signal("rows", 0, "data", "there are no rows")
         yield Signal("stable", None, "assumed", "no row shows whether answers keep their form")
         yield Signal("pairs", False, "data", "there are no rows")
         return
-    about = "" if seen.whole else "about "
-    doubled = f", {seen.duplicates:,} of them doubled" if seen.duplicates else ""
-    yield Signal(
-        "rows",
-        max(0, seen.to_train - seen.duplicates),
-        "data",
-        f"{about}{counted(seen.to_train, 'row')} to train on{doubled}",
-    )
+    yield Signal("rows", parted.rows, parted.source, parted.told)
     yield Signal("stable", seen.contract.fits, "data", f"{seen.contract.fits:.1%} of the answers are of one form")
     pairs = seen.columns.shape in ("pairs", "verdicts")
     yield Signal(
@@ -66,7 +65,7 @@ def _data(root: Path, compiled: Compiled, seen: Observed | None, answers: answer
     )
 
 
-def _said(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+def _said(compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
     cost, pain = compiled.task.cost, answers.get("pain")
     volume = cost.requests_per_month if cost else None
     if volume is not None:
@@ -128,7 +127,7 @@ def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
     return Signal("teacher", False, "task.yaml", "no teacher is named: generate.teacher")
 
 
-def _built(root: Path, compiled: Compiled, seen: Observed | None, answers: answering.Answers) -> Iterator[Signal]:
+def _built(root: Path, compiled: Compiled) -> Iterator[Signal]:
     """What the last build tells; nothing, where there is none, or its report is not of this version."""
     try:
         report = read_report(root)

@@ -219,20 +219,19 @@ def _first_rows(root: Path, case: Case) -> list[Path]:
 
 def _example(case: Case) -> dict[str, Any] | None:
     """The example as a row; None where none was told, or its answer does not fit the contract."""
-    from compiler.schema import canonical, expand, lowered
-    from stages.contract import Contract, Unreadable
+    from stages.contract import Unreadable
+    from tunec.advising.lengths import contract
 
     given, answer = case.said("example_input"), case.said("example_output")
     if not given or not answer:
         return None
     form = case.value("output_format.type")
-    schema = canonical(expand(case.value("output_format.schema"), form))
-    contract = Contract.model_validate({"type": lowered(form), "schema_": schema})
+    held = contract(form, case.value("output_format.schema"))
     try:
-        value = contract.read(answer)
+        value = held.read(answer)
     except Unreadable:
         value = None
-    if value is None or contract.errors(value):
+    if value is None or held.errors(value):
         case.against("example", said=answer[:60])
         return None
     from stages.templating import placeholders

@@ -51,8 +51,8 @@ class Observed:
         return self.total <= self.looked + self.unreadable
 
     @property
-    def to_train(self) -> int:
-        """Rows that may be trained on: those that no other split names."""
+    def trainable(self) -> int:
+        """Rows that may be trained on: those that name no other split. tunec.advising.parting says how many are."""
         other = sum(many for split, many in self.splits.items() if split != "train")
         return max(0, self.total - self.unreadable - round(other * self.total / max(1, self.looked)))
 
@@ -81,7 +81,7 @@ def observe(root: Path, files: Sequence[str], told: Told = NOTHING) -> Observed:
     copied = _copied(answers, inputs)
     duplicates, conflicts = _doubles(inputs, answers)
     spoken = [_spelled(answer) for answer in answers if answer is not None]
-    longest_answer = max(map(_tokens, _longest(spoken)), default=0)
+    longest_answer = max(map(tokens, _longest(spoken)), default=0)
     return Observed(
         files=tuple(files),
         looked=len(found.fields),
@@ -92,7 +92,7 @@ def observe(root: Path, files: Sequence[str], told: Told = NOTHING) -> Observed:
         contract=contract,
         kind=kind(seen, contract, inputs, answers, copied),
         languages=languages(inputs[:: _step(inputs)]),
-        tokens=(max(map(_tokens, _longest(inputs)), default=0) + longest_answer, longest_answer),
+        tokens=(max(map(tokens, _longest(inputs)), default=0) + longest_answer, longest_answer),
         duplicates=duplicates,
         conflicts=conflicts,
         copied=copied,
@@ -119,7 +119,8 @@ def _longest(texts: Sequence[str]) -> list[str]:
     return sorted(texts, key=len)[-20:] + sorted(texts, key=lambda text: len(text.encode()))[-20:]
 
 
-def _tokens(text: str) -> int:
+def tokens(text: str) -> int:
+    """At most; more exact ones are the base model's to tell."""
     signs = sum(sign > "\u2e7f" for sign in text)
     return round(_PER_SIGN * signs + _PER_LETTER * (len(text) - signs)) + 1
 

@@ -39,8 +39,8 @@ def decide(case: Case) -> None:
     column, labels = case.seen.columns.answer, list(case.seen.contract.labels or {})
     if case.seen.columns.shape == "answers" and _not_found(case, column):
         case.put("data.output", column, *_TOLD_BY[case.seen.columns.by], labels=", ".join(labels[:5]))
-    if not case.seen.splits and not roles and 0 < case.seen.to_train < _FEW:
-        case.put("splits.ratios", dict(_FOR_FEW), "table", "few_rows", rows=f"{case.seen.to_train:,}")
+    if not case.seen.splits and not roles and 0 < case.seen.trainable < _FEW:
+        case.put("splits.ratios", dict(_FOR_FEW), "table", "few_rows", rows=f"{case.seen.trainable:,}")
 
 
 def _source(case: Case, file: str) -> dict[str, Any]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from math import ceil
 
+from stages.chat import Prompting
 from tunec.advising import hardware
+from tunec.advising.lengths import Lengths, contract, lengths
 from tunec.advising.models import Candidate, Needs, candidates
 from tunec.coaching.case import Case
 from tunec.observing import Observed
 
 _METHODS = {"pairs": "orpo", "verdicts": "kto"}
-_PROMPT = 0.5  # tokens of a character of contract and system prompt, at most
 _LEAST, _STEP = 256, 128  # tokens of a row that room is made for, and in which steps
 
 
 def decide(case: Case) -> None:
     shape = case.seen.columns.shape if case.seen else "answers"
-    tokens = _room(case)
-    found = candidates(case.root, needs(case, tokens))
+    long = _lengths(case)
+    tokens = max(_LEAST, _STEP * ceil(long.longest / _STEP))  # room for the longest row
+    found = candidates(case.root, needs(case, long))
     _model(case, found)
     why = shape if shape in _METHODS else "sft"
     case.put("training.method", _METHODS.get(shape, "sft"), "data" if case.seen else "assumed", why)
@@ -34,10 +36,10 @@ def decide(case: Case) -> None:
     _answer_length(case, most)
 
 
-def needs(case: Case, tokens: int) -> Needs:
+def needs(case: Case, long: Lengths) -> Needs:
     free, network = case.value("output_format.type") == "text", case.said("network") is not False
     kind, language, target = (case.value(key) for key in ("task_type", "language", "versioning.deploy_target"))
-    return Needs(kind, language, tokens, free, hardware.named(case.answers), network=network, target=target)
+    return Needs(kind, language, long, free, hardware.named(case.answers), network=network, target=target)
 
 
 def _model(case: Case, found: list[Candidate]) -> None:
@@ -53,13 +55,13 @@ def _model(case: Case, found: list[Candidate]) -> None:
     case.put("training.base_model", first.preset, "table", "first_model" if others else "model", **said)
 
 
-def _room(case: Case) -> int:
-    """Tokens for the longest row with what stands before it."""
-    from stages.rows import dumps
-
-    before = case.value("system_prompt", "") + dumps(case.value("output_format.schema"))
-    row = case.seen.tokens[0] if case.seen else _LEAST
-    return max(_LEAST, _STEP * ceil((row + _PROMPT * len(before) + 32) / _STEP))
+def _lengths(case: Case) -> Lengths:
+    """Of rows with what stands before them, as they are prompted by default."""
+    asked = Prompting(
+        input_template=case.value("input_template"), system_prompt=case.value("system_prompt"), mode="contract"
+    )
+    held = contract(case.value("output_format.type"), case.value("output_format.schema"))
+    return lengths(asked, held, case.seen)
 
 
 def _answer_length(case: Case, most: int) -> None:
