@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from stages.counting import counted
@@ -44,7 +44,11 @@ def bill(facts: Facts, terms: Mapping[str, Any], rates: Mapping[str, Any]) -> di
         "machines": _machines(sums),
         "hour": sums.rate("serve", "machine"),
         "savings": {"per_month": saved, "pays": None if saved is None else saved > 0},
-        "break_even": {"months": _months(spent, saved), "requests_per_month": break_even_requests(sums)},
+        "break_even": {
+            "months": _months(spent, saved),
+            "requests_per_month": break_even_requests(sums),
+            "requests_at_least": _break_even_at_least(sums),
+        },
         "roi": {"months": months, "value": _return(spent, saved, months)},
         "curve": _curve(spent, ours, theirs, months),
         "assumptions": [_told(name, figure) for name, figure in quantities.items() if figure.origin == "assumed"],
@@ -65,12 +69,20 @@ def total(lines: list[Line]) -> float | None:
 
 
 def _part(lines: list[Line]) -> dict[str, Any]:
-    complete = all(line.cost is not None for line in lines)
-    return {"items": [asdict(line) for line in lines], "total": total(lines), "complete": complete}
+    """low, high: between which the total lies, where a line tells so."""
+    complete, whole = all(line.cost is not None for line in lines), total(lines)
+    told = whole is not None and any(line.low is not None for line in lines)
+    low, high = (sum(_end(line, name) for line in lines) if told else None for name in ("low", "high"))
+    return {"items": [asdict(line) for line in lines], "total": whole, "complete": complete, "low": low, "high": high}
+
+
+def _end(line: Line, name: str) -> float:
+    end: float | None = getattr(line, name)
+    return (line.cost or 0.0) if end is None else end
 
 
 def _told(name: str, figure: Figure) -> dict[str, Any]:
-    return {"what": name, "value": figure.value, "why": figure.why}
+    return {"what": name, "value": figure.value, "low": figure.low, "high": figure.high, "why": figure.why}
 
 
 # ---------------------------------------------------------------- the experiment
@@ -101,7 +113,7 @@ def _teacher(sums: Sums) -> Line:
     if rows.value is None and "teacher_requests" in sums.facts:
         return _requests(sums, "teacher")  # in another round it is not asked again
     if not rows.value:
-        none = Figure(0.0, "given" if rows.origin == "given" else "measured")
+        none = Figure(0.0, "given")  # task.yaml has none, or says so
         return sums.line("teacher", "tokens", None, none, note="no row was written by a teacher")
     price, each = _prompted_request(sums, "teacher")
     return sums.line("teacher", "rows", price, rows, each, _paid(sums, "teacher"))
@@ -157,15 +169,22 @@ def _request(
         return None, Figure(None, "unknown", one.why)
     if price is None or of_answer is None:
         return None, one
-    return (given.value * price + answer.value * of_answer) / MILLION, one
+    each = (given.value * price + answer.value * of_answer) / MILLION
+    if each and given.low is not None and given.high is not None:
+        least = given.low * price + (answer.value if answer.low is None else answer.low) * of_answer
+        most = given.high * price + (answer.value if answer.high is None else answer.high) * of_answer
+        one = replace(one, low=least / MILLION / each, high=most / MILLION / each)
+    return each, one
 
 
 def _both(given: Figure, answer: Figure) -> str:
     if given.value is None or answer.value is None:
         keys = {"cost.input_tokens": given, "cost.output_tokens": answer}
         lacking = " and ".join(key for key, figure in keys.items() if figure.value is None)
-        return f"the tokens of a request are not known: build once, or write {lacking}"
-    return f"{given.value:,.0f} tokens in, {answer.value:,.1f} out a request ({weakest(given, answer)})"
+        return f"the tokens of a request are not known: build once, bring rows, or write {lacking}"
+    how = "; ".join(dict.fromkeys(figure.why for figure in (given, answer) if figure.low is not None))
+    sure = f"{weakest(given, answer)}: {how}" if how else weakest(given, answer)
+    return f"{given.value:,.0f} tokens in, {answer.value:,.1f} out a request ({sure})"
 
 
 # ---------------------------------------------------------------- a month
@@ -207,12 +226,22 @@ def hosting(sums: Sums, hour: float) -> Line:
     of = (requests, seconds, share)
     machines = _machines(sums)
     if machines is None or requests.value is None or seconds.value is None or share.value is None:
-        return sums.line("hosting", "hours", hour, Figure(None, "unknown", seconds.why))
+        return sums.line("hosting", "hours", hour, _one_machine(sums, seconds))
     if sums.terms.get("hosting") == "on_demand":
         hours = Figure(requests.value * seconds.value / 3600 / share.value, weakest(*of), seconds.why)
         return sums.line("hosting", "hours", hour, hours)
     many = f"{counted(machines, 'machine')} day and night; {seconds.why}"
     return sums.line("hosting", "hours", hour, Figure(machines * HOURS, weakest(*of), many))
+
+
+def _one_machine(sums: Sums, seconds: Figure) -> Figure:
+    """The least that hosting takes before an answer was timed; nothing of what is paid by the hour of answering."""
+    requests, share = sums.figure("requests_per_month").value, sums.figure("utilization").value
+    if sums.terms.get("hosting") == "on_demand" or seconds.value is not None or not requests or not share:
+        return Figure(None, "unknown", seconds.why)
+    most = HOURS * 3600 * share / requests
+    why = f"1 machine day and night, the least, and enough while an answer takes at most {most:,.3g} s"
+    return Figure(HOURS, "assumed", f"{why}; how long it takes is {seconds.why}")
 
 
 def _machines(sums: Sums) -> int | None:
@@ -245,10 +274,7 @@ def _return(spent: float | None, saved: float | None, months: int) -> float | No
 
 def break_even_requests(sums: Sums) -> float | None:
     """Requests a month from which the tuned model is the cheaper one to run; None where that is never so."""
-    asking, _ = _prompted_request(sums, "against")
-    upkeep = sums.line(
-        "maintenance", "hours", sums.rate("labour", "engineering"), sums.figure("maintenance_hours")
-    ).cost
+    asking, upkeep = _prompted_request(sums, "against")[0], _upkeep(sums)
     if asking is None or upkeep is None:
         return None
     hour = sums.rate("serve", "machine")
@@ -256,6 +282,20 @@ def break_even_requests(sums: Sums) -> float | None:
         answering, _ = tuned_request(sums)
         return None if answering is None or asking <= answering else upkeep / (asking - answering)
     return _by_machines(sums, asking, upkeep, hour)
+
+
+def _break_even_at_least(sums: Sums) -> float | None:
+    """Before an answer was timed: what one machine takes, and more of them would take no fewer requests."""
+    hour, seconds = sums.rate("serve", "machine"), sums.figure("seconds_per_request").value
+    if hour is None or seconds is not None or sums.terms.get("hosting") == "on_demand":
+        return None
+    asking, upkeep = _prompted_request(sums, "against")[0], _upkeep(sums)
+    return None if not asking or upkeep is None else (HOURS * hour + upkeep) / asking
+
+
+def _upkeep(sums: Sums) -> float | None:
+    hours = sums.figure("maintenance_hours")
+    return sums.line("maintenance", "hours", sums.rate("labour", "engineering"), hours).cost
 
 
 def _by_machines(sums: Sums, asking: float, upkeep: float, hour: float) -> float | None:

@@ -22,18 +22,32 @@ ASSUMED: Mapping[str, tuple[float, str]] = {
 }
 
 
+# What nothing tells before a build -> what would tell it.
+UNTIL: Mapping[str, str] = {
+    "seconds_per_request": "unknown until `tunec build` times its answers; or write cost.seconds_per_request",
+    "training_hours": "unknown until `tunec build` has trained once; `tunec advise --measure` foretells it from a few "
+    "steps, to be written as cost.training_hours",
+    "evaluation_hours": "unknown until `tunec build` times the answers of every system",
+    "output_tokens": "unknown until `tunec build` counts them; or write cost.output_tokens",
+}
+
+
 @dataclass(frozen=True)
 class Figure:
-    """value: None where it is unknown."""
+    """value: None where it is unknown. low, high: between which it lies, where that is told."""
 
     value: float | None
     origin: Origin
     why: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Line:
-    """quantity x price = cost, in the price lists' currency. cost: None where a figure is unknown."""
+    """quantity x price = cost, in the price lists' currency. cost: None where a figure is unknown. low, high: between
+    which the cost lies, where one of its figures tells so.
+    """
 
     item: str
     quantity: float | None
@@ -42,6 +56,8 @@ class Line:
     cost: float | None
     origin: Origin
     why: str
+    low: float | None = None
+    high: float | None = None
 
 
 NOTHING = Figure(None, "unknown", "neither measured nor said")
@@ -60,7 +76,7 @@ class Sums:
         """A quantity, from the surest that there is."""
         if self.terms.get(name) is not None:
             return Figure(float(self.terms[name]), "given", "task.yaml")
-        found = self.facts.get(name, NOTHING)
+        found = self.facts.get(name) or Figure(None, "unknown", UNTIL.get(name, NOTHING.why))
         if found.value is None and name in ASSUMED:
             value, why = ASSUMED[name]
             return Figure(value, "assumed", why)
@@ -75,15 +91,20 @@ class Sums:
         values = [figure.value for figure in figures]
         quantity = None if None in values else math.prod(value for value in values if value is not None)
         cost = 0.0 if quantity == 0 else None if quantity is None or price is None else quantity * price
-        why = "; ".join(dict.fromkeys(figure.why for figure in figures if figure.why and figure.why != "task.yaml"))
-        lacking = "" if price is not None or cost == 0.0 else _lacking(figures)
-        return Line(item, quantity, unit, price, cost, weakest(*figures), note or lacking or why)
+        telling = [figure for figure in figures if figure.value is None] or figures
+        why = "; ".join(dict.fromkeys(figure.why for figure in telling if figure.why and figure.why != "task.yaml"))
+        lacking = "" if price is not None or quantity is None or cost == 0.0 else "the price list names no such price"
+        ends = (None, None) if cost is None or price is None else _ends(price, figures)
+        return Line(item, quantity, unit, price, cost, weakest(*figures), note or lacking or why, *ends)
 
 
-def _lacking(figures: Sequence[Figure]) -> str:
-    """What there is no price for want of: a request's hangs on its tokens, and else it is the list's to name."""
-    unknown = (figure.why for figure in figures if figure.value is None and figure != NOTHING)
-    return "; ".join(dict.fromkeys(filter(None, unknown))) or "the price list names no such price"
+def _ends(price: float, figures: Sequence[Figure]) -> tuple[float | None, float | None]:
+    """Between which the product lies; None twice where no figure tells of more than its value."""
+    if all(figure.low is None or figure.high is None for figure in figures):
+        return None, None
+    lowest = (figure.low if figure.low is not None else figure.value for figure in figures)
+    highest = (figure.high if figure.high is not None else figure.value for figure in figures)
+    return tuple(price * math.prod(value or 0.0 for value in ends) for ends in (lowest, highest))  # type: ignore[return-value]
 
 
 def weakest(*figures: Figure) -> Origin:

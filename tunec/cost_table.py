@@ -77,12 +77,18 @@ def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def grounds(bill: Mapping[str, Any]) -> Iterator[str]:
-    """What each figure is from; of figures that have it in common, once."""
+    """What each figure is from, and between which it lies; of figures that have it in common, once."""
     parts = (bill["experiment"], bill["monthly"]["tuned"], bill["monthly"]["prompted"])
     named: dict[str, list[str]] = {}
     for line in (line for part in parts for line in part["items"]):
-        named.setdefault(line["why"], []).append(line["item"])
+        why = "; ".join(filter(None, (_between(line, bill["currency"]), line["why"])))
+        named.setdefault(why, []).append(line["item"])
     yield from (f"{', '.join(of)}: {why}" for why, of in named.items() if why)
+
+
+def _between(line: Mapping[str, Any], currency: str | None) -> str:
+    """`12 to 20 USD`; nothing where no more is told than the figure."""
+    return "" if line["low"] is None else f"{money(line['low'])} to {money(line['high'], currency)}"
 
 
 def _plain(text: str) -> str:
@@ -132,23 +138,38 @@ def conclusions(bill: Mapping[str, Any]) -> Iterator[str]:
     if saved is None:
         yield f"what is saved is unknown, for want of: {', '.join(bill['unknown'])}"
     elif saved > 0:
-        yield f"saves {money(saved, currency)} a month, maintenance paid"
+        yield f"saves {money(saved, currency)} a month, maintenance paid{_range(bill, 1)}"
     else:
-        yield f"costs {money(-saved, currency)} a month more than prompting"
+        yield f"costs {money(-saved, currency)} a month more than prompting{_range(bill, -1)}"
     yield from _returns(bill)
     yield from _quality(bill["quality"])
+
+
+def _range(bill: Mapping[str, Any], sign: int) -> str:
+    """Between which what is saved lies: the least of one with the most of the other. sign: -1 tells what it costs."""
+    (our_least, our_most), (their_least, their_most) = (_ends(bill["monthly"][who]) for who in ("tuned", "prompted"))
+    saved = sorted((sign * (their_least - our_most), sign * (their_most - our_least)))
+    return "" if saved[0] == saved[1] else f" ({money(saved[0])} to {money(saved[1], bill['currency'])})"
+
+
+def _ends(part: Mapping[str, Any]) -> tuple[float, float]:
+    whole = part["total"]
+    return (whole, whole) if part["low"] is None else (part["low"], part["high"])
 
 
 def _returns(bill: Mapping[str, Any]) -> Iterator[str]:
     after, requests = bill["break_even"]["months"], bill["break_even"]["requests_per_month"]
     if requests is not None:
         yield f"the cheaper one to run from {requests:,.0f} requests a month"
+    elif (least := bill["break_even"]["requests_at_least"]) is not None:
+        yield f"the cheaper one to run from {least:,.0f} requests a month at the least"
     elif bill["per_1000"]["prompted"] is not None and bill["per_1000"]["tuned"] is not None:
         yield "at these prices it never is the cheaper one to run, however many requests"
+    spent = "the experiment" if bill["experiment"]["complete"] else "what is known of the experiment"
     if after is not None:
-        yield f"the experiment is paid back after {after:,.1f} months"
+        yield f"{spent} is paid back after {after:,.1f} months"
     if bill["roi"]["value"] is not None:
-        yield f"return over {bill['roi']['months']} months: {bill['roi']['value']:+,.0%} of what the experiment cost"
+        yield f"return over {bill['roi']['months']} months: {bill['roi']['value']:+,.0%} of the cost of {spent}"
 
 
 def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
@@ -169,6 +190,7 @@ def _interval(figure: Mapping[str, float]) -> str:
 
 def sources(costs: Costs) -> Iterator[str]:
     for one in costs.bill["assumptions"]:
-        yield f"assumed: {one['what'].replace('_', ' ')} {one['value']:,g}: {one['why']}"
+        between = "" if one["low"] is None else f" ({_number(one['low'])} to {_number(one['high'])})"
+        yield f"assumed: {one['what'].replace('_', ' ')} {_number(one['value'])}{between}: {one['why']}"
     for of in costs.json()["prices"]:
         yield f"prices of {of['title']}, {of['date']}: {'; '.join(of['sources'])}"

@@ -26,6 +26,7 @@ from stages.rows import read_json
 from stages.sums import Figure, Sums
 from tunec.compiling import compile_workspace
 from tunec.dates import today
+from tunec.foretelling import foretold
 from tunec.workspace import Disk
 
 OLD = 180  # days
@@ -60,6 +61,8 @@ def look(root: Path, overrides: list[str]) -> Costs:
     inputs = Inputs(**{name: _below(root, given) for name, given in instance.inputs.items()})
     params = CostParams(**{key: value for key, value in instance.params.items() if key != READ})
     known = facts(inputs, params) | _hours(root, compiled, inputs)
+    if "tuned_tokens" not in known or "output_tokens" not in known:  # nothing was built, or not all of it
+        known = foretold(root, compiled, params) | known
     disk = Disk(root)
     try:
         lists = {name: found for name in names(disk) if (found := price_list(name, disk))}

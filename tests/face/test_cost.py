@@ -66,21 +66,80 @@ def costs(folder: Path, *overrides: str) -> dict[str, Any]:
     return found
 
 
+def items(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {line["item"]: line for part in (found["experiment"], *found["monthly"].values()) for line in part["items"]}
+
+
 def test_before_anything_is_built_every_figure_is_an_assumption_or_unknown(folder: Path) -> None:
     found = costs(folder)
-    lines = [line for part in (found["experiment"], *found["monthly"].values()) for line in part["items"]]
-    assert {line["origin"] for line in lines if line["item"] != "teacher"} == {"assumed", "unknown"}
-    assert found["savings"]["per_month"] is None and "training" in found["unknown"]
+    lines = items(found)
+    assert {line["origin"] for name, line in lines.items() if name != "teacher"} == {"assumed", "unknown"}
+    assert lines["teacher"]["origin"] == "given"  # task.yaml has none
+    assert set(found["unknown"]) == {"training", "evaluation"}
+    for name in found["unknown"]:  # each says what would tell it
+        assert lines[name]["why"].startswith("unknown until `tunec build`")
     assert found["quality"] == {"metric": "slot_f1"}
     text, _ = tunec(folder, "cost")
     assert "ASSUMED" in text and "UNKNOWN" in text and "nothing was measured yet" in text
 
 
+def test_before_a_build_tokens_are_told_by_the_rows_between_two_ends(folder: Path) -> None:
+    found = costs(folder, "cost.requests_per_month=1000000")
+    asked = found["quantities"]["prompted_tokens"]
+    assert asked["origin"] == "assumed" and asked["low"] < asked["value"] < asked["high"]
+    assert "20 rows at 4 characters a token, or 2.5 to 5" in asked["why"]
+    line, month = items(found)["tokens of the large model"], found["monthly"]["prompted"]
+    assert line["low"] < line["cost"] < line["high"]
+    assert (month["low"], month["total"], month["high"]) == (line["low"], line["cost"], line["high"])
+    longer = (folder / ROWS).read_text(encoding="utf-8").replace('"a"', f'"{"long " * 100}"')
+    (folder / ROWS).write_text(longer, encoding="utf-8")
+    more = costs(folder, "cost.requests_per_month=1000000")["quantities"]["prompted_tokens"]
+    assert more["value"] - asked["value"] == pytest.approx(498 / 4)  # of the text, its blanks at the end aside
+    by_token = {one["name"]: one for one in found["providers"]}["openai"]
+    assert by_token["training_origin"] == "assumed" and by_token["training"] > 0 and by_token["month"] > 0
+
+
+def test_a_month_before_a_build_is_that_of_the_least_machine(folder: Path) -> None:
+    found = costs(folder, "cost.hour=0.1", "cost.requests_per_month=1314000")
+    line = items(found)["hosting"]
+    assert line["origin"] == "assumed" and line["cost"] == pytest.approx(73)
+    assert "enough while an answer takes at most 1 s" in line["why"]
+    each = items(found)["tokens of the large model"]["price"]
+    assert found["break_even"]["requests_per_month"] is None
+    assert found["break_even"]["requests_at_least"] == pytest.approx((73 + 80) / each)
+    low, high = found["monthly"]["prompted"]["low"] - 153, found["monthly"]["prompted"]["high"] - 153
+    text, _ = tunec(folder, "cost", "cost.hour=0.1", "cost.requests_per_month=1314000")
+    assert (
+        f"a month, maintenance paid ({low:.2f} to {high:,.0f} USD)" in text
+        or f"({low:,.0f} to {high:,.0f} USD)" in text
+    )
+    assert "requests a month at the least" in text and "what is known of the experiment" in text
+    timed = costs(folder, "cost.hour=0.1", "cost.requests_per_month=1314000", "cost.seconds_per_request=0.5")
+    assert timed["break_even"]["requests_at_least"] is None and timed["break_even"]["requests_per_month"]
+
+
+def test_by_the_hour_of_answering_nothing_is_said_before_an_answer_was_timed(folder: Path) -> None:
+    found = costs(folder, "cost.hosting=on_demand")
+    assert items(found)["hosting"]["cost"] is None and found["break_even"]["requests_at_least"] is None
+    assert "unknown until `tunec build` times its answers" in items(found)["hosting"]["why"]
+    assert found["savings"]["per_month"] is None
+
+
+def test_more_lost_than_saved_is_told_with_both_ends(folder: Path) -> None:
+    text, _ = tunec(folder, "cost", "cost.requests_per_month=1000")
+    told = re.search(r"costs (\d+) USD a month more than prompting \((\d+) to (\d+) USD\)", text)
+    assert told is not None
+    most, low, high = map(int, told.groups())
+    assert low <= most <= high
+
+
 def test_tokens_that_nobody_counted_lack_and_not_their_price(folder: Path) -> None:
+    (folder / ROWS).write_text("", encoding="utf-8")  # and no row shows them
+
     def why(*overrides: str) -> str:
         return str(costs(folder, *overrides)["monthly"]["prompted"]["items"][0]["why"])
 
-    lacks = "the tokens of a request are not known: build once, or write"
+    lacks = "the tokens of a request are not known: build once, bring rows, or write"
     assert why() == f"{lacks} cost.input_tokens and cost.output_tokens"
     assert why("cost.input_tokens=200") == f"{lacks} cost.output_tokens"
     assert "200 tokens in, 10.0 out a request" in why("cost.input_tokens=200", "cost.output_tokens=10")
@@ -106,11 +165,12 @@ def test_how_long_training_took_here_is_known_from_its_last_run(folder: Path) ->
     assert (line["origin"], line["cost"]) == ("measured", pytest.approx(0.25))
 
 
-def test_a_build_half_done_or_damaged_leaves_figures_unknown(folder: Path) -> None:
+def test_a_build_half_done_or_damaged_leaves_figures_as_before_it(folder: Path) -> None:
+    before = costs(folder)
     for name in ("select/choice.json", "test/chosen.jsonl", "score/scores.json"):
         (folder / "build" / name).parent.mkdir(parents=True)
         (folder / "build" / name).write_bytes(b"\xb1\x00{")
-    assert costs(folder)["savings"]["per_month"] is None
+    assert costs(folder) == before
 
 
 def test_providers_stand_side_by_side_with_what_speaks_against_them(folder: Path) -> None:

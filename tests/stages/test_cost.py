@@ -34,6 +34,16 @@ def test_a_month_of_the_large_model_is_its_tokens() -> None:
     assert found["total"] == pytest.approx(1_000_000 * (200 * 2 + 10 * 8) / 1e6)  # 480
 
 
+def test_a_figure_between_two_ends_makes_a_cost_between_two_ends() -> None:
+    prompted = Figure(200.0, "assumed", "about", 100.0, 400.0)
+    found = billed(prompted_tokens=prompted)
+    line = item(found["monthly"]["prompted"], "tokens of the large model")
+    assert line["low"] == pytest.approx(1_000_000 * (100 * 2 + 10 * 8) / 1e6)
+    assert line["high"] == pytest.approx(1_000_000 * (400 * 2 + 10 * 8) / 1e6)
+    assert found["monthly"]["prompted"]["high"] == pytest.approx(line["high"])
+    assert billed()["monthly"]["prompted"]["high"] is None and found["monthly"]["tuned"]["low"] is None
+
+
 def test_a_price_that_no_list_names_is_what_lacks_where_the_tokens_are_known() -> None:
     unpriced = item(billed(rates={**RATES, "against": {}})["monthly"]["prompted"], "tokens of the large model")
     assert (unpriced["cost"], unpriced["why"]) == (None, "the price list names no such price")
@@ -109,7 +119,7 @@ def test_it_is_the_cheaper_one_from_the_break_even_on(share: float) -> None:
 def test_where_a_full_machine_costs_more_than_the_large_model_it_never_is() -> None:
     rates = {**RATES, "serve": {"machine": 10.0}}
     found = billed(rates=rates)
-    assert found["break_even"] == {"months": None, "requests_per_month": None} and found["savings"]["pays"] is False
+    assert set(found["break_even"].values()) == {None} and found["savings"]["pays"] is False
     assert billed({"hosting": "on_demand"}, rates)["break_even"]["requests_per_month"] is None
 
 
@@ -117,7 +127,9 @@ def test_what_was_not_measured_is_an_assumption_or_unknown_and_never_a_fact() ->
     found = bill({}, {}, RATES)
     assert {one["what"]: one["value"] for one in found["assumptions"]}["requests_per_month"] == 100_000
     assert found["savings"] == {"per_month": None, "pays": None} and not found["curve"]
-    assert {"hosting", "tokens of the large model", "training", "evaluation"} <= set(found["unknown"])
+    assert {"tokens of the large model", "training", "evaluation"} <= set(found["unknown"])
+    assert item(found["monthly"]["tuned"], "hosting")["origin"] == "assumed"  # one machine is the least
+    assert "hosting" in bill({}, {"hosting": "on_demand"}, RATES)["unknown"]
     assert item(found["experiment"], "training")["origin"] == "unknown"
     assert not found["experiment"]["complete"]
 

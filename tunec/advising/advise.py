@@ -20,7 +20,7 @@ from tunec.advising.verdict import Verdict, judge, sources, table
 from tunec.coaching import answers as answering
 from tunec.coaching.coach import SESSION
 from tunec.compiling import compile_workspace
-from tunec.observing import Observed, Told, observe
+from tunec.observing.of_task import of_task
 from tunec.table import REPORT
 
 
@@ -70,7 +70,7 @@ def advise(root: Path, overrides: Sequence[str], given: Path | None, *, measure:
     tunec.advising.deep raises.
     """
     compiled = compile_workspace(root, list(overrides))
-    seen = _observed(root, compiled)
+    seen = of_task(root, compiled)
     parted = to_train(root, compiled, seen) if seen else None
     rows = parted.rows if parted else 0
     answers = _answers(root, given)
@@ -115,23 +115,6 @@ def _deep(root: Path, compiled: Compiled, overrides: Sequence[str]) -> Measured:
     from tunec.advising import deep  # what runs builds is not loaded for advice alone
 
     return deep.measured(root, compiled, overrides)
-
-
-def _observed(root: Path, compiled: Compiled) -> Observed | None:
-    """The rows of all sources that are trained on; None where there are none."""
-    sources = [source for source in compiled.task.data.sources if not source.hub and source.role in (None, "train")]
-    files = [file for source in sources for file in _files(root, source.path)]
-    if not files:
-        return None
-    seen = observe(root, list(dict.fromkeys(files)), Told(compiled.task.data.output, guess=False))
-    return seen if seen.looked else None
-
-
-def _files(root: Path, pattern: str) -> list[str]:
-    from stages.shapes import readable
-    from tunec.workspace import Disk
-
-    return [file for file in Disk(root).glob(pattern) if readable(file)]
 
 
 def _answers(root: Path, given: Path | None) -> dict[str, Any]:
