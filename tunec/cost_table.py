@@ -134,6 +134,8 @@ def _marked(value: float | None, origin: str) -> str:
 def conclusions(bill: Mapping[str, Any]) -> Iterator[str]:
     currency, saved = bill["currency"], bill["savings"]["per_month"]
     per = bill["per_1000"]
+    if "tuned" not in bill["quality"]:
+        yield "By the rows alone, and what is assumed below:"
     yield f"1,000 requests: {money(per['tuned'], currency)} tuned, {money(per['prompted'], currency)} prompted"
     if saved is None:
         yield f"what is saved is unknown, for want of: {', '.join(bill['unknown'])}"

@@ -1,8 +1,8 @@
 """What the rows tell of a build that was not made yet: the tokens that a request and a training will take, about.
 
 No tokenizer is loaded. A token is taken for four characters, and said to be of two and a half (as in the prompts of our
-own example, by a small vocabulary) to five; a Chinese, Japanese or Korean sign for one token, and said to be half of one
-to one and a half. Every figure is an assumption, with both ends.
+own example, by a small vocabulary) to five; a Chinese, Japanese or Korean sign for one token, and said to be of half to
+one and a half. Every figure is an assumption, with both ends.
 """
 
 from __future__ import annotations

@@ -113,6 +113,7 @@ def test_a_month_before_a_build_is_that_of_the_least_machine(folder: Path) -> No
         f"a month, maintenance paid ({low:.2f} to {high:,.0f} USD)" in text
         or f"({low:,.0f} to {high:,.0f} USD)" in text
     )
+    assert "By the rows alone, and what is assumed below:" in text
     assert "requests a month at the least" in text and "what is known of the experiment" in text
     timed = costs(folder, "cost.hour=0.1", "cost.requests_per_month=1314000", "cost.seconds_per_request=0.5")
     assert timed["break_even"]["requests_at_least"] is None and timed["break_even"]["requests_per_month"]
