@@ -15,7 +15,9 @@ Status = Literal["pass", "fail", "not_enough_evidence"]
 
 @dataclass(frozen=True)
 class Scores:
-    """One system's figures on the test split: metric name -> {value, low, high, bound, units}."""
+    """One system's figures on the test split: metric name -> {value, low, high, bound, units}, and `alike` where all
+    units say the same.
+    """
 
     name: str
     kind: Literal["baseline", "tuned", "f16", "quantized"]
@@ -87,7 +89,7 @@ def against(
         worth = "" if units == rows else f", worth {counted(int(units), 'independent one')},"
         shown = f"{counted(rows, 'row')}{worth} only {'shows' if rows == 1 else 'show'}"
         reason = f"{what} is {value:.3f}, but {shown} that it is {within} {sure:.3f}, not {bound:g}"
-        needed = rows_needed(value, sure, bound, rows, units, confidence)
+        needed = rows_needed(value, sure, bound, rows, units, confidence, alike=bool(figure.get("alike")))
         reason += (
             f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
         )

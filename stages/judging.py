@@ -15,7 +15,7 @@ from stages.counting import counted
 from stages.diagnostics import fail
 from stages.equality import same
 from stages.metrics._share import share
-from stages.resampling import Drawn, Ends, of_share, permuted, units
+from stages.resampling import Alike, Drawn, Ends, of_share, permuted, units
 from stages.rows import Row
 from stages.terms import NONE, Terms
 
@@ -86,7 +86,8 @@ class Judged:
 @dataclass(frozen=True)
 class Figure:
     """A metric's value with a two-sided interval, and a one-sided bound for gates: the lower one, or the upper one of a
-    metric that is better when lower. units: how many groups, and rows without one, count for it.
+    metric that is better when lower. units: how many groups, and rows without one, count for it. alike: whether all of
+    them say the same.
     """
 
     value: float
@@ -94,6 +95,12 @@ class Figure:
     high: float
     bound: float
     units: int
+    alike: bool = False
+
+    def json(self) -> dict[str, Any]:
+        """`alike` only where they are."""
+        told = dataclasses.asdict(self)
+        return told if self.alike else {name: one for name, one in told.items() if name != "alike"}
 
 
 def judge(rows: Sequence[Row], answers: Iterable[Answer], contract: Contract, terms: Terms = NONE) -> list[Judged]:
@@ -206,4 +213,5 @@ def _is_share(metric: Metric, counts: Any) -> bool:
 def _figure(drawn: Drawn, ends: Ends, confidence: float, *, lower: bool) -> Figure:
     """units: at least one, so that a figure of nothing (no slot was expected, and none said) is hardly sure."""
     low, high = ends((1 - confidence) / 2)
-    return Figure(drawn.value, low, high, ends(1 - confidence)[lower], max(1, len(drawn.counting)))
+    bound, units = ends(1 - confidence)[lower], max(1, len(drawn.counting))
+    return Figure(drawn.value, low, high, bound, units, isinstance(ends, Alike))

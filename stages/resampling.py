@@ -45,6 +45,18 @@ def units(groups: Sequence[str | None]) -> Units:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """The ends of a figure to which all units say the same. within: those that it can have at all."""
+
+    value: float
+    units: int
+    within: tuple[float, float]
+
+    def __call__(self, tail: float) -> tuple[float, float]:
+        return unanimous(self.value, self.units, self.within, tail)
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A figure as a function of how often each unit was drawn, (..., units) -> (...), which is in [low, high].
 
@@ -71,13 +83,14 @@ class Drawn:
 
         samples = self.figure(_draws(self.many, resamples))
         if np.nanmax(samples) - np.nanmin(samples) < SPREAD:
-            return self._unanimous
+            return self._alike
         if len(self.counting) >= FEW:
             return lambda tail: _quantiles(samples, expanded(tail, len(self.counting)))
         return self._left_out()
 
-    def _unanimous(self, tail: float) -> tuple[float, float]:
-        return unanimous(self.value, max(1, len(self.counting)), (self.low, self.high), tail)
+    @property
+    def _alike(self) -> Alike:
+        return Alike(self.value, max(1, len(self.counting)), (self.low, self.high))
 
     def _left_out(self) -> Ends:
         """The jackknife's standard error, by Student's t: about the figure itself, for about the mean of the others it
@@ -90,10 +103,10 @@ class Drawn:
         weights[range(many), self.counting] = 0
         without = self.figure(weights)
         if many < 2 or not np.isfinite(without).all():
-            return self._unanimous
+            return self._alike
         error = float(np.sqrt((many - 1) / many * ((without - self.value) ** 2).sum()))
         if error < SPREAD:
-            return self._unanimous
+            return self._alike
         reach = error * np.array([-1.0, 1.0])
 
         def ends(tail: float) -> tuple[float, float]:
@@ -115,9 +128,10 @@ def of_share(sums: Any) -> Ends:
     scatter = ((told[:, 0] - share * told[:, 1]) ** 2).sum() / rows**2
     error = float(np.sqrt(scatter * many / max(1, many - 1)))
 
+    if error < SPREAD:
+        return Alike(share, many, (0.0, 1.0))
+
     def ends(tail: float) -> tuple[float, float]:
-        if error < SPREAD:
-            return unanimous(share, many, (0.0, 1.0), tail)
         alone = worth(share, error, rows, many, tail)
         return wilson(share * alone, alone, 1 - 2 * tail)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +54,7 @@ def judged(
 
 
 def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, dict[str, float]]:
-    """Metric -> {value, low, high, bound, units}, of those that these answers let measure.
+    """Metric -> {value, low, high, bound, units} (see stages.judging.Figure), of those that these answers let measure.
 
     Raises T706 when the primary metric is not among them.
     """
@@ -64,7 +63,7 @@ def figures(of: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> d
     if found[yardstick.primary] is None:
         message = f"the primary metric `{yardstick.primary}` has nothing to measure in {counted(len(of), 'answer')}"
         raise fail("T706", message, help="bring rows that it counts, or choose another success_criteria.primary_metric")
-    return {name: asdict(figure) for name, figure in found.items() if figure is not None}
+    return {name: figure.json() for name, figure in found.items() if figure is not None}
 
 
 def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def lead(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contrac
     found = difference(a, b, primary, confidence=yardstick.confidence, resamples=yardstick.resamples)
     if found is None:
         raise RuntimeError("`figures` refuses a primary metric that measures nothing")
-    return asdict(found)
+    return found.json()
 
 
 def chance(a: Sequence[Judged], b: Sequence[Judged], yardstick: Yardstick, contract: Contract) -> float | None:

@@ -73,16 +73,23 @@ def detectable(low: float, high: float, confidence: float) -> float:
     return (normal.inv_cdf(confidence) + normal.inv_cdf(POWER)) * error
 
 
-def rows_needed(value: float, bound: float, limit: float, rows: int, units: float, confidence: float) -> int | None:
+def rows_needed(
+    value: float, bound: float, limit: float, rows: int, units: float, confidence: float, *, alike: bool = False
+) -> int | None:
     """How many rows would put the one-sided bound at `limit`, if the value stays as it is. None where none would.
 
-    units: how many of `rows` count, and for themselves; of more rows as large a share is taken to. An interval shrinks
-    with the square root of its rows; that of a share without any miss shrinks with the rows.
+    units: how many of `rows` count, and for themselves; of more rows as large a share is taken to. alike: whether they
+    all say the same, so that the bound is that of `unanimous`. An interval shrinks with the square root of its rows;
+    that of a share without any miss, or of units that are all alike, with the rows.
     """
     room, width = abs(value - limit), abs(value - bound)
     if room < 1e-12:
         return None
-    if value in (0.0, 1.0) and 0 <= bound <= 1 and value != bound:
-        z = NormalDist().inv_cdf(confidence)
-        return math.ceil(z * z * (1 - room) / room * rows / units - 1e-6)
-    return math.ceil(rows * (width / room) ** 2 - 1e-6)
+    square = NormalDist().inv_cdf(confidence) ** 2
+    if alike:
+        unlike = square / (units + square) * room / width  # the share of units unlike them that may be left open
+    elif value in (0.0, 1.0) and 0 <= bound <= 1 and value != bound:
+        unlike = room
+    else:
+        return math.ceil(rows * (width / room) ** 2 - 1e-6)
+    return max(1, math.ceil(square * (1 - unlike) / unlike * rows / units - 1e-6))

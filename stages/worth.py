@@ -22,7 +22,8 @@ ANSWERS = {
 
 
 def worth(systems: Sequence[Mapping[str, Any]], primary: str, rows: int, confidence: float) -> dict[str, Any]:
-    """{answer, title, why, over: [{kind, best, lead, low, high, p, answer}]}; the kind that is hardest to beat decides.
+    """{answer, title, why, over: [{kind, best, lead, low, high, p, units, alike, answer}]}; the kind that is hardest to
+    beat decides.
 
     A larger model is told of, and does not decide: to be as good as one is often the very aim.
     """
@@ -50,6 +51,8 @@ def _over(kind: str, names: Sequence[str], systems: Sequence[Mapping[str, Any]])
         "answer": answer,
         "p": lead.get("p"),
         "detectable": lead.get("detectable"),
+        "units": lead.get("units"),
+        "alike": bool(lead.get("alike")),
         **ends,
     }
 
@@ -64,6 +67,7 @@ def _why(found: Mapping[str, Any], primary: str, rows: int, confidence: float) -
         return f"{lead}, surely by more than {max(0.0, found['bound']):.3f}, on {counted(rows, 'row')}."
     if found["answer"] == "no":
         return f"{found['best']} does as well without any training: the lead in {primary} is {found['lead']:.3f}."
-    needed = rows_needed(found["lead"], found["bound"], 0.0, rows, rows, confidence)
+    units, alike = found["units"] or rows, found["alike"]
+    needed = rows_needed(found["lead"], found["bound"], 0.0, rows, units, confidence, alike=alike)
     more = f"; about {needed:,} would" if needed else ""
     return f"{lead}, but {counted(rows, 'row', 'does', 'do')} not show that it leads at all{more}."

@@ -16,11 +16,11 @@ from stages.contract import Contract
 from stages.details import details
 from stages.diagnostics import UserError
 from stages.equality import same
-from stages.judging import Judged, No, by_chance, difference, judge, measure
+from stages.judging import Figure, Judged, No, by_chance, difference, judge, measure
 from stages.metrics import slot_f1
 from stages.rows import Row
 from stages.scoring import duel
-from stages.statistics import mcnemar
+from stages.statistics import mcnemar, rows_needed
 
 METRICS = members("stages.metrics", "METRIC", Metric)
 LABELS = "abcdefg"
@@ -224,6 +224,36 @@ def test_a_lead_that_is_the_same_everywhere_is_no_certainty() -> None:
         pytest.approx(0.745, abs=1e-3),
     )
     assert lead.low < lead.bound < 0.5
+
+
+def led(rows: int, by: float) -> tuple[list[Judged], list[Judged]]:
+    """Two systems of which each row prefers the one by as much."""
+    one = judged("a", "a")
+    return [replace(one, preferred=0.5 + by / 2)] * rows, [replace(one, preferred=0.5 - by / 2)] * rows
+
+
+@pytest.mark.parametrize(("rows", "by"), [(3, 0.3), (5, 0.05), (5, 0.3), (12, 0.1), (40, 0.05)])
+def test_as_many_rows_as_are_said_to_be_needed_show_a_lead_that_all_rows_have(rows: int, by: float) -> None:
+    """One less does not."""
+
+    def of(many: int) -> Figure:
+        found = difference(*led(many, by), METRICS["preference"], confidence=0.95, resamples=300)
+        assert found is not None and found.alike
+        return found
+
+    lead = of(rows)
+    assert lead.bound < 0
+    needed = rows_needed(lead.value, lead.bound, 0.0, rows, lead.units, 0.95, alike=lead.alike)
+    by_the_root = rows_needed(lead.value, lead.bound, 0.0, rows, lead.units, 0.95)
+    assert needed is not None and of(needed).bound >= -1e-9 > of(needed - 1).bound
+    assert by_the_root is not None and by_the_root > needed  # which is for rows that differ
+
+
+def test_a_figure_whose_rows_differ_is_not_alike() -> None:
+    a, b = led(8, 0.2)
+    differing = [replace(b[0], preferred=0.9), *b[1:]]
+    found = difference(a, differing, METRICS["preference"], confidence=0.95, resamples=300)
+    assert found is not None and not found.alike and "alike" not in found.json()
 
 
 def test_the_chance_of_a_lead_is_that_of_its_permutations() -> None:
