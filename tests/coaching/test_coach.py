@@ -170,6 +170,17 @@ def test_the_coach_and_advise_reckon_the_memory_alike(answers: str, folder: Path
     assert f"{memory / 1e9:.1f} GB" in choice["why"]
 
 
+def test_long_rows_that_are_not_trained_on_take_no_memory_and_have_their_room(folder: Path) -> None:
+    (folder / "train.jsonl").write_text(ROWS, encoding="utf-8")
+    (folder / "test.jsonl").write_text(json.dumps({"text": "long " * 400, "label": "a"}) + "\n", encoding="utf-8")
+    out, _ = tunec(folder, "coach", "train.jsonl", "test.jsonl", "--lang", "en", "--json")
+    choices = json.loads(out)["choices"]
+    assert choices["training.max_length"]["value"] > 800
+    ways = json.loads(tunec(folder, "advise", "--json")[0])["candidates"]
+    memory = next(way["memory"] for way in ways if way["base_model"] == choices["training.base_model"]["value"])
+    assert f"{memory / 1e9:.1f} GB" in choices["training.base_model"]["why"]
+
+
 @pytest.mark.parametrize(
     ("said", "code"), [("Spanish", "es"), ("Chinese", "zh-TW"), ("简体中文", "zh-CN"), ("pt_BR", "pt-BR"), ("fr", "fr")]
 )

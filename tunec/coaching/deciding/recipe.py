@@ -9,7 +9,7 @@ from tunec.advising import hardware
 from tunec.advising.lengths import Lengths, contract, lengths
 from tunec.advising.models import Candidate, Needs, candidates
 from tunec.coaching.case import Case
-from tunec.observing import Observed
+from tunec.observing import Observed, Told, observe
 
 _METHODS = {"pairs": "orpo", "verdicts": "kto"}
 _LEAST, _STEP = 256, 128  # tokens of a row that room is made for, and in which steps
@@ -17,9 +17,9 @@ _LEAST, _STEP = 256, 128  # tokens of a row that room is made for, and in which 
 
 def decide(case: Case) -> None:
     shape = case.seen.columns.shape if case.seen else "answers"
-    long = _lengths(case)
+    long = _lengths(case, case.seen)
     tokens = max(_LEAST, _STEP * ceil(long.longest / _STEP))  # room for the longest row
-    found = candidates(case.root, needs(case, long))
+    found = candidates(case.root, needs(case, _lengths(case, _trained_on(case))))
     _model(case, found)
     why = shape if shape in _METHODS else "sft"
     case.put("training.method", _METHODS.get(shape, "sft"), "data" if case.seen else "assumed", why)
@@ -30,7 +30,7 @@ def decide(case: Case) -> None:
         case.put("training.adapter", "lora", "table", "lora_first")
     case.put("training.lora", {"r": "auto", "alpha": "auto"}, "table", "settled")
     most = found[0].context if found and found[0].context else tokens
-    told = {"tokens": f"{case.seen.tokens[0] if case.seen else tokens:,}"}
+    told = {"tokens": f"{long.longest if case.seen else tokens:,}"}
     if tokens > 1024 or case.seen:
         case.put("training.max_length", min(tokens, most), "data" if case.seen else "assumed", "longest_row", **told)
     _answer_length(case, most)
@@ -55,13 +55,22 @@ def _model(case: Case, found: list[Candidate]) -> None:
     case.put("training.base_model", first.preset, "table", "first_model" if others else "model", **said)
 
 
-def _lengths(case: Case) -> Lengths:
+def _lengths(case: Case, seen: Observed | None) -> Lengths:
     """Of rows with what stands before them, as they are prompted by default."""
     asked = Prompting(
         input_template=case.value("input_template"), system_prompt=case.value("system_prompt"), mode="contract"
     )
     held = contract(case.value("output_format.type"), case.value("output_format.schema"))
-    return lengths(asked, held, case.seen)
+    return lengths(asked, held, seen)
+
+
+def _trained_on(case: Case) -> Observed | None:
+    """The rows of the files that are trained on, which alone a training holds in memory."""
+    sources = case.value("data.sources")
+    files = [source["path"] for source in sources if source.get("role") in (None, "train")]
+    if case.seen is None or len(files) == len(sources):
+        return case.seen
+    return observe(case.root, files, Told(case.seen.columns.answer, guess=False))
 
 
 def _answer_length(case: Case, most: int) -> None:
