@@ -282,7 +282,7 @@ def _about(path: list[Any]) -> str:
         if section
         else f"add `{path[-1]}:`"
         if path
-        else "see docs/task-yaml.md"
+        else "`tunec schema` has every key"
     )
 
 

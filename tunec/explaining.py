@@ -316,4 +316,4 @@ def _by_last(word: str, known: list[str]) -> str:
     names = {one.rpartition(".")[2]: one for one in reversed(known)}
     near = did_you_mean(word, list(names))
     found = names[near.split("`")[1]] if near else None
-    return f"did you mean `{found}`?" if found else "docs/task-yaml.md lists all keys"
+    return f"did you mean `{found}`?" if found else "`tunec schema` lists all keys"

@@ -126,7 +126,7 @@ def test_a_swept_key_says_so(folder: Path) -> None:
         ("learning_rate", "did you mean `training.learning_rate`?"),
         ("epoch", "did you mean `training.epochs`?"),
         ("success_criteria.gates.gold", "did you mean `success_criteria.gates.golden`?"),
-        ("zzzzzz", "docs/task-yaml.md lists all keys"),
+        ("zzzzzz", "`tunec schema` lists all keys"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_one_that_was_meant(wrong: str, help: str, folder: Path) -> None:

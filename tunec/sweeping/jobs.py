@@ -66,7 +66,7 @@ def _problem(key: str, groups: list[str]) -> Diagnostic | None:
         return Diagnostic("T009", message, help="remove the key")
     if key in SHORT or key.startswith(_HYDRA) or key.split("/")[0] in groups or known_key(key.split(".")):
         return None
-    help = did_you_mean(key, [*SHORT, *keys(Task), *groups]) or "docs/task-yaml.md lists all keys"
+    help = did_you_mean(key, [*SHORT, *keys(Task), *groups]) or "`tunec schema` lists all keys"
     return Diagnostic("T510", f"unknown key `{key}`", help=help)
 
 
