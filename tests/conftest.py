@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -20,6 +21,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side, each with a thr
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Write the expected files anew instead of comparing.")
+
+
+def pytest_unconfigure() -> None:
+    """llama-cpp-python opens /dev/null twice as it is imported, and leaves it open: Python would say so after pytest's
+    last line, for it judges what it finds at its end by the filters of the last warning before.
+    """
+    if opened := sys.modules.get("llama_cpp._utils"):
+        opened.outnull_file.close()
+        opened.errnull_file.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -310,3 +312,12 @@ def test_smollm2_speaks_freely_and_never_shows_half_a_character(smollm: LlamaCpp
     assert ("Paris" in paris.text, paris.finish, "<|" in paris.text) == (True, "stop", False)
     assert "🍜" in noodles.text
     assert not any("\ufffd" in text for text in seen)
+
+
+def test_the_tests_leave_no_file_open_that_python_would_speak_of_after_pytest(tmp_path: Path, root: Path) -> None:
+    one = f"{__file__}::test_a_label_grammar_gives_one_of_the_labels"
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={tmp_path / 'inner'}"]
+    command = [sys.executable, "-m", "pytest", *options, one]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
