@@ -11,28 +11,59 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from stages.diagnostics import Diagnostic, spoken
-from tunec import dvc
+from tunec import dvc, shown
 from tunec.placing import placed
 
 _MARKS = {"running": "▸", "done": "✓", "cached": "↺", "failed": "✗"}
 _WIDE = 100  # columns of a terminal
+EVERY = 30.0  # seconds from one line of a stage to the next, where what is printed goes to a file or a pipe
 _COLOURS = {"running": "cyan", "done": "green", "cached": "blue", "failed": "red"}
 
 
 @dataclass
+class Count:
+    """How far a stage says that it is. begun: how many were done when it was first heard of, and when that was."""
+
+    done: int = 0
+    total: int | None = None
+    begun: tuple[int, float] = (0, 0.0)
+
+    def to(self, done: int, total: int | None, note: str, now: float) -> str:
+        """Take what a stage tells, and give it in words: `210/500  rows answered · 4.2/s · 1 min 9 s left`."""
+        if total != self.total or done < self.done:
+            self.begun = (done, now)
+        self.done, self.total = done, total
+        of = f"/{total}" if total else ""
+        counted = f"{done}{of}  " if of or done else ""
+        return counted + " · ".join([note, *([] if note.endswith(" left") else self._pace(now))])
+
+    def _pace(self, now: float) -> list[str]:
+        """How fast it goes on, and how long that takes. A training's own words end with that: there it is not asked."""
+        done, seconds = self.done - self.begun[0], now - self.begun[1]
+        if not self.total or not done or not seconds:
+            return []
+        rate = done / seconds
+        speed = f"{rate:.1f}/s" if rate >= 1 else f"{shown.duration(1 / rate)} each"
+        left = self.total - self.done
+        return [speed, f"{shown.duration(left / rate)} left"] if left > 0 else [speed]
+
+
+@dataclass
 class Line:
-    """One stage as it is shown."""
+    """One stage as it is shown. printed: when there was last a line of it, where lines stay."""
 
     name: str
     state: str
     started: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     note: str = ""
+    count: Count = field(default_factory=Count)
+    printed: float = field(default_factory=time.monotonic)
 
 
 class Display:
     """On a terminal a live line for each stage that runs, and above them a line for each that has ended; elsewhere a
-    line when a stage begins or ends. Stages that did not change are counted, not shown.
+    line when a stage begins or ends, and now and then between. Stages that did not change are counted, not shown.
 
     events: where stages tell. In a file that is not a build's they tell of beginning and end, too; else `hear` is
     told.
@@ -65,7 +96,17 @@ class Display:
                 self.console.print(f"▸ {name}")
 
     def tick(self) -> None:
-        """Read what the running stages have told since the last tick."""
+        """Take what the running stages have told since the last tick; in a log, show those that take long."""
+        self._read()
+        if self.console.is_terminal:
+            return
+        now = time.monotonic()
+        for line in self.lines.values():
+            if line.state == "running" and line.seconds is None and now - line.printed >= EVERY:
+                line.printed = now
+                self.console.print(self.line(line))
+
+    def _read(self) -> None:
         if not self.events.is_file():
             return
         with self.events.open(encoding="utf-8") as told:
@@ -91,9 +132,7 @@ class Display:
         elif self.by_events and event.get("event") in ("start", "ended"):
             self.hear("running" if event["event"] == "start" else "done", event["stage"])
         elif line and "done" in event:
-            of = f"/{event['total']}" if event["total"] else ""
-            counted = f"{event['done']}{of}  " if of or event["done"] else ""
-            line.note = counted + event["note"]
+            line.note = line.count.to(event["done"], event["total"], event["note"], time.monotonic())
 
     def _end(self, line: Line, state: str) -> None:
         line.state, line.seconds = state, time.monotonic() - line.started
@@ -102,7 +141,8 @@ class Display:
     def line(self, line: Line) -> Text:
         seconds = line.seconds if line.seconds is not None else time.monotonic() - line.started
         narrow = self.console.is_terminal and self.console.width < _WIDE  # then the note needs the room
-        text = Text(f"{_MARKS[line.state]} ", _COLOURS[line.state], no_wrap=True, overflow="ellipsis")
+        text = Text(f"{_MARKS[line.state]} ", _COLOURS[line.state], no_wrap=True)
+        text.overflow = "ellipsis" if self.console.is_terminal else "ignore"
         text.append(f"{line.name:<{32 if narrow else 44}}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
         return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")

@@ -17,7 +17,7 @@ from tests.executing.places import make
 from tunec import building, dvc
 from tunec.alone import ALONE, alone
 from tunec.compiling import compile_here
-from tunec.display import Display
+from tunec.display import EVERY, Count, Display
 from tunec.dvc import EVENTS, LOG
 from tunec.placing import placed
 
@@ -85,6 +85,73 @@ def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
         more.write('{"stage": "train", "done": 0, "total": null, "note": "loading"}\n')
     display.tick()
     assert display.lines["train"].note == "loading", "there is nothing to count yet"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time by which a display goes, to be set."""
+    now = [100.0]
+    monkeypatch.setattr("tunec.display.time.monotonic", lambda: now[0])
+    return now
+
+
+def began(display: Display, stage: str, clock: list[float]) -> None:
+    display.hear("running", stage)
+    display.lines[stage].started = display.lines[stage].printed = clock[0]
+
+
+def test_a_log_has_a_line_of_a_long_stage_now_and_then_with_its_pace(tmp_path: Path, clock: list[float]) -> None:
+    out = io.StringIO()
+    display, predict = Display(Console(file=out, width=80, soft_wrap=True), tmp_path), "predict-smollm2-135m-r16-q4_k_m"
+
+    def tell(seconds: float, done: int, total: int | None = 300) -> list[str]:
+        """What is printed of a tick when that is told."""
+        clock[0] = 100.0 + seconds
+        event = {"stage": predict, "done": done, "total": total, "note": "rows answered"}
+        with (tmp_path / EVENTS).open("a", encoding="utf-8") as events:
+            events.write(json.dumps(event) + "\n")
+        out.truncate(out.seek(0))
+        display.tick()
+        return out.getvalue().splitlines()
+
+    (tmp_path / EVENTS).parent.mkdir(parents=True)
+    began(display, predict, clock)
+    assert tell(5, 10) == tell(EVERY - 1, 100) == [], "a stage that is soon done has its end alone"
+    [line] = tell(EVERY, 110)
+    assert line.split() == f"▸ {predict} 30.0 s 110/300 rows answered · 4.0/s · 48 s left".split(), "10 took no time"
+    assert tell(EVERY + 1, 111) == [] and len(tell(2 * EVERY, 200)) == 1
+    [line] = tell(3 * EVERY, 3, None)
+    assert line.endswith(" 3  rows answered"), "of what nobody knows the end of, nobody knows how long it takes"
+    display.hear("done", predict)
+    out.truncate(out.seek(0))
+    clock[0] += 2 * EVERY
+    display.tick()
+    assert out.getvalue() == ""
+
+
+def test_a_terminal_has_no_lines_of_what_runs_beside_the_live_one(tmp_path: Path, clock: list[float]) -> None:
+    out = io.StringIO()
+    display = Display(Console(file=out, force_terminal=True, width=120), tmp_path)
+    began(display, "train", clock)
+    clock[0] += 5 * EVERY
+    display.tick()
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "note", "pace"),
+    [
+        (4, 20, "rows judged", "4/8  rows judged · 5.0 s each · 20 s left"),
+        (8, 2, "rows judged", "8/8  rows judged · 4.0/s"),
+        (4, 20, "loss 0.12 · 40 tok/s · 3 min left", "4/8  loss 0.12 · 40 tok/s · 3 min left"),
+    ],
+)
+def test_how_fast_a_stage_goes_on_is_told_unless_it_does_so_itself(
+    done: int, seconds: float, note: str, pace: str
+) -> None:
+    count = Count()
+    count.to(0, 8, note, 10.0)
+    assert count.to(done, 8, note, 10.0 + seconds) == pace
 
 
 GENERATE = """\
