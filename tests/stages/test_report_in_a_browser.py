@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,24 @@ def test_no_figure_beside_a_plot_is_cut_off(tmp_path: Path, narrow: bool) -> Non
         " < d.querySelector('svg').getBoundingClientRect().left).map(e => e.textContent)",
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_no_name_in_a_plot_lies_over_another(tmp_path: Path, narrow: bool) -> None:
+    """As Chromium letters them, in the page's own fonts."""
+    dots = [Point(f"smollm2-135m-r{n}", 100 + n % 5, 0.8 + n % 3 / 500, chosen=n == 4) for n in range(9)]
+    style = "<style>svg text { font-family: 'Noto Sans', Arial, sans-serif !important }</style>"
+    svg = pareto(dots, "MB", narrow=narrow)
+    width = 342 if narrow else 960
+    (tmp_path / "plot.html").write_text(f"<!doctype html>{style}<div style='width: {width}px'>{svg}</div>", "utf-8")
+    boxes = measured(
+        tmp_path / "plot.html",
+        width + 40,
+        "[...d.querySelectorAll('svg text')].filter(e => e.textContent.trim()).map(e => e.getBoundingClientRect())"
+        ".map(b => [b.left, b.top, b.right, b.bottom])",
+    )
+    over = [(a, b) for a, b in combinations(boxes, 2) if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]]
+    assert len(boxes) >= 15 and over == []
 
 
 def measured(page: Path, width: int, script: str) -> Any:
