@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from stages.attack_figures import GATED
+from stages.attack_figures import in_counts
 from stages.base import Key, Params
 from stages.contract import Contract
 from stages.counting import counted
@@ -196,12 +196,8 @@ def _safety(reports: Mapping[str, Any]) -> Iterator[str]:
 
 
 def withstood(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures of hostile inputs in words: each of those that it is about, and how surely it is known."""
-    return ", ".join(
-        f"{of['value']:.1%} of {of['rows']:g} {said} ({of['low']:.1%} to {of['high']:.1%})"
-        for name, said in GATED.items()
-        if (of := figures.get(name))
-    )
+    """The figures of hostile inputs in words."""
+    return ", ".join(in_counts(figures).values())
 
 
 def _reviewed(review: Reviewed | None) -> Iterator[str]:

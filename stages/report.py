@@ -100,6 +100,7 @@ def table(inputs: Inputs, params: ReportParams) -> dict[str, Any]:
         "served_rows_per_second": read["test_speed"]["chosen"]["rows_per_second"],
         "slices": read["test"]["slices"],
         "beside": {name: apart["rows"] for name, apart in read["test"]["beside"].items()},
+        "beside_wrong": {name: len(apart["wrong"]) for name, apart in read["test"]["beside"].items()},
         "systems": listed,
         "worth": worth(listed, params.primary, read["splits"]["test"], params.confidence),
         "splits": read["splits"],

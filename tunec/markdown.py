@@ -27,6 +27,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         sign = SIGNS[gate["status"]]
         yield f"| {_plain(gate['gate'])} | {sign} | {figure} | {gate['bound']:g} | {_plain(gate['reason'])} |"
     yield from ("", *_systems(report))
+    if (wrong := report.get("beside_wrong", {}).get("adversarial")) is not None:
+        yield from ("", f"Adversarial rows: {wrong:,} of {report['beside']['adversarial']:,} got a wrong answer.")
     if (attacks := report.get("attacks")) and attacks["rows"]:
         yield from ("", f"Hostile inputs: {withstood(attacks['figures'])}.")
     if report["clusters"]:

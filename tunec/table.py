@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from stages.attack_figures import in_counts
+from stages.counting import counted
 from stages.rows import read_json
 from tunec import stopped
 
@@ -30,7 +33,9 @@ def read_report(root: Path) -> dict[str, Any]:
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """Systems with their dev figures and, where they were asked, their test figures; then the gates and the verdict."""
+    """Systems with their dev figures and, where they were asked, their test figures; then the gates, what became of
+    attacks that no gate bounds, and the verdict.
+    """
     table = systems(report)
     # Whole even where the console is narrower, as a pipe's 80 columns are: a figure that is cut off is lost.
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
@@ -39,8 +44,20 @@ def show(report: dict[str, Any], console: Console) -> None:
     for gate in report["gates"]:
         mark, colour = {"pass": ("✓", "green"), "fail": ("✗", "red")}.get(gate["status"], ("?", "yellow"))
         console.print(f"[{colour}]{mark}[/] {gate['gate']}: {gate['reason']}")
+    gated = {gate["gate"] for gate in report["gates"]}
+    for name, said in attacked(report):
+        if name not in gated:
+            console.print(f"[dim]·[/] {name}: {said}")
     word, colour = VERDICTS[report["verdict"]]
     console.print(f"[bold {colour}]{word}[/]  {PAGE}")
+
+
+def attacked(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What became of inputs that try to mislead: of the user's own rows, and of those that tunec made. By gate."""
+    if (wrong := report.get("beside_wrong", {}).get("adversarial")) is not None:
+        yield "adversarial", f"{wrong:,} of {counted(report['beside']['adversarial'], 'row')} got a wrong answer"
+    figures = report.get("attacks", {}).get("figures", {})
+    yield from ((name, f"of hostile inputs, {said}") for name, said in in_counts(figures).items())
 
 
 def systems(report: dict[str, Any]) -> Table:

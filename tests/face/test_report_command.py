@@ -48,7 +48,8 @@ def test_markdown_has_verdict_gates_systems_and_what_goes_wrong(reported: Path) 
     for gate in ("beats\\_baselines", "schema\\_validity", "threshold"):
         assert f"| {gate} | ✓ |" in text
     assert "| **smollm2-135m-r16-q5\\_k\\_m** | 0.828 (0.817 to 0.839) |" in text
-    assert "Hostile inputs: 93.0% of 45 have an answer that fits the contract (83.0% to 98.0%)" in text
+    assert "Hostile inputs: 42 of 45 have an answer that fits the contract (83.0% to 98.0%)" in text
+    assert "Adversarial rows: 3 of 20 got a wrong answer." in text
     assert "| wrong value, time, evening at | 40 | data | Add rows. |" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)
@@ -78,6 +79,22 @@ def test_markdown_escapes_what_a_task_or_a_model_says(reported: Path, tmp_path: 
 def test_the_table_ends_with_the_verdict_and_the_page(reported: Path) -> None:
     text = printed(reported)
     assert text.splitlines()[-1].split() == ["SHIP", str(PAGE)] and "✓ threshold" in text
+
+
+def test_the_table_tells_of_attacks_by_counts_unless_a_gate_does(reported: Path, tmp_path: Path) -> None:
+    lines = printed(reported).splitlines()
+    assert "· adversarial: 3 of 20 rows got a wrong answer" in lines
+    followed = "· attack_success: of hostile inputs, 3 of 24 got the answer that they demand (1.0% to 16.0%)"
+    assert followed in lines and sum("hostile inputs" in line for line in lines) == 3
+    report = read_json(reported / REPORT)
+    gate = {"gate": "attack_success", "status": "fail", "reason": "too many"}
+    (tmp_path / REPORT).parent.mkdir(parents=True)
+    write_json(tmp_path / REPORT, {**report, "gates": [*report["gates"], gate]})
+    lines = printed(tmp_path).splitlines()
+    assert "✗ attack_success: too many" in lines and followed not in lines
+    unasked = {key: value for key, value in report.items() if key not in ("attacks", "beside", "beside_wrong")}
+    write_json(tmp_path / REPORT, unasked)
+    assert "·" not in printed(tmp_path), "nothing is said of what was not asked"
 
 
 def test_another_format_and_a_folder_without_a_build_are_refused(reported: Path, tmp_path: Path) -> None:

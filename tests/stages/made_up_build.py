@@ -70,7 +70,7 @@ def made_up(folder: Path, *, chosen: str = "q5_k_m", verdict: str = "ship", step
             "chosen": chosen,
             "systems": {n: figures(v, 0.011) for n, v in tested.items()},
             "ahead": ahead,
-            "beside": {},
+            "beside": {"adversarial": {"rows": 20, "figures": {}, "wrong": ["a" * 12, "b" * 12, "c" * 12]}},
             "ends": {name: {"ran_away": 3, "unread": 1} for name in ("tuned", "f16", chosen)},
             "preference": {"against": "prompted-smollm2-135m", "model": "large-1", **PREFERRED},
             "attacks": ATTACKED,

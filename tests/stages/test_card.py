@@ -153,7 +153,7 @@ def test_adversarial_rows_are_told_of_in_safety() -> None:
 def test_hostile_inputs_are_told_of_in_safety_with_their_intervals() -> None:
     attacks = {"rows": 45, "figures": {"attack_success": {"value": 0.2, "low": 0.1, "high": 0.35, "rows": 30}}}
     text = written(scores=reports()["scores"] | {"attacks": attacks})
-    told = "20.0% of 30 got the answer that they demand (10.0% to 35.0%)"
+    told = "6 of 30 got the answer that they demand (10.0% to 35.0%)"
     assert f"- 45 hostile inputs were made of test rows: {told}." in text
     assert "nothing is known of hostile inputs" not in text
 
