@@ -223,3 +223,5 @@ def _deployment(reports: Mapping[str, Any]) -> Iterator[str]:
     yield "- Speed depends on the machine; the report of the build has what was measured on its own."
     if "latency_p50" in speed:
         yield "- Latency and memory were measured as served, one row at a time: see `report.json` of the build."
+    else:
+        yield "- How long one answer takes was not measured (`evaluation.latency`)."

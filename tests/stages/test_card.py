@@ -55,6 +55,11 @@ def test_limitations_are_told_by_kind_and_hold_no_word_of_a_test_row() -> None:
     assert not any(term in text for item in CLUSTERS for term in item["terms"])  # type: ignore[attr-defined]
 
 
+def test_a_card_says_whether_answers_were_timed() -> None:
+    assert "- Latency and memory were measured as served" in written()
+    assert "- How long one answer takes was not measured (`evaluation.latency`)." in written(speed={"chosen": {}})
+
+
 def test_the_hubs_library_reads_the_metadata() -> None:
     data = ModelCard(written()).data
     assert (data.license, data.language, data.base_model, data.library_name) == ("mit", ["en"], "a/b", "gguf")

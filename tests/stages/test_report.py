@@ -147,6 +147,19 @@ def test_hostile_inputs_have_their_section_and_each_attack_its_line(drawn: tuple
     assert re.search(r'<th scope="row">open json</th><td class="number">3</td><td class="number">1</td>', part)
 
 
+def test_how_long_an_answer_takes_is_told_or_that_it_was_not_measured(
+    drawn: tuple[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    unmeasured = "How long one answer takes was not measured; <code>evaluation: {latency: true}</code> does that."
+    assert unmeasured in drawn[0] and "half of the answers" not in drawn[0]
+    inputs = made_up(tmp_path / "build")
+    speeds = read_json(inputs.test_speed)
+    timed = {"latency_p50": 0.2, "latency_p95": 0.512}
+    write_json(inputs.test_speed, {**speeds, "chosen": {**speeds["chosen"], **timed}})
+    html, _ = draw(inputs, tmp_path)
+    assert "half of the answers within 0.200 s, 95% within 0.512 s" in html and unmeasured not in html
+
+
 @pytest.mark.parametrize("chosen", ["q5_k_m", "f16"])
 def test_the_chosen_file_alone_is_marked(tmp_path: Path, chosen: str) -> None:
     html, table = draw(made_up(tmp_path / "build", chosen=chosen), tmp_path)
