@@ -122,7 +122,7 @@ def plan(
     as_json: AsJson = False,
     check: Annotated[bool, typer.Option("--check", help="End with 3 when a build would do anything.")] = False,
 ) -> None:
-    """What `tunec build` would run with these keys, and why; nothing is run. Compiles first."""
+    """What `tunec build` would run with these keys, and why; nothing is run or written, also beside a build."""
     steps = _steps(overrides)
     from tunec import outlook
 
@@ -137,7 +137,7 @@ def why(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why a stage would run, back to the edits that make it; or why it is up to date. Compiles first."""
+    """Why a stage would run, back to the edits that make it; or why it is up to date. Nothing is written."""
     steps = _steps(overrides, stage)
     from tunec import outlook
 

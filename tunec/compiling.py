@@ -56,7 +56,7 @@ def write_if_changed(path: Path, text: str) -> bool:
     """Write a compiled file, whole or not at all; an unchanged one is left alone."""
     if _is(path, text):
         return False
-    _folder(path.parent)
+    make_folder(path.parent)
     aside = path.with_suffix(path.suffix + ".tmp")
     aside.unlink(missing_ok=True)  # a link that lies there must not be written through
     with aside.open("x", encoding="utf-8") as file:
@@ -65,8 +65,8 @@ def write_if_changed(path: Path, text: str) -> bool:
     return True
 
 
-def _folder(path: Path) -> None:
-    """Raises T404 where the guard's folder is a link, which would lead away, or a file."""
+def make_folder(path: Path) -> None:
+    """Of a compiled file. Raises T404 where the guard's folder is a link, which would lead away, or a file."""
     if path.name == Path(dvc.GUARD_FILE).parent.name and (path.is_symlink() or (path.exists() and not path.is_dir())):
         raise fail("T404", f"{path.name} is not a folder of the workspace", help="remove it, then compile again")
     path.mkdir(exist_ok=True)

@@ -39,12 +39,16 @@ _LINES: tuple[tuple[Event, re.Pattern[str]], ...] = (
 
 _WORKER = Path(__file__).resolve().parent / "executing" / "worker.py"
 # DVC with all that `status` and `repro` import, which then waits for a line with the commands to run, in their order.
-# What only looks does so by the quick ways of a worker (tunec/executing/worker.py). `idle STAGE` is a command of ours:
-# where nothing but that stage, which always runs, would run, it says so in DVC's words, and nothing follows.
+# What only looks does so by the quick ways of a worker (tunec/executing/worker.py). Two commands are ours. `look
+# TEXTS`: what follows takes no lock, and reads these texts in place of files. `idle STAGE`: where nothing but that
+# stage, which always runs, would run, it says so in DVC's words, and nothing follows.
 _WAITING = """
 import json, os, runpy, sys
-def quicken():
-    runpy.run_path(sys.argv[1])["quicken"]()
+def quicken(*texts):
+    ours = runpy.run_path(sys.argv[1])
+    ours["quicken"]()
+    if texts:
+        ours["only_look"](*texts)
 def idle(always):
     if child := os.fork():  # so that what follows has DVC's own ways
         return os.waitpid(child, 0)[1] == 0
@@ -62,8 +66,8 @@ try:
     import dvc.cli, dvc.commands.repro, dvc.commands.status, dvc.dependency, dvc.fs, dvc.repo, dvc.stage.cache
     commands = json.loads(sys.stdin.readline() or "[]")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    if commands and commands[0][0] == "status":
-        quicken()
+    if commands and commands[0][0] == "look":
+        quicken(commands.pop(0)[1])
 except KeyboardInterrupt:
     sys.exit(130)
 if commands and commands[0][0] == "idle" and idle(commands.pop(0)[1]):
@@ -133,7 +137,7 @@ class Waiting:
     process: subprocess.Popen[bytes] | None
     builds: bool = False
 
-    def tell(self, *commands: list[str]) -> subprocess.Popen[bytes]:
+    def tell(self, *commands: list[Any]) -> subprocess.Popen[bytes]:
         """Raises T401 or T402 when there is nothing to tell it to. One that has died says why on its way out."""
         require_workspace(self.root)
         process: Any = self.process
@@ -231,9 +235,15 @@ class Status:
     cache: Path
 
 
-def ask_status(waiting: Waiting) -> Callable[[], Status]:
-    """Let DVC look, and return at once: the answer is there when what is returned is called, which raises T403."""
-    process = waiting.tell(["status", "--json"], ["cache", "dir"])
+def ask_status(waiting: Waiting, texts: Mapping[str, str] | None = None) -> Callable[[], Status]:
+    """Let DVC look, and return at once: the answer is there when what is returned is called, which raises T403.
+
+    texts: by path from the root, what DVC reads in place of the files that stand there. No lock is taken, so that a
+    build may run meanwhile, and may be waiting for none of ours.
+    """
+    root = waiting.root.resolve()
+    look = {str((root / name).resolve()): text for name, text in (texts or {}).items()}
+    process = waiting.tell(["look", look], ["status", "--json"], ["cache", "dir"])
 
     def answer() -> Status:
         out, error = process.communicate()

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from stages.rows import read_yaml
+from tunec.alone import is_taken
 from tunec.dvc import LOCKS, LOG
+
+_LOOKS, _PAUSE = 30, 0.1  # at a lock file that a build is writing; seconds between them
 
 
 def stages(root: Path) -> dict[str, Any]:
     """What the last run of each stage saw: dvc.lock's stages, or nothing."""
-    return _stages(root / "dvc.lock")
+    beside = beside_a_build(root).get("dvc.lock")
+    return _stages(root / "dvc.lock") if beside is None else dict(_parsed(beside)["stages"])
+
+
+def beside_a_build(root: Path) -> dict[str, str]:
+    """The lock files by name while a build writes them, which it does not do at once: as they are between two times.
+    Nothing where no build runs.
+    """
+    return {name: text for name in LOCKS if is_taken(root) and (text := _whole(root / name)) is not None}
+
+
+def _whole(path: Path) -> str | None:
+    """None where there is no such file, or where it is never whole."""
+    for _ in range(_LOOKS):
+        try:
+            text = path.read_text(encoding="utf-8")
+            if _is_whole(_parsed(text)):
+                return text
+        except FileNotFoundError:
+            return None
+        except (ValueError, yaml.YAMLError):
+            pass
+        time.sleep(_PAUSE)
+    return None
+
+
+def _parsed(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is a safe loader
 
 
 def of_the_graph(root: Path) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tunec import dvc, sealing
+from tunec import dvc, dvc_lock, sealing
 from tunec.steps import Step
+
+if TYPE_CHECKING:  # what finds nothing to do compiles nothing
+    from compiler import Compiled
 
 
 def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) -> list[Step]:
@@ -18,35 +22,43 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
     """
     with dvc.started(root) as waiting:
         sealed = _sealed(root, overrides)
-        answer = dvc.ask_status(waiting) if sealed else None
+        answer = dvc.ask_status(waiting, dvc_lock.beside_a_build(root)) if sealed else None
         if sealed and answer:
             then(sealed)
             status = answer()
             if not status.changed.keys() - {dvc.GUARD_STAGE}:
                 return [_cached(root, name) for name in sealed]
             answer = lambda: status  # noqa: E731
-        from tunec.compiling import compile_here
         from tunec.planning import steps
 
-        with asked_only(root, always=bool(overrides)):
-            compiled, _ = compile_here(root, overrides)
+        with asked(root, overrides) as (compiled, texts):
             then([instance.name for instance in compiled.plan.instances])
-            return steps(root, compiled, answer or dvc.ask_status(waiting))
+            return steps(root, compiled, answer or dvc.ask_status(waiting, texts))
 
 
 @contextmanager
-def asked_only(root: Path, *, always: bool) -> Iterator[None]:
-    """A plan with other keys is a question: what it compiles is taken back, or `dvc repro` would build it."""
-    kept = {name: path.read_bytes() for name in dvc.COMPILED if (path := root / name).is_file()}
+def asked(root: Path, overrides: list[str]) -> Iterator[tuple[Compiled, Mapping[str, str]]]:
+    """Compile what is asked about, with what DVC is to read in place of the files that stand there.
+
+    A plan is a question: `dvc repro` would build what it wrote, and so would a build that runs meanwhile. Where a file
+    was never written, DVC would find no graph: it stands there as long as the question does.
+    """
+    from tunec.compiling import compile_workspace, files, make_folder, write_if_changed
+
+    compiled = compile_workspace(root, overrides)
+    texts = files(compiled)
+    make_folder((root / dvc.GUARD_FILE).parent)
+    missing = [name for name in texts if not (root / name).is_file()]
     try:
-        yield
+        for name in missing:
+            write_if_changed(root / name, texts[name])
+        others = {name: text for name, text in texts.items() if (root / name).read_text(encoding="utf-8") != text}
+        yield compiled, others | dvc_lock.beside_a_build(root)
     finally:
-        if always:
-            for name in dvc.COMPILED:
-                if name in kept:
-                    (root / name).write_bytes(kept[name])
-                elif (root / name).is_file():
-                    (root / name).unlink()
+        for name in missing:
+            (root / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (root / dvc.GUARD_FILE).parent.rmdir()  # where it held nothing else
 
 
 def _sealed(root: Path, overrides: list[str]) -> list[str] | None:

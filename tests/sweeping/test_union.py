@@ -15,7 +15,8 @@ import yaml
 from tests.once import once
 from tests.rebuilds.conftest import Workspace
 from tests.rebuilds.stand_in import RAN
-from tests.sweeping.conftest import EIGHTEEN, FOUR, by_kind, counted, tell
+from tests.sweeping.conftest import BLOCK, EIGHTEEN, FOUR, by_kind, counted, tell
+from tunec.dvc import COMPILED
 
 pytestmark = pytest.mark.slow
 EVERYTHING = {
@@ -134,7 +135,36 @@ def test_the_results_are_shown_and_one_is_adopted(four: Workspace) -> None:
     assert "T516" in four.run("tunec", "sweep", "adopt", "tiny-r8-q9", code=1).stderr
 
 
+def test_what_another_build_would_do_is_asked_beside_one_and_does_it_no_harm(four: Workspace) -> None:
+    """Two stages train for some seconds, one after the other, while the plan asks for another graph."""
+    tell(four, slow={"train": 4})
+    command = [str(four.house / "bin" / "tunec"), "build", "training.epochs=2", BLOCK]
+    env = four._environment()
+    build = subprocess.Popen(command, cwd=four.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for(four, build, "train-")
+    texts = {name: (four.root / name).read_bytes() for name in COMPILED}
+    plan = json.loads(four.run("tunec", "plan", "training.epochs=3", BLOCK, "--json").stdout)
+    runs = {stage["name"]: stage["reasons"] for stage in plan["stages"] if stage["runs"]}
+    for name in ("train-tiny-r8", "train-tiny-r16"):
+        assert any("training.epochs" in reason and "3" in reason for reason in runs[name])
+    assert not {"data", "splits", "model-tiny"} & runs.keys()
+    told = json.loads(four.run("tunec", *FOUR, "training.epochs=4", "--plan", "--json").stdout)
+    assert (told["variants"], told["files"]) == (2, 4)
+    assert build.poll() is None and {name: (four.root / name).read_bytes() for name in COMPILED} == texts
+    said, _ = build.communicate()
+    assert "T4" not in said.decode() and {"train-tiny-r8", "train-tiny-r16", "report"} <= counted(four).keys()
+    assert not four.repro()
+
+
 MORE = ("sweep", "-m", "training.lora.r=8,16,32,64", "quantization=q8_0")
+
+
+def wait_for(workspace: Workspace, build: subprocess.Popen[bytes], stage: str) -> None:
+    """Until a stage begins whose name begins so."""
+    ran = workspace.root / RAN
+    while not ran.is_file() or stage not in ran.read_text(encoding="utf-8"):
+        assert build.poll() is None
+        time.sleep(0.05)
 
 
 def test_a_build_that_was_killed_goes_on_where_it_was(four: Workspace) -> None:
@@ -142,10 +172,7 @@ def test_a_build_that_was_killed_goes_on_where_it_was(four: Workspace) -> None:
     env = {**four._environment(), "PYTHONUNBUFFERED": "1"}
     command = [str(four.house / "bin" / "tunec"), *MORE, "-j", "2"]
     build = subprocess.Popen(command, cwd=four.root, env=env, stdout=subprocess.DEVNULL)
-    ran = four.root / RAN
-    while not ran.is_file() or "train-" not in ran.read_text(encoding="utf-8"):
-        assert build.poll() is None
-        time.sleep(0.05)
+    wait_for(four, build, "train-")
     build.send_signal(signal.SIGKILL)
     build.wait()
     time.sleep(3)  # what it ran notices within a second

@@ -80,6 +80,25 @@ def quicken() -> None:
     _yaml._dump = dump
 
 
+def only_look(texts: dict[str, str]) -> None:
+    """Let DVC take no lock, for which a build beside us would wait in vain, and read these texts, by path, in place of
+    the files that stand there.
+    """
+    from contextlib import nullcontext
+    from io import StringIO
+
+    from dvc import lock, rwlock
+    from dvc.fs import LocalFileSystem
+
+    def open_(self: Any, path: Any, mode: str = "r", **options: Any) -> Any:
+        text = texts.get(os.path.realpath(path)) if texts and mode == "r" else None
+        return slow_open(self, path, mode, **options) if text is None else StringIO(text)
+
+    lock.make_lock = lock.LockNoop
+    rwlock.rwlock = lambda *given: nullcontext()
+    slow_open, LocalFileSystem.open = LocalFileSystem.open, open_
+
+
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 

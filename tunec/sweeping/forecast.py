@@ -15,7 +15,7 @@ from tunec import costing, dvc, dvc_lock, shown
 from tunec.executing.schedule import Task, makespan
 from tunec.executing.sharing import shared
 from tunec.executing.sizing import slots, tasks
-from tunec.looking import asked_only
+from tunec.looking import asked
 from tunec.steps import Step
 
 if TYPE_CHECKING:
@@ -102,15 +102,13 @@ class Forecast:
 
 
 def forecast(root: Path, overrides: list[str], options: Options) -> Forecast:
-    """Look, and leave dvc.yaml as it was. Raises UserError when the task does not compile, T401 without DVC."""
-    from tunec.compiling import compile_here
+    """Look, and write nothing. Raises UserError when the task does not compile, T401 without DVC."""
     from tunec.planning import steps
     from tunec.showing import show
 
-    with dvc.started(root) as waiting, asked_only(root, always=True):
-        compiled, _ = compile_here(root, overrides)
+    with dvc.started(root) as waiting, asked(root, overrides) as (compiled, texts):
         show(compiled.warnings)
-        found = {step.name: step for step in steps(root, compiled, dvc.ask_status(waiting))}
+        found = {step.name: step for step in steps(root, compiled, dvc.ask_status(waiting, texts))}
         sizes = dict(_sizes(dvc_lock.stages(root)))
     work = tasks(root, compiled.plan)
     running = {name: task for name, task in work.items() if found[name].runs}
