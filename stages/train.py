@@ -16,6 +16,7 @@ from stages.base import At, File, Made, Read, Stage, Write
 from stages.base_model import trainable
 from stages.catalog import Adapter, Method, members
 from stages.diagnostics import about
+from stages.engines._labels import label_tokens
 from stages.learning import Learned, learn
 from stages.lessons import Lesson, Prepared, TrainParams
 from stages.rows import write_json
@@ -48,8 +49,8 @@ def run(inputs: Inputs, params: TrainParams, out: Outputs) -> None:
     (on the same number of threads, unless training.budget.minutes cuts it off).
     Warns of what its own figures say against it (T806).
     Raises T344 and T662 for a loss that diverges, T345 and T386 for modules that the model lacks, T385 without
-    bitsandbytes, T665 when memory cannot hold it, T805 without Liger, T666 for general rows, and what the method's
-    `prepare` raises.
+    bitsandbytes, T710 for labels that are no tokens of their own to the model, T665 when memory cannot hold it, T805
+    without Liger, T666 for general rows, and what the method's `prepare` raises.
     Source: of each method in stages/methods/, of each adapter in stages/adapters/.
     """
     if how := parallel.asked():
@@ -82,6 +83,7 @@ def begun(inputs: Inputs, params: TrainParams) -> Iterator[Begun]:
         device = weights.training_device()
         with about("training.base_model"):
             model, tokenizer = adapter.load(trainable(inputs.model), device)
+        label_tokens(params.contract.labels, lambda text: tokenizer(text, add_special_tokens=False)["input_ids"])
         gpu.add_liger(model, params.liger)
         given = model, tokenizer, inputs.train, inputs.dev, params, adapter, scratch, inputs.start
         lesson = Lesson(*given, rounded=weights.rounds(device))

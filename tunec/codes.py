@@ -517,11 +517,11 @@ _OTHERS: dict[str, tuple[str, str]] = {
     "T702": ("A `python:` reference whose file cannot be run, or has no such function.", "Mend the file."),
     "T706": ("The primary metric finds nothing to measure: no row, or none that it counts.", "Bring such rows."),
     "T710": (
-        "A label that has no token of its own to a model, so that it cannot be scored.",
-        "Name it otherwise, or write `evaluation: {decoding: constrained}`.",
+        "A label that has no token of its own to a model, so that it can be neither learned nor scored.",
+        "Name it otherwise, or choose another base model.",
     ),
     "T711": (
-        "A recurrent model cannot score labels by likelihood.",
+        "Labels of a recurrent model are not scored by likelihood: that this comes out right has not been shown.",
         "Write `evaluation: {decoding: constrained}`.",
     ),
     "T715": ("There is nothing to make an importance matrix of.", "Write `quantization: {imatrix: 0}`."),

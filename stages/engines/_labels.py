@@ -13,10 +13,11 @@ def label_tokens(labels: Sequence[str], tokenize: Callable[[str], list[int]]) ->
     first: dict[tuple[int, ...], str] = {}
     for label, tokens in zip(labels, texts, strict=True):
         if not tokens:
-            help = "name the label otherwise in output_format.schema, or write `evaluation: {decoding: constrained}`"
+            help = "name the label otherwise in output_format.schema, or choose another base model"
             raise fail("T710", f"the label {label!r} has no token that this model could say", help=help)
         other = first.setdefault(tuple(tokens), label)
         if other != label:
             message = f"the labels {other!r} and {label!r} are the same tokens to this model"
-            raise fail("T710", message, help="name one of them otherwise in output_format.schema")
+            help = "name one of them otherwise in output_format.schema, or choose another base model"
+            raise fail("T710", message, help=help)
     return texts

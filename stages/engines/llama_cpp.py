@@ -124,7 +124,7 @@ class LlamaCpp:
 
     def label(self, prompts: Sequence[Prompt], labels: Sequence[str], *, sequences: int = 8) -> Iterator[Answer]:
         """See stages.answers.Engine. Raises T710 for a label without tokens, T353 when a prompt and the longest label
-        exceed the context, T711 for a recurrent model: the next row goes on from what rows share, which it cannot.
+        exceed the context, T711 for a recurrent model: that copies of its state go on alike has not been shown.
         """
         from stages.engines import _llama_labels as likely
 
@@ -132,7 +132,9 @@ class LlamaCpp:
             return
         if not self._model.forgets_in_part:
             help = "write `evaluation: {decoding: constrained}`"
-            raise fail("T711", f"{self._name} is recurrent, and cannot score labels by likelihood", help=help)
+            raise fail(
+                "T711", f"{self._name} is recurrent, and tunec has not tried its labels by likelihood", help=help
+            )
         texts = label_tokens(labels, lambda text: self._model.tokenize(text, special=False))
         longest = max(map(len, texts))
         asked = [self._fitting(prompt, longest) for prompt in prompts]

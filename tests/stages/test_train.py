@@ -62,15 +62,17 @@ def params(**changed) -> TrainParams:
     return TrainParams(**(given | changed))
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def pinned(folder: Path, home: Path) -> Path:
     """A base model as the `model` stage leaves it."""
-    folder = tiny_model(tmp_path_factory.mktemp("tiny"))
-    home = tmp_path_factory.mktemp("model")
     out = model_stage.Outputs(home / "base", home / "facts.json")
     spec = BaseModel(name="tiny", source="folder", path=str(folder))
     model_stage.run(model_stage.Inputs(folder), model_stage.ModelParams(model=spec), out)
     return out.base
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return pinned(tiny_model(tmp_path_factory.mktemp("tiny")), tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -457,3 +459,21 @@ def test_threads_follow_the_cores_that_are_idle(monkeypatch):
     looks = iter([[100] * 4, [0] * 4, [100] * 4])
     monkeypatch.setattr(psutil, "cpu_percent", lambda **_: next(looks))
     assert threads.idle_cores() == 3, "a core is idle that was busy for a moment only"
+
+
+def test_labels_that_are_one_to_the_model_are_refused_before_the_first_step(tmp_path):
+    """Of a tokenizer without accents: no training could tell them apart, whatever answers are read by afterwards."""
+    folder = tiny_model(tmp_path / "tiny")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    labels = ["cafe", "café"]
+    for name in ("train", "dev"):
+        write_rows(tmp_path / f"{name}.jsonl", [Row(f"{name}{n}", {"text": f"{n}"}, labels[n % 2]) for n in range(4)])
+    home = tmp_path / "model"
+    home.mkdir()
+    inputs = Inputs(tmp_path / "train.jsonl", tmp_path / "dev.jsonl", pinned(folder, home))
+    asked = params(contract={"type": "label", "schema_": {"enum": labels}})
+    with pytest.raises(UserError, match="the labels 'cafe' and 'café' are the same tokens") as error:
+        stage.run(inputs, asked, Outputs(tmp_path / "adapter", tmp_path / "curve.csv", tmp_path / "report.json"))
+    assert codes(error.value) == ["T710"] and not (tmp_path / "curve.csv").exists()
