@@ -29,7 +29,7 @@ def alone(root: Path) -> Iterator[None]:
 
             lock.seek(0)
             who = f"process {pid}" if (pid := lock.read(20).strip()) else "another process"
-            help = "wait for it, or stop it"
+            help = "wait for it, or stop it; `tunec plan` can be asked meanwhile"
             raise fail("T406", f"a build runs in this workspace already ({who})", help=help) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

@@ -39,7 +39,7 @@ def test_a_second_build_is_refused_and_leaves_the_first_one_s_logs(workspace: Pa
         with pytest.raises(UserError) as refused, building._shown(workspace, console):
             pass
         [found] = refused.value.diagnostics
-        assert found.code == "T406" and "process 4711" in found.message
+        assert found.code == "T406" and "process 4711" in found.message and "`tunec plan`" in str(found.help)
         assert (workspace / EVENTS).read_text(encoding="utf-8") == '{"stage": "train"}\n'
     with building._shown(workspace, console):
         pass
