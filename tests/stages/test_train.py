@@ -476,4 +476,6 @@ def test_labels_that_are_one_to_the_model_are_refused_before_the_first_step(tmp_
     asked = params(contract={"type": "label", "schema_": {"enum": labels}})
     with pytest.raises(UserError, match="the labels 'cafe' and 'café' are the same tokens") as error:
         stage.run(inputs, asked, Outputs(tmp_path / "adapter", tmp_path / "curve.csv", tmp_path / "report.json"))
-    assert codes(error.value) == ["T710"] and not (tmp_path / "curve.csv").exists()
+    assert (codes(error.value), keys(error.value)) == (["T710"], ["output_format.schema"]) and not (
+        tmp_path / "curve.csv"
+    ).exists()
