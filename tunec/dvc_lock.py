@@ -18,7 +18,7 @@ _LOOKS, _PAUSE = 30, 0.1  # at a lock file that a build is writing; seconds betw
 def stages(root: Path) -> dict[str, Any]:
     """What the last run of each stage saw: dvc.lock's stages, or nothing."""
     beside = beside_a_build(root).get("dvc.lock")
-    return _stages(root / "dvc.lock") if beside is None else dict(_parsed(beside)["stages"])
+    return _stages(root / "dvc.lock") if beside is None else dict(_parsed(beside).get("stages", {}))
 
 
 def beside_a_build(root: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from stages.diagnostics import Diagnostic, Span, UserError
 from stages.engines.endpoint import Endpoint
 from tests.executing.places import make
-from tunec import building, dvc
+from tunec import building, dvc, dvc_lock
 from tunec.alone import ALONE, alone
 from tunec.compiling import compile_here
 from tunec.display import EVERY, Count, Display
@@ -71,6 +72,24 @@ def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -
         fcntl.flock(held, fcntl.LOCK_EX)
     with building._shown(workspace, Console(file=io.StringIO())) as display:
         assert not display.lines
+
+
+LOCK = "schema: '2.0'\nstages:\n  data:\n    cmd: tunec run data\n  train:\n    cmd: tunec run train\n"
+
+
+def test_a_lock_file_that_a_build_is_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    """DVC writes it piece by piece; a plan beside it would call every stage new."""
+    (tmp_path / ALONE).parent.mkdir(parents=True)
+    half = LOCK[: LOCK.rindex("cmd: ")]
+    (tmp_path / "dvc.lock").write_text(half, encoding="utf-8")
+    assert dvc_lock.beside_a_build(tmp_path) == {}, "nobody writes it"
+    with (tmp_path / ALONE).open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        later = threading.Timer(0.25, (tmp_path / "dvc.lock").write_text, [LOCK])
+        later.start()
+        assert dvc_lock.stages(tmp_path).keys() == {"data", "train"}
+        later.join()
+        assert dvc_lock.beside_a_build(tmp_path) == {"dvc.lock": LOCK}
 
 
 def test_half_a_line_of_a_stage_is_passed_over(tmp_path: Path) -> None:
