@@ -145,4 +145,4 @@ class Display:
         text.overflow = "ellipsis" if self.console.is_terminal else "ignore"
         text.append(f"{line.name:<{32 if narrow else 44}}", style="default")
         text.append(f"{seconds:7.1f} s" if line.state != "cached" else "  cached ", style="dim")
-        return text.append(f"  {line.note}" if line.state == "running" else "", style="dim")
+        return text.append(f"  {line.note}" if line.note and line.state == "running" else "", style="dim")

@@ -168,6 +168,8 @@ def test_a_licence_of_rows_runs_the_package_and_the_papers_alone(small: Small) -
     small.edit("path: data/raw/rows.jsonl", "path: data/raw/rows.jsonl\n      license: cc-by-4.0")
     said = json.loads(small.tunec("plan", "--json").out)
     assert {step["name"] for step in said["stages"] if step["state"] != "cached"} == {"package", "papers"}
+    assert (small.root / "params.yaml").read_text(encoding="utf-8") == before, "a plan is a question"
+    small.tunec("compile")
     assert "license: cc-by-4.0" in (small.root / "params.yaml").read_text(encoding="utf-8")
     small.edit("\n      license: cc-by-4.0", "")
     small.tunec("compile")
