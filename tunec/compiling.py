@@ -66,7 +66,12 @@ def write_if_changed(path: Path, text: str) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Of a compiled file. Raises T404 where the guard's folder is a link, which would lead away, or a file."""
+    """Of a compiled file. Raises T404 as `refuse_elsewhere` does."""
+    refuse_elsewhere(path)
+    path.mkdir(exist_ok=True)
+
+
+def refuse_elsewhere(path: Path) -> None:
+    """Raises T404 where the guard's folder is a link, which would lead away, or a file."""
     if path.name == Path(dvc.GUARD_FILE).parent.name and (path.is_symlink() or (path.exists() and not path.is_dir())):
         raise fail("T404", f"{path.name} is not a folder of the workspace", help="remove it, then compile again")
-    path.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunec import dvc, dvc_lock, sealing
+from tunec.alone import is_taken
 from tunec.steps import Step
 
 if TYPE_CHECKING:  # what finds nothing to do compiles nothing
@@ -40,22 +41,28 @@ def look(root: Path, overrides: list[str], then: Callable[[list[str]], None]) ->
 def asked(root: Path, overrides: list[str]) -> Iterator[tuple[Compiled, Mapping[str, str]]]:
     """Compile what is asked about, with what DVC is to read in place of the files that stand there.
 
-    A plan is a question: `dvc repro` would build what it wrote, and so would a build that runs meanwhile. Where a file
-    was never written, DVC would find no graph: it stands there as long as the question does.
+    A plan is a question: `dvc repro` would build what it wrote, and so would a build that runs meanwhile. Where nothing
+    was built DVC has nothing to say, and needs no graph for it. Where one was built and its files are gone, they stand
+    there as long as the question does; a build that begins meanwhile keeps them.
     """
-    from tunec.compiling import compile_workspace, files, make_folder, write_if_changed
+    from tunec.compiling import compile_workspace, files, make_folder, refuse_elsewhere, write_if_changed
 
     compiled = compile_workspace(root, overrides)
     texts = files(compiled)
+    refuse_elsewhere((root / dvc.GUARD_FILE).parent)
+    there = {name: (root / name).read_text(encoding="utf-8") for name in texts if (root / name).is_file()}
+    if not (root / "dvc.lock").is_file() and "dvc.yaml" not in there:
+        yield compiled, {}
+        return
+    missing = [name for name in texts if name not in there]
     make_folder((root / dvc.GUARD_FILE).parent)
-    missing = [name for name in texts if not (root / name).is_file()]
     try:
         for name in missing:
             write_if_changed(root / name, texts[name])
-        others = {name: text for name, text in texts.items() if (root / name).read_text(encoding="utf-8") != text}
+        others = {name: text for name, text in there.items() if text != texts[name]}
         yield compiled, others | dvc_lock.beside_a_build(root)
     finally:
-        for name in missing:
+        for name in missing if not is_taken(root) else ():
             (root / name).unlink(missing_ok=True)
         with suppress(OSError):
             (root / dvc.GUARD_FILE).parent.rmdir()  # where it held nothing else

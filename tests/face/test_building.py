@@ -20,6 +20,7 @@ from tunec.alone import ALONE, alone
 from tunec.compiling import compile_here
 from tunec.display import EVERY, Count, Display
 from tunec.dvc import EVENTS, LOG
+from tunec.looking import asked
 from tunec.placing import placed
 
 
@@ -72,6 +73,32 @@ def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -
         fcntl.flock(held, fcntl.LOCK_EX)
     with building._shown(workspace, Console(file=io.StringIO())) as display:
         assert not display.lines
+
+
+def uncompiled(root: Path) -> None:
+    make(root)
+    for name in dvc.COMPILED:
+        (root / name).unlink(missing_ok=True)
+
+
+def test_a_plan_before_any_build_writes_nothing_that_a_build_beside_it_could_take_for_its_own(tmp_path: Path) -> None:
+    uncompiled(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with asked(tmp_path, []) as (_, texts):
+        assert not texts and sorted(tmp_path.rglob("*")) == before
+        compile_here(tmp_path, [])
+    assert all((tmp_path / name).is_file() for name in dvc.COMPILED)
+
+
+def test_a_plan_without_compiled_files_takes_back_what_it_lent_unless_a_build_has_it_by_then(tmp_path: Path) -> None:
+    uncompiled(tmp_path)
+    (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
+    with asked(tmp_path, []):
+        assert all((tmp_path / name).is_file() for name in dvc.COMPILED)
+    assert not any((tmp_path / name).exists() for name in dvc.COMPILED)
+    with alone(tmp_path), asked(tmp_path, []):
+        assert compile_here(tmp_path, [])[1] == []
+    assert all((tmp_path / name).is_file() for name in dvc.COMPILED)
 
 
 LOCK = "schema: '2.0'\nstages:\n  data:\n    cmd: tunec run data\n  train:\n    cmd: tunec run train\n"
