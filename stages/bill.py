@@ -170,11 +170,17 @@ def _request(
     if price is None or of_answer is None:
         return None, one
     each = (given.value * price + answer.value * of_answer) / MILLION
-    if each and given.low is not None and given.high is not None:
-        least = given.low * price + (answer.value if answer.low is None else answer.low) * of_answer
-        most = given.high * price + (answer.value if answer.high is None else answer.high) * of_answer
-        one = replace(one, low=least / MILLION / each, high=most / MILLION / each)
+    if each and any(figure.low is not None for figure in (given, answer)):
+        (least, most), (shortest, longest) = _within(given), _within(answer)
+        low, high = (least * price + shortest * of_answer, most * price + longest * of_answer)
+        one = replace(one, low=low / MILLION / each, high=high / MILLION / each)
     return each, one
+
+
+def _within(figure: Figure) -> tuple[float, float]:
+    """Between which it lies; of one that tells no more, its value twice."""
+    value = figure.value or 0.0
+    return value if figure.low is None else figure.low, value if figure.high is None else figure.high
 
 
 def _both(given: Figure, answer: Figure) -> str:

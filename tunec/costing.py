@@ -62,7 +62,8 @@ def look(root: Path, overrides: list[str]) -> Costs:
     params = CostParams(**{key: value for key, value in instance.params.items() if key != READ})
     known = facts(inputs, params) | _hours(root, compiled, inputs)
     if "tuned_tokens" not in known or "output_tokens" not in known:  # nothing was built, or not all of it
-        known = foretold(root, compiled, params) | known
+        sure = {name: figure for name, figure in known.items() if figure.origin != "assumed"}
+        known = known | foretold(root, compiled, params) | sure
     disk = Disk(root)
     try:
         lists = {name: found for name in names(disk) if (found := price_list(name, disk))}

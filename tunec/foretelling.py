@@ -54,24 +54,36 @@ class _Tokens:
 
 
 def foretold(root: Path, compiled: Compiled, params: CostParams) -> dict[str, Figure]:
-    """The tokens of a request, prompted and tuned, of its answer, and of a training; nothing without rows."""
+    """The tokens of a request, prompted and tuned, of its answer, and of a training; nothing without rows, and of what
+    no row shows.
+    """
     try:
         found = list(_rows(root, compiled))
         seen = of_task(root, compiled)
+        return dict(_figures(found, to_train(root, compiled, seen), compiled, params)) if found and seen else {}
     except UserError:
         return {}
-    if not found or seen is None:
-        return {}
+
+
+def _figures(
+    rows: Sequence[Row], parted: ToTrain, compiled: Compiled, params: CostParams
+) -> Iterator[tuple[str, Figure]]:
     contract, first = params.contract, params.prompting.of(compiled.variants[0].slug)
-    asked = _tokens([user_message(first.input_template, row.input) for row in found])
-    said = _tokens([contract.write(row.output) for row in found if row.answered])
-    marks = _Tokens(_MARKS, _MARKS, _MARKS)
-    tuned = asked + marks + _tokens([first.system(contract) or ""])
-    prompted = asked + marks + _tokens([first.model_copy(update={"mode": "contract"}).system(contract) or ""])
-    why = f"{counted(len(found), 'row')} at {CHARACTERS:g} characters a token, or {_FEWEST:g} to {_MOST:g}"
-    figures = {"prompted_tokens": prompted, "tuned_tokens": tuned, "output_tokens": said}
-    read_ = _read(compiled, to_train(root, compiled, seen), tuned + said)
-    return {name: one.figure(why) for name, one in figures.items()} | {"training_tokens": read_}
+    texts, asking = [row.text for row in rows if row.text is not None], [row for row in rows if row.text is None]
+    why = f"{counted(len(rows), 'row')} at {CHARACTERS:g} characters a token, or {_FEWEST:g} to {_MOST:g}"
+    if texts:  # they alone are trained on
+        yield "training_tokens", _read(compiled, parted, _tokens(texts))
+    if not asking:
+        return
+    asked = _tokens([user_message(first.input_template, row.input) for row in asking]) + _Tokens(_MARKS, _MARKS, _MARKS)
+    tuned = asked + _tokens([first.system(contract) or ""])
+    prompted = asked + _tokens([first.model_copy(update={"mode": "contract"}).system(contract) or ""])
+    yield from (("prompted_tokens", prompted.figure(why)), ("tuned_tokens", tuned.figure(why)))
+    if answers := [contract.write(row.output) for row in asking if row.answered]:
+        said = _tokens(answers)
+        yield "output_tokens", said.figure(why)
+        if not texts:
+            yield "training_tokens", _read(compiled, parted, tuned + said)
 
 
 def _read(compiled: Compiled, parted: ToTrain, row: _Tokens) -> Figure:
@@ -81,8 +93,8 @@ def _read(compiled: Compiled, parted: ToTrain, row: _Tokens) -> Figure:
 
 
 def _tokens(texts: Sequence[str]) -> _Tokens:
-    signs = mean(sum(sign > "\u2e7f" for sign in text) for text in texts) if texts else 0.0
-    letters = mean(map(len, texts)) - signs if texts else 0.0
+    signs = mean(sum(sign > "\u2e7f" for sign in text) for text in texts)
+    letters = mean(map(len, texts)) - signs
     ends = ((CHARACTERS, _SIGN), (_MOST, _SIGN_LOW), (_FEWEST, _SIGN_HIGH))
     return _Tokens(*(letters / characters + signs * sign for characters, sign in ends))
 

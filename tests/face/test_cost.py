@@ -99,6 +99,22 @@ def test_before_a_build_tokens_are_told_by_the_rows_between_two_ends(folder: Pat
     assert by_token["training_origin"] == "assumed" and by_token["training"] > 0 and by_token["month"] > 0
 
 
+def test_a_prompt_that_is_said_leaves_the_answer_between_its_ends(folder: Path) -> None:
+    line = items(costs(folder, "cost.input_tokens=200"))["tokens of the large model"]
+    assert line["low"] < line["cost"] < line["high"]
+
+
+def test_what_no_row_shows_is_no_answer_of_no_tokens(folder: Path) -> None:
+    (folder / ROWS).write_text('{"text": "' + "a long text " * 50 + '"}\n' * 20, encoding="utf-8")
+    texts = "training.method=cpt", "training.epochs=1", "splits.ratios={train: 0.5, dev: 0.25, test: 0.25}"
+    found = costs(folder, *texts)["quantities"]
+    assert found["output_tokens"]["value"] is None and found["prompted_tokens"]["value"] is None
+
+
+def test_rows_that_the_template_cannot_show_leave_figures_unknown(folder: Path) -> None:
+    assert costs(folder, "input_template='{{ text.a.b }}'")["quantities"]["prompted_tokens"]["value"] is None
+
+
 def test_a_month_before_a_build_is_that_of_the_least_machine(folder: Path) -> None:
     found = costs(folder, "cost.hour=0.1", "cost.requests_per_month=1314000")
     line = items(found)["hosting"]
@@ -171,6 +187,10 @@ def test_a_build_half_done_or_damaged_leaves_figures_as_before_it(folder: Path) 
     for name in ("select/choice.json", "test/chosen.jsonl", "score/scores.json"):
         (folder / "build" / name).parent.mkdir(parents=True)
         (folder / "build" / name).write_bytes(b"\xb1\x00{")
+    assert costs(folder) == before
+    (folder / "build" / "splits").mkdir()
+    row = {"id": "1", "input": {"text": "a"}, "output": {"people": "2", "time": "noon"}}
+    (folder / "build" / "splits" / "test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert costs(folder) == before
 
 
