@@ -1,11 +1,13 @@
 """A label that the contract lacks, by its name, with the one that was meant or the place where it is to be added.
 
 It is the one reason of a rejected row that says what stands there: without the name, nobody can mend it. So a label is
-named only where it looks like one: short, on one line, and with nothing of the form of personal data or of a secret.
+named only where it looks like one: short, on one line, with no digit inside a word, as keys and passwords have it, and
+with nothing of the form of personal data or of a secret. A person's name has no form, and is named.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -16,6 +18,7 @@ from stages.personal import find
 
 _LONGEST = 40  # characters of a label
 _DIGITS = 6  # in it; with more, it may be a number that stands for a person
+_INSIDE = re.compile(r"[^\W\d_]\d+[^\W\d_]")
 _NEAR = 0.75  # of difflib's ratio, from which on another label was meant
 
 
@@ -55,4 +58,4 @@ def _nameable(label: str) -> bool:
     told = label.strip()
     if not 0 < len(told) <= _LONGEST or not told.isprintable() or "`" in told:
         return False
-    return sum(map(str.isdigit, told)) <= _DIGITS and not find(told)
+    return sum(map(str.isdigit, told)) <= _DIGITS and not _INSIDE.search(told) and not find(told)

@@ -158,6 +158,8 @@ def test_so_is_a_value_of_a_field_of_the_contract() -> None:
         "AKIAIOSFODNN7EXAMPLE",
         "+44 20 7946 0958",
         "4111111111111111",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "P@ssw0rd",
         "two\nlines",
         "a" * 41,
         "`x`",
