@@ -298,6 +298,15 @@ def test_the_rows_to_train_on_are_those_that_the_split_gives(
     assert f"about {told['value']} of 312 rows to train on" in told["told"] and "12 rows are doubled" in told["told"]
 
 
+def test_rows_of_a_source_that_is_put_into_train_whole_lose_none_to_other_splits(folder: Path) -> None:
+    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "rows.jsonl").write_text("\n".join(lines[:100]) + "\n", encoding="utf-8")
+    (folder / "more.jsonl").write_text("\n".join(lines[100:]) + "\n", encoding="utf-8")
+    more = "data.sources=[{path: rows.jsonl}, {path: more.jsonl, role: train}]"
+    assert rows_signal(folder, more)["value"] == 270
+    assert rows_signal(folder, "data.sources=[{path: rows.jsonl, role: train}]")["value"] == 70
+
+
 def test_after_a_build_they_are_those_of_its_split_until_rows_or_keys_change(folder: Path) -> None:
     """dvc.lock as DVC writes it: what the stages last read."""
     tunec(folder, "compile")

@@ -25,7 +25,7 @@ _PUBLIC = "huggingface"
 class Needs:
     """free: the contract is a text. batch: rows of a step; shared: what they begin with alike is run once. network:
     whether a model can be fetched. target: where what comes of it goes, as versioning.deploy_target. held: preset ->
-    bytes that its training held when it last ran here.
+    bytes that its training held here, when it ran or was tried.
     """
 
     task_type: str

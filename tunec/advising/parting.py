@@ -14,6 +14,7 @@ from stages.counting import counted
 from tunec import dvc_lock
 from tunec.dvc_cache import hash_now
 from tunec.observing import Observed
+from tunec.observing.of_task import for_train
 
 _PARTED = ("data", "splits")  # the stages that decide which rows are trained on
 
@@ -32,7 +33,7 @@ def to_train(root: Path, compiled: Compiled, seen: Observed) -> ToTrain:
     built = _of_the_build(root, compiled)
     if built is not None:
         return ToTrain(built, "build", f"{_of(built, seen)}, as the last build parted them")
-    rows = _reckoned(compiled, seen)
+    rows = _reckoned(root, compiled, seen)
     doubled = f", and {counted(seen.duplicates, 'row', 'is', 'are')} doubled" if seen.duplicates else ""
     return ToTrain(rows, "data", f"about {_of(rows, seen)}; other splits take the rest{doubled}")
 
@@ -72,7 +73,7 @@ def _plain(value: Any) -> Any:
 # ---------------------------------------------------------------- as it would be
 
 
-def _reckoned(compiled: Compiled, seen: Observed) -> int:
+def _reckoned(root: Path, compiled: Compiled, seen: Observed) -> int:
     """Of the rows that name no split, or of the train rows where all name one, dev and test take their shares; a split
     that the data names takes none. Doubled rows count once, and are taken to be as frequent in each split.
     """
@@ -80,7 +81,7 @@ def _reckoned(compiled: Compiled, seen: Observed) -> int:
     taken = roles | set(seen.splits)
     share = sum(float(getattr(ratios, name)) for name in ("dev", "test") if name not in taken)
     once = 1 - seen.duplicates / max(1, seen.looked)
-    named = seen.splits.get("train", 0) * seen.total / max(1, seen.looked)
+    named = max(seen.splits.get("train", 0) * seen.total / max(1, seen.looked), for_train(root, compiled))
     open_ = max(0.0, seen.trainable - named)
     drawn = open_ if round(open_) else seen.trainable
     return round(once * (seen.trainable - share * drawn))
