@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 TEXTS = 64  # a pass: more only need more memory for what each token foretells
@@ -40,27 +41,31 @@ def _together(model: Any, length: int, cache: Any, head: Any, texts: Sequence[li
     """In one row. A text's last token is foretold and never read."""
     import torch
 
-    beginnings = sorted({tuple(text[:end]) for text in texts for end in range(1, len(text))})
-    row = {beginning: place for place, beginning in enumerate(beginnings)}
+    row: dict[tuple[int, int], int] = {}  # the place of the token before, -1 where it is the first; the token -> place
+    steps = []
+    for text, tokens in enumerate(texts):
+        before = -1
+        for token, foretold in pairwise(tokens):
+            before = row.setdefault((before, token), len(row))
+            steps.append((text, before, foretold))
     first = head[[text[0] for text in texts]]
     if not row:
         return [float(score) for score in first]
-    sees = torch.zeros(len(row), length + len(row), dtype=torch.bool)
+    sees, depths = torch.zeros(len(row), length + len(row), dtype=torch.bool), [0] * len(row)
     sees[:, :length] = True
-    for beginning, place in row.items():
-        sees[place, [length + row[beginning[:end]] for end in range(1, len(beginning) + 1)]] = True
+    for (before, _), place in row.items():
+        if before >= 0:
+            sees[place], depths[place] = sees[before], depths[before] + 1
+        sees[place, length + place] = True
     logits = model(
-        torch.tensor([[beginning[-1] for beginning in beginnings]]),
+        torch.tensor([[token for _, token in row]]),
         attention_mask=torch.where(sees, 0.0, torch.finfo(model.dtype).min)[None, None].to(model.dtype),
-        position_ids=torch.tensor([[length + len(beginning) - 1 for beginning in beginnings]]),
+        position_ids=torch.tensor([[length + depth for depth in depths]]),
         past_key_values=cache,
         use_cache=True,
     ).logits[0]
-    steps = [
-        (place, row[tuple(text[:end])], text[end]) for place, text in enumerate(texts) for end in range(1, len(text))
-    ]
-    of, behind, token = map(torch.tensor, zip(*steps, strict=True))
-    said = logits[behind, token] - logits.logsumexp(-1)[behind]
+    of, behind, said_next = map(torch.tensor, zip(*steps, strict=True))
+    said = logits[behind, said_next] - logits.logsumexp(-1)[behind]
     return [float(score) for score in first.index_add(0, of, said)]
 
 

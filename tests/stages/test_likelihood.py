@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -140,6 +141,20 @@ def test_texts_read_side_by_side_score_as_each_by_itself(family: str, more: dict
         assert scores(model, prompt, texts, (3, cache), masked=masked) == pytest.approx(right, abs=1e-4)
     assert scores(model, prompt, [[2]], (3, cache), masked=True) == pytest.approx(right[-1:], abs=1e-4)
     assert cache.get_seq_length() == 3  # what is shared stays as it was
+
+
+def test_long_texts_stand_side_by_side_in_no_time() -> None:
+    """Two answers of a preference may have a thousand tokens and more."""
+    torch.manual_seed(0)
+    more = {**FAMILIES["llama"], "max_position_embeddings": 2048}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", vocab_size=120, **more)).eval()
+    chance = random.Random(3)
+    texts = [chance.choices(range(120), k=1500) for _ in range(2)]
+    begun = time.process_time()
+    found = scores(model, [5, 6], texts, (0, DynamicCache(config=model.config)), masked=True)
+    assert time.process_time() - begun < 3
+    apart = scores(model, [5, 6], texts, (0, DynamicCache(config=model.config)), masked=False)
+    assert found == pytest.approx(apart, rel=1e-4)
 
 
 def test_both_engines_find_the_same_margins_and_the_better_answer_leads(engine: LlamaCpp) -> None:
