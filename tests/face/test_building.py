@@ -16,7 +16,7 @@ from stages.diagnostics import Diagnostic, Span, UserError
 from stages.engines.endpoint import Endpoint
 from tests.executing.places import make
 from tunec import building, dvc, dvc_lock
-from tunec.alone import ALONE, alone
+from tunec.alone import ALONE, alone, is_taken
 from tunec.compiling import compile_here
 from tunec.display import EVERY, Count, Display
 from tunec.dvc import EVENTS, LOG
@@ -63,6 +63,17 @@ def test_nothing_is_compiled_beside_a_build_of_another_process(tmp_path: Path) -
         assert compile_here(tmp_path, [])[1] == [], "where nothing would change, there is nothing to wait for"
     with alone(tmp_path):
         assert compile_here(tmp_path, ["training.epochs=7"])[1], "the build itself compiles"
+
+
+def test_who_only_looks_whether_a_build_runs_keeps_none_out(tmp_path: Path) -> None:
+    """A plan beside it asks so, and holds the lock while it does."""
+    with alone(tmp_path):
+        pass
+    with (tmp_path / ALONE).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.02, fcntl.flock, [looking, fcntl.LOCK_UN]).start()
+        with alone(tmp_path):
+            assert is_taken(tmp_path)
 
 
 def test_the_lock_of_a_build_that_was_killed_keeps_nobody_out(workspace: Path) -> None:
