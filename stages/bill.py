@@ -291,12 +291,14 @@ def break_even_requests(sums: Sums) -> float | None:
 
 
 def _break_even_at_least(sums: Sums) -> float | None:
-    """Before an answer was timed: what one machine takes, and more of them would take no fewer requests."""
+    """Before an answer was timed: what one machine takes, and more of them would take no fewer requests. Of a request's
+    tokens the most is taken, for the dearer it is, the fewer it takes.
+    """
     hour, seconds = sums.rate("serve", "machine"), sums.figure("seconds_per_request").value
     if hour is None or seconds is not None or sums.terms.get("hosting") == "on_demand":
         return None
-    asking, upkeep = _prompted_request(sums, "against")[0], _upkeep(sums)
-    return None if not asking or upkeep is None else (HOURS * hour + upkeep) / asking
+    (asking, tokens), upkeep = _prompted_request(sums, "against"), _upkeep(sums)
+    return None if not asking or upkeep is None else (HOURS * hour + upkeep) / (asking * (tokens.high or 1.0))
 
 
 def _upkeep(sums: Sums) -> float | None:

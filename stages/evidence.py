@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -72,12 +73,14 @@ def against(
     rows: int,
     *,
     lower: bool = False,
+    more: bool = False,
     confidence: float | None = 0.95,
 ) -> Outcome:
     """Pass when a figure surely reaches `bound`; undecided when only its value does.
 
     figure: {value, bound, units}, its bound one-sided: the lower one, or with `lower` (a rate that must stay below) the
-    upper one. confidence: of that bound; with None the value alone decides.
+    upper one. more: to lie on `bound` is not enough. confidence: of the figure's bound; with None the value alone
+    decides.
     """
     value, sure, units = figure["value"], figure["bound"], figure["units"]
     sign, beyond, within = (-1, "above", "below") if lower else (1, "below", "above")
@@ -85,11 +88,14 @@ def against(
         return Outcome(gate, "fail", value, bound, f"{what} is {value:.3f}, {beyond} {bound:g}")
     if confidence is None:
         return Outcome(gate, "pass", value, bound, f"{what} is {value:.3f}; needed {bound:g}")
-    if sign * sure < sign * bound:
+    on_it = more and math.isclose(sure, bound, abs_tol=1e-12)
+    if on_it or sign * sure < sign * bound:
         worth = "" if units == rows else f", worth {counted(int(units), 'independent one')},"
         shown = f"{counted(rows, 'row')}{worth} only {'shows' if rows == 1 else 'show'}"
-        reason = f"{what} is {value:.3f}, but {shown} that it is {within} {sure:.3f}, not {bound:g}"
+        so = f"no less than {bound:g}, not more" if on_it else f"{within} {sure:.3f}, not {bound:g}"
+        reason = f"{what} is {value:.3f}, but {shown} that it is {so}"
         needed = rows_needed(value, sure, bound, rows, units, confidence, alike=bool(figure.get("alike")))
+        needed = max(needed, rows + 1) if needed else None
         reason += (
             f"; about {needed:,} rows would tell" if needed else "; no number of rows tells what lies on the bound"
         )

@@ -43,7 +43,7 @@ def _over(kind: str, names: Sequence[str], systems: Sequence[Mapping[str, Any]])
         return None
     best = min(held, key=lambda system: (system["ahead"]["value"], system["name"]))
     lead = best["ahead"]
-    answer = "yes" if lead["bound"] > 0 else "no" if lead["value"] <= 0 else "unsure"
+    answer = "yes" if lead["bound"] > 1e-12 else "no" if lead["value"] <= 0 else "unsure"
     ends = {"lead": lead["value"], "low": lead["low"], "high": lead["high"], "bound": lead["bound"]}
     return {
         "kind": kind,
@@ -69,5 +69,5 @@ def _why(found: Mapping[str, Any], primary: str, rows: int, confidence: float) -
         return f"{found['best']} does as well without any training: the lead in {primary} is {found['lead']:.3f}."
     units, alike = found["units"] or rows, found["alike"]
     needed = rows_needed(found["lead"], found["bound"], 0.0, rows, units, confidence, alike=alike)
-    more = f"; about {needed:,} would" if needed else ""
+    more = f"; about {max(needed, rows + 1):,} would" if needed else ""
     return f"{lead}, but {counted(rows, 'row', 'does', 'do')} not show that it leads at all{more}."

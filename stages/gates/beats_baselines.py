@@ -18,7 +18,8 @@ def judge(evidence: Evidence, bound: float) -> Outcome:
     if lead["value"] <= 0 <= bound:  # as good as a baseline is not better, whatever the rows
         reason = f"{what} is {lead['value']:.3f}: it is no better"
         return Outcome("beats_baselines", "fail", lead["value"], bound, reason)
-    return against("beats_baselines", what, lead, bound, evidence.rows, confidence=evidence.confidence)
+    more, confidence = bound == 0, evidence.confidence  # to be better takes more than nothing; a margin is reached
+    return against("beats_baselines", what, lead, bound, evidence.rows, more=more, confidence=confidence)
 
 
 GATE = Gate("beats_baselines", "better than every baseline", judge)

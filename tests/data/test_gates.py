@@ -76,6 +76,7 @@ def test_validity_is_judged_by_its_value(valid: float, bound: float, status: str
         ({"rule": figure(0.3, 0.2), "base": figure(0.1, -0.01)}, 0.0, "not_enough_evidence"),
         ({"rule": figure(0.3, 0.2), "base": figure(-0.1, -0.2)}, 0.0, "fail"),
         ({"base": figure(0.0, 0.0)}, 0.0, "fail"),
+        ({"base": figure(0.1, 0.0)}, 0.0, "not_enough_evidence"),
         ({"base": figure(0.1, 0.05)}, 0.2, "fail"),
         ({"base": figure(0.05, 0.05)}, 0.05, "pass"),
         ({"larger": figure(-0.02, -0.04)}, -0.05, "pass"),
@@ -85,6 +86,11 @@ def test_validity_is_judged_by_its_value(valid: float, bound: float, status: str
 def test_the_narrowest_lead_over_a_baseline_decides(ahead: Any, bound: float, status: str, tmp_path: Path) -> None:
     found = judged(scores(ahead=ahead), tmp_path, beats_baselines=bound)["gates"]
     assert {item["gate"]: item["status"] for item in found}["beats_baselines"] == status
+
+
+def test_a_lead_that_may_be_nothing_asks_for_more_rows_than_there_are(tmp_path: Path) -> None:
+    (found, _) = judged(scores(ahead={"base": figure(0.1, 0.0)}), tmp_path, beats_baselines=0.0)["gates"]
+    assert found["needed"] == 201 and "that it is no less than 0, not more; about 201 rows" in found["reason"]
 
 
 @pytest.mark.parametrize(

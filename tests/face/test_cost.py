@@ -120,9 +120,9 @@ def test_a_month_before_a_build_is_that_of_the_least_machine(folder: Path) -> No
     line = items(found)["hosting"]
     assert line["origin"] == "assumed" and line["cost"] == pytest.approx(73)
     assert "enough while an answer takes at most 1 s" in line["why"]
-    each = items(found)["tokens of the large model"]["price"]
+    dearest = items(found)["tokens of the large model"]["high"] / 1_314_000
     assert found["break_even"]["requests_per_month"] is None
-    assert found["break_even"]["requests_at_least"] == pytest.approx((73 + 80) / each)
+    assert found["break_even"]["requests_at_least"] == pytest.approx((73 + 80) / dearest)
     low, high = found["monthly"]["prompted"]["low"] - 153, found["monthly"]["prompted"]["high"] - 153
     text, _ = tunec(folder, "cost", "cost.hour=0.1", "cost.requests_per_month=1314000")
     assert (
