@@ -21,6 +21,7 @@ LEAST = 3  # rows of one field or label pair that are a cluster of their own
 PARTED = 24  # rows of a cluster that is parted by its inputs, into pieces of about half as many
 MOST = 40  # clusters that are told of
 SHOWN = 5  # examples of each
+NAMED = 4  # fields or label pairs of a cluster that holds several
 TERMS = 4
 LONGEST = 300  # characters of an example's text
 QUOTA = (20, 100)  # targeted rows a cluster, at least and at most
@@ -66,11 +67,23 @@ def grouped(judged: Sequence[Judged]) -> list[tuple[str, str, list[Judged]]]:
     for j in judged:
         if (found := failure(j)) is not None:
             groups[found].append(j)
+    rare: dict[str, list[str]] = defaultdict(list)
     for kind, what in sorted(groups):  # what is too rare for itself goes with its kind
         if what and len(groups[kind, what]) < LEAST:
             groups[kind, ""] += groups.pop((kind, what))
-    parts = [(kind, what, part) for (kind, what), rows in sorted(groups.items()) for part in _parts(rows)]
+            rare[kind].append(what)
+    parts = [
+        (kind, what or _several(rare[kind]), part)
+        for (kind, what), rows in sorted(groups.items())
+        for part in _parts(rows)
+    ]
     return sorted(parts, key=lambda part: (-len(part[2]), part[0], part[1], part[2][0].id))[:MOST]
+
+
+def _several(what: Sequence[str]) -> str:
+    """The first few of what a cluster is about, and how many more there are."""
+    more = [f"{len(what) - NAMED} others"] if len(what) > NAMED else []
+    return "; ".join([*what[:NAMED], *more])
 
 
 def _told(

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.generating import Wanted
 from stages.asking import KINDS as ROWS
-from stages.clusters import LEAST, LONGEST, MOST, PARTED, QUOTA, SHOWN, TELLING, clusters
+from stages.clusters import LEAST, LONGEST, MOST, NAMED, PARTED, QUOTA, SHOWN, TELLING, clusters
 from stages.failing import KINDS, failure
 from stages.judging import Judged
 
@@ -83,9 +83,13 @@ def test_clusters_hold_every_wrong_row_once_and_the_largest_stands_first() -> No
     assert all(len(item["examples"]) == min(SHOWN, item["rows"]) for item in found)
 
 
-def test_what_is_too_rare_for_a_cluster_goes_with_its_kind() -> None:
+def test_what_is_too_rare_for_a_cluster_goes_with_its_kind_and_is_named() -> None:
     found = clusters([*many("label", LEAST), *many("none", LEAST - 1, 50)])
-    assert [(item["what"], item["rows"]) for item in found] == [("good → bad", LEAST), ("", LEAST - 1)]
+    assert [(item["what"], item["rows"]) for item in found] == [("good → bad", LEAST), ("none → bad", LEAST - 1)]
+    rare = [judged("good", f"bad{n}", f"{n}", f"text {n}", schema=MOODS) for n in range(NAMED + 2)]
+    (found,) = clusters(rare)
+    assert found["what"] == "; ".join([*(f"good → bad{n}" for n in range(NAMED)), "2 others"])
+    assert found["what"] in found["quota"]["edge_case"]
 
 
 def test_a_large_cluster_is_parted_by_what_its_inputs_are_about() -> None:
