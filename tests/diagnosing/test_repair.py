@@ -212,6 +212,14 @@ def brought(folder: Path) -> Made:
     return after
 
 
+def rebuilt(folder: Path) -> None:
+    """A build that read every row of the round."""
+    after = made(folder, task=(folder / "task.yaml").read_text(encoding="utf-8"))
+    many = len(list(read_jsonl(folder / ROWS)))
+    after.data = {"files": {ROWS.as_posix(): {"read": many, "accepted": many}}}
+    after.write()
+
+
 def test_before_the_build_nothing_is_said_of_an_effect(tmp_path: Path) -> None:
     brought(tmp_path)
     assert "T869" in tunec(tmp_path, "repair", code=1)[1]
@@ -278,6 +286,59 @@ def test_lines_that_were_changed_after_the_build_are_taken_before_a_next_round_b
     brought(tmp_path).write()
     fill(tmp_path, *NEW, ("another plastic in the post", "card"))
     assert "error[T944]" in tunec(tmp_path, "repair", "--new", code=1)[1]
+
+
+def test_a_line_that_a_gate_turned_away_is_taken_or_emptied_before_a_next_round_begins(folder: Path) -> None:
+    """A label with a slip of the pen: told, then the build, then --new. It waits until it is mended or emptied."""
+    asked(folder, "repair", "--clusters", "1")
+    wrong = ("the chip in my purse is dead", "carrd")
+    fill(folder, *NEW, wrong)
+    assert len(asked(folder, "repair")["refused"]) == 1
+    rebuilt(folder)
+    said = tunec(folder, "repair", "--new", code=1)[1]
+    assert "error[T944]" in said and f"{SHEET.as_posix()}:5" in said and f"{SHEET.as_posix()}:4" not in said
+    assert asked(folder, "repair")["step"] == "effect"  # it holds nobody up from looking
+    fill(folder, *NEW, (wrong[0], "card"))
+    assert asked(folder, "repair")["refused"] == []
+    assert [row["output"] for row in read_jsonl(folder / ROWS) if row["text"] == wrong[0]] == ["card"]
+    rebuilt(folder)
+    assert asked(folder, "repair", "--new")["round"] == 2
+
+
+@pytest.mark.parametrize("pool", [(), ("--from", "logs.jsonl")])
+def test_an_emptied_line_and_one_that_nobody_touched_wait_for_nothing(pool: tuple[str, ...], folder: Path) -> None:
+    logs = "".join(f'{{"text": "my card and plastic number {n}"}}\n' for n in range(200))
+    (folder / "logs.jsonl").write_text(logs, encoding="utf-8")
+    asked(folder, "repair", "--clusters", "1", *pool)
+    fill(folder, *NEW, ("what is this", "nonsense"))
+    asked(folder, "repair")
+    rebuilt(folder)
+    assert "error[T944]" in tunec(folder, "repair", "--new", code=1)[1]
+    fill(folder, *NEW, ("", ""))
+    assert asked(folder, "repair", "--new")["round"] == 2
+
+
+def test_a_row_whose_line_was_emptied_is_taken_out_before_a_next_round_begins(folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW)
+    asked(folder, "repair")
+    rebuilt(folder)
+    fill(folder, *NEW[:2], ("", ""))
+    assert "error[T944]" in tunec(folder, "repair", "--new", code=1)[1]
+    asked(folder, "repair")
+    assert len(list(read_jsonl(folder / ROWS))) == 2
+
+
+def test_a_record_that_does_not_say_which_lines_were_taken_is_written_anew(folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW)
+    asked(folder, "repair")
+    record = {name: of for name, of in read_json(folder / RECORD).items() if name not in ("written", "taken")}
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    rebuilt(folder)
+    assert "error[T944]" in tunec(folder, "repair", "--new", code=1)[1]
+    assert asked(folder, "repair")["step"] == "brought"
+    assert asked(folder, "repair", "--new")["round"] == 2
 
 
 @pytest.mark.parametrize("line", [("what somebody wrote", ""), ("", "card"), ("a card", "card")])

@@ -110,14 +110,15 @@ def from_sheet(build: Build, of: Round) -> Brought:
     source = Source(path="", format="jsonl", map={}, tags=(of.tag,), role="train", files=(), shape="columns")
     judge = Judge([source], params.making, params.settings)
     batch = judge.batch([(0, 0, Record(one.line, row)) for one, row in zip(filled, given, strict=True)])
-    kept = []
+    kept, taken = [], []
     for one, row, outcome in zip(filled, given, batch.outcomes, strict=True):
         if outcome.rejected:
             refused.append((f"{of.file('csv')}:{one.line}", *outcome.rejected))
         else:
             kept.append({**row, CLUSTER: one.cluster})
+            taken.append(one)
     brought = _brought(build, of, kept, refused)
-    replace(of, sheet=sheet.digest(said)).write(build.root)
+    replace(of, sheet=sheet.digest(said), taken=sheet.digests(taken)).write(build.root)
     return brought
 
 

@@ -44,7 +44,7 @@ def repair(root: Path, wish: Wish) -> tuple[dict[str, Any], str]:
     brought = (root / of.file("jsonl")).exists()
     if not brought and not (root / of.file("csv")).exists():
         return _begun(build, of, wish)
-    if not brought or _changed(build, of, brought=True):
+    if not brought or _changed(build, of):
         return _taken(of, bringing.from_sheet(build, of))
     _built(build, of)
     found = effect.effect(build, of)
@@ -61,13 +61,30 @@ def _following(build: Build, of: Round) -> int:
     Raises T944 where lines of its sheet are not taken yet, T869 where its rows are not built.
     """
     brought = (build.root / of.file("jsonl")).exists()
-    if _changed(build, of, brought=brought):
-        help = "say `tunec repair`, which takes them, then `tunec build`; or empty the lines"
-        raise fail("T944", f"lines of {of.file('csv')} are filled in and not taken yet", help=help)
+    _nothing_waits(build, of, brought=brought)
     if not brought:
         return of.number
     _built(build, of)
     return of.number + 1
+
+
+def _nothing_waits(build: Build, of: Round, *, brought: bool) -> None:
+    """A line waits that is filled in and no row, be it that nobody asked or that a gate turned it away; and one that
+    is a row and was changed since.
+    """
+    if not of.sheet or not (build.root / of.file("csv")).exists():
+        return
+    said = bringing.sheet_lines(build, of)
+    there = sheet.digests(said)
+    known = {*of.written, *of.taken}
+    waiting = [one.line for one, digest in zip(said, there, strict=True) if digest not in known]
+    if not waiting and set(of.taken) <= set(there) and (of.taken or not brought):
+        return
+    places = tuple(f"{of.file('csv')}:{line}" for line in waiting[:_SHOWN])
+    more = (f"and {len(waiting) - _SHOWN} more",) if len(waiting) > _SHOWN else ()
+    help = "mend them and say `tunec repair`, which takes them, then `tunec build`; or empty the lines"
+    message = f"{of.file('csv')} says something that is not taken yet"
+    raise fail("T944", message, notes=places + more, help=help)
 
 
 def _built(build: Build, of: Round) -> None:
@@ -76,11 +93,13 @@ def _built(build: Build, of: Round) -> None:
         raise fail("T869", f"the rows of round {of.number} are not in the last build", help=help)
 
 
-def _changed(build: Build, of: Round, *, brought: bool) -> bool:
-    """Whether lines of the sheet say something else than when they were brought, or else when it was written."""
-    was = of.sheet or ("" if brought else sheet.digest([]))
-    there = was and (build.root / of.file("csv")).exists()
-    return bool(there) and sheet.digest(bringing.sheet_lines(build, of)) != was
+def _changed(build: Build, of: Round) -> bool:
+    """Whether lines of the sheet say something else than when they were read; of a record that does not say which of
+    them became rows, they are read again.
+    """
+    if not of.sheet or not (build.root / of.file("csv")).exists():
+        return False
+    return not of.taken or sheet.digest(bringing.sheet_lines(build, of)) != of.sheet
 
 
 def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
@@ -95,7 +114,8 @@ def _begun(build: Any, of: Round, wish: Wish) -> tuple[dict[str, Any], str]:
         done, text = _taken(of, brought)
         return done, "\n".join([*clusters, text])
     lines = bringing.write_sheet(build, of, wish.pool)
-    replace(of, sheet=sheet.digest(bringing.sheet_lines(build, of))).write(build.root)
+    said = bringing.sheet_lines(build, of)
+    replace(of, sheet=sheet.digest(said), written=sheet.digests(said), taken=()).write(build.root)
     told = {"step": "sheet", "round": of.number, "sheet": of.file("csv").as_posix(), "lines": lines}
     todo = f"{counted(lines, 'line')} to fill in: {of.file('csv')}; then say `tunec repair` again"
     return {**told, "clusters": [_json(one) for one in of.targets]}, "\n".join([*clusters, todo])

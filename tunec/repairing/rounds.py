@@ -45,7 +45,8 @@ class Target:
 class Round:
     """right: ids of the dev rows that were right. wrong_golden: ids of golden rows that were not; None where there are
     no golden rows. chosen: the file whose answers they were. sheet: digest of the sheet's lines as they were written
-    or, later, brought; "" for none.
+    or, later, read; "" for none. written, taken: of each line that says something when the sheet is written, and of
+    each that became a row, its digest.
     """
 
     number: int
@@ -54,6 +55,8 @@ class Round:
     wrong_golden: tuple[str, ...] | None
     chosen: str
     sheet: str = ""
+    written: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -80,7 +83,9 @@ def last(root: Path) -> Round | None:
         chosen, sheet = told.get("chosen", ""), told.get("sheet", "")
         if not (isinstance(number, int) and isinstance(chosen, str) and isinstance(sheet, str)):
             raise TypeError
-        return Round(number, targets, tuple(told["right"]), None if golden is None else tuple(golden), chosen, sheet)
+        lines = {name: tuple(told.get(name, ())) for name in ("written", "taken")}
+        golden = None if golden is None else tuple(golden)
+        return Round(number, targets, tuple(told["right"]), golden, chosen, sheet, **lines)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         help = "take it back from git, or remove it and begin the round again"
         raise fail("T871", f"{path} is no record of a round", help=help) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,11 @@ class Filled:
 def digest(lines: Sequence[Filled]) -> str:
     """sha256 of what the lines say, however a spreadsheet wrote them."""
     return sha256(dumps([asdict(one) for one in lines]).encode()).hexdigest()
+
+
+def digests(lines: Sequence[Filled]) -> tuple[str, ...]:
+    """Of each line what it says, wherever in the sheet it stands."""
+    return tuple(digest([replace(one, line=0)]) for one in lines)
 
 
 def read(path: Path, of: Columns, contract: Contract, clusters: Sequence[int]) -> Iterator[Filled]:
