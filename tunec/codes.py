@@ -677,7 +677,7 @@ _OTHERS: dict[str, tuple[str, str]] = {
     ),
     "T867": (
         "The labelling sheet lost its first line or a column, or is no CSV in UTF-8.",
-        "Save it with the columns that it had; or remove it, and `tunec repair` writes it anew.",
+        "Save it as CSV in UTF-8, with the first line that it had.",
     ),
     "T868": ("No dev row is wrong, so there is nothing to repair.", "Bring harder dev rows, and build again."),
     "T869": (

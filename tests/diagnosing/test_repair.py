@@ -191,6 +191,45 @@ def test_a_line_that_was_mended_is_taken_and_no_row_twice(tmp_path: Path) -> Non
         after.data = {"files": {ROWS.as_posix(): {"read": many + 1, "accepted": many + 1}}}
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])
+def test_a_sheet_in_another_encoding_is_told_to_be_saved_as_utf_8_and_then_taken(encoding: str, folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW, ("my card is at the café", "card"))
+    text = (folder / SHEET).read_text(encoding="utf-8").replace("→", ">").replace("…", "")
+    (folder / SHEET).write_text(text, encoding=encoding)
+    said = tunec(folder, "repair", code=1)[1]
+    line = 1 if encoding == "utf-16" else 5
+    assert "error[T867]" in said and f"line {line} is not UTF-8" in said and f"{SHEET.as_posix()}:{line}" in said
+    assert "save it as UTF-8" in said and "anew" not in said
+    (folder / SHEET).write_text(text, encoding="utf-8-sig")
+    assert asked(folder, "repair")["clusters"] == {"1": 4}
+
+
+@pytest.mark.parametrize(
+    ("after", "why"), [("", "is closed in the middle of line 4"), ("1,a,b,c,,\n", "is never closed")]
+)
+def test_a_quote_that_is_not_closed_is_told_by_the_line_where_it_opens(after: str, why: str, folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW)
+    text = (folder / SHEET).read_text(encoding="utf-8").splitlines(keepends=True)
+    text[2] = text[2].replace(f",{NEW[1][0]},", f',"{NEW[1][0]},')
+    (folder / SHEET).write_text("".join([*text[:3], after] if after else text[:5]), encoding="utf-8")
+    done = asked(folder, "repair")
+    (where, gate, said), (then, *_, swallowed) = (tuple(one.values()) for one in done["refused"])
+    assert (where, gate, then) == (f"{SHEET.as_posix()}:3", "sheet", f"{SHEET.as_posix()}:4")
+    assert "the quote that opens here" in said and why in said
+    assert swallowed == "not CSV: it was read into the field whose quote opens in line 3"
+
+
+def test_empty_cells_at_the_end_that_a_spreadsheet_left_out_are_empty(folder: Path) -> None:
+    asked(folder, "repair", "--clusters", "1")
+    fill(folder, *NEW)
+    text = (folder / SHEET).read_text(encoding="utf-8").splitlines()
+    (folder / SHEET).write_text("\n".join([line.rstrip(",") for line in text] + ["", ",,"]), encoding="utf-8")
+    done = asked(folder, "repair")
+    assert (done["clusters"], done["refused"]) == ({"1": 3}, [])
+
+
 def test_a_task_that_names_no_source_keeps_the_ones_that_it_had(tmp_path: Path) -> None:
     task = TASK.replace("data:\n  sources: # two of them\n    - path: data/raw/rows.jsonl # by hand\n", "")
     made(tmp_path, task=task).write()

@@ -3,8 +3,8 @@
     cluster,about,advice,like,text,answer
     1,"wrong label, refund → billing",Add rows at the border…,a train row to begin from,,
 
-A line that says nothing is not done yet; one that lacks its input, its answer or a cluster of the round is told. A cell
-that a spreadsheet would take for a formula stands behind a `'`.
+A line that says nothing is not done yet; one that lacks its input, its answer or a cluster of the round, or is no CSV,
+is told. A cell that a spreadsheet would take for a formula stands behind a `'`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from stages.contract import Contract
-from stages.diagnostics import fail
+from stages.diagnostics import UserError, fail
+from stages.reading.delimited import commas, separator
+from stages.reading.record import Record
 from stages.rows import dumps
 from stages.strict_json import strict_json
 
 ANSWER = "answer"
 _GUIDE = ("cluster", "about", "advice", "like")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
-_LONGEST = 1_000_000  # characters of a cell
 
 
 @dataclass(frozen=True)
@@ -85,25 +86,58 @@ def read(path: Path, of: Columns, contract: Contract, clusters: Sequence[int]) -
     """The lines that say something. clusters: those of the round. Raises T867 for a file that is not the sheet any
     more.
     """
-    csv.field_size_limit(_LONGEST)
+    lines = _text(path).split("\n")
+    mark = separator(lines[0])
+    header = _cells(lines[0], mark)
+    missing = [name for name in of.names if name not in header]
+    if missing:
+        raise _broken(path, f"it has no column {missing[0]}", "write it into the first line, as it was")
+    for record in _records(path):
+        fields = record.fields
+        if fields is None:
+            text = lines[record.line - 1].rstrip("\r")
+            fields = {} if not text.strip(mark + " ") else _shortened(text, header, mark)
+        if fields is None:
+            yield Filled(record.line, 0, {}, None, str(record.reason))
+        elif found := _filled(record.line, fields, of, contract, clusters):
+            yield found
+
+
+def _text(path: Path) -> str:
+    """Raises T867 for what is no UTF-8: a wrong guess of another encoding would train on it."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            mark = _mark(file.readline())
-            file.seek(0)
-            table = csv.DictReader(file, delimiter=mark)
-            missing = [name for name in of.names if name not in (table.fieldnames or ())]
-            if missing:
-                raise _broken(path, f"it has no column {missing[0]}")
-            for line in table:
-                if found := _filled(table.line_num, line, of, contract, clusters):
-                    yield found
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise _broken(path, "it is no CSV in UTF-8") from None
+        told = path.read_bytes()
+    except OSError as error:
+        raise _broken(path, f"it cannot be read: {error.strerror}", "put a file there that can be read") from None
+    try:
+        return told.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = told.count(b"\n", 0, error.start) + 1
+        help = "save it as UTF-8; a spreadsheet calls that `CSV UTF-8`, or asks for the character set"
+        raise _broken(path, f"line {line} is not UTF-8", help, line) from None
 
 
-def _mark(first: str) -> str:
-    """Spreadsheets of some countries write semicolons."""
-    return max(",;\t", key=first.count)
+def _records(path: Path) -> Iterator[Record]:
+    """Raises T867 where the header cannot be read."""
+    try:
+        yield from commas(path, "utf-8")
+    except UserError as error:
+        told = error.diagnostics[0]
+        raise _broken(path, told.message, str(told.help)) from None
+
+
+def _shortened(line: str, header: Sequence[str], mark: str) -> dict[str, str] | None:
+    """A line from which a spreadsheet left out empty cells at the end; None for any other."""
+    cells = _cells(line, mark)
+    return dict(zip(header, cells, strict=False)) if 0 < len(cells) < len(header) else None
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    """None of a line that is no CSV by itself."""
+    try:
+        return next(csv.reader([line], strict=True, delimiter=mark), [])
+    except csv.Error:
+        return []
 
 
 def _filled(
@@ -153,6 +187,5 @@ def _bare(text: str) -> str:
     return found[1:].strip() if quoted else found
 
 
-def _broken(path: Path, why: str) -> Exception:
-    help = "keep its first line and its columns; or remove it, and `tunec repair` writes it anew"
-    return fail("T867", f"{path.name} is not the sheet that was written: {why}", help=help)
+def _broken(path: Path, why: str, help: str, line: int = 1) -> UserError:
+    return fail("T867", f"{path.name} is not the sheet that was written: {why}", help=help, file=str(path), line=line)
