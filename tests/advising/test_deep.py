@@ -180,3 +180,21 @@ def test_draws_that_lie_apart_make_what_was_measured_once_less_sure() -> None:
     near: Any = curve((0.50, 0.51), (0.60, 0.61), (0.7,)).at(40)
     far: Any = curve((0.40, 0.61), (0.50, 0.71), (0.7,)).at(40)
     assert far.high - far.low > near.high - near.low
+
+
+def test_deep_alone_measures_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the help says: who asks for the dear trainings has asked for the cheap ones."""
+    from typer.testing import CliRunner
+
+    from tunec.advising import advise
+    from tunec.cli import app
+
+    class Asked(Exception):
+        pass
+
+    def asked(*_: Any, measure: bool, deep: bool) -> None:
+        raise Asked((measure, deep))
+
+    monkeypatch.setattr(advise, "advise", asked)
+    for words, switches in (([], (False, False)), (["--measure"], (True, False)), (["--deep"], (True, True))):
+        assert CliRunner().invoke(app, ["advise", *words]).exception.args == (switches,)  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ def advise(
         bool, typer.Option("--measure", help="Train cheap models on growing parts of the rows.")
     ] = False,
     deep: Annotated[
-        bool, typer.Option("--deep", help="With --measure: train the base model on growing parts, too; takes long.")
+        bool, typer.Option("--deep", help="As --measure, and train the base model on growing parts, too; takes long.")
     ] = False,
     apply: Annotated[
         int | None, typer.Option("--apply", metavar="N", min=1, help="Write the Nth way into task.yaml; comments stay.")
@@ -30,7 +30,7 @@ def advise(
 ) -> None:
     """Whether to fine-tune at all, with what, and what would change that; each reason with its rule or figure.
 
-    From the rows, task.yaml, the coach's answers and the last build; nothing is trained without --measure.
+    From the rows, task.yaml, the coach's answers and the last build; nothing is trained without --measure or --deep.
     """
     from stages.diagnostics import fail
     from tunec.advising import recommending

@@ -1,4 +1,4 @@
-"""`tunec advise --measure --deep`: the task's own training on growing parts of its train rows, asked the dev rows.
+"""`tunec advise --deep`: the task's own training on growing parts of its train rows, asked the dev rows.
 
 An eighth, a quarter and a half of the train rows are drawn twice, all of them once: together 2.75 trainings. Each is a
 trial that the stages `train` and `predict` do, with the parameters that a build gives them; its answers stay in
