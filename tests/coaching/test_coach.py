@@ -362,6 +362,7 @@ def coached(folder: Path, answers: str, *files: str) -> Coached:
         ("gpu: none\ngpu_memory: 8\n", "memory_without_gpu", "execution.type", "local"),
         ("changes: weekly\niterations: once\n", "changes_once", "versioning.retention", 1),
         ("pain: privacy\ndata_may_leave: yes\n", "privacy_leaves", "versioning.deploy_target", "local"),
+        ("latency: 2\n", "hasty", "success_criteria.gates", {"latency_p95": 0.002}),
         ("baseline: none\nbaseline_score: 0.7\n", "baseline_none", "success_criteria.threshold", 0.75),
         ("data_may_leave: no\nbaseline: larger\n", "larger_leaves", "cost.data_may_leave", False),
         ("network: no\ndeploy: huggingface\n", "offline_hub", "versioning.deploy_target", "huggingface"),
@@ -513,6 +514,17 @@ def test_what_is_no_answer_is_told_in_the_interviews_own_language() -> None:
         with pytest.raises(Unclear) as why:
             understood(BY_ID[id], said)
         assert chinese(why.value.told(words("zh-TW"))) and not chinese(why.value.told(words("en")))
+
+
+def test_a_number_with_a_unit_is_asked_for_and_bounded_with_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coach.md").read_text(encoding="utf-8")
+    for id, unit in (("gpu_memory", "GB"), ("latency", "ms")):
+        for language in LANGUAGES:
+            assert words(language).ask(BY_ID[id]).endswith(f"({unit})")
+            with pytest.raises(Unclear) as why:
+                understood(BY_ID[id], "100000000")
+            assert f" {unit}" in why.value.told(words(language))
+        assert f"| {words('en').ask(BY_ID[id])} |" in page
 
 
 def test_choices_in_chinese_are_understood_by_the_words_that_people_use() -> None:

@@ -194,7 +194,7 @@ def _number(question: Question, said: Any) -> float:
     except ValueError:
         raise Unclear("number") from None
     if not 0 <= number <= question.most:
-        raise Unclear("range", most=f"{question.most:,.0f}")
+        raise Unclear("range", most=f"{question.most:,.0f} {question.unit}".rstrip())
     if question.form == "share" and text.endswith(("%", "％")):
         return round(number / 100, 6)
     return int(number) if number.is_integer() and question.form == "number" else number

@@ -20,6 +20,7 @@ class Question:
 
     unless: what makes the question needless: `data` (there are rows), or what the rows show (task_type,
     answer, inputs, contract, labels, language). only: another question, and the answers to it that this one needs.
+    unit: of a number.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Question:
     most: float = 4_000
     unless: str | None = None
     only: tuple[str, ...] = ()
+    unit: str = ""
 
 
 QUESTIONS = (
@@ -56,7 +58,7 @@ QUESTIONS = (
     Question("rows", "resources", "number", most=1e9, unless="data"),
     Question("more_data", "resources", "choice", ("none", "people", "logs", "teacher")),
     Question("gpu", "resources", "choice", ("none", "local", "remote")),
-    Question("gpu_memory", "resources", "number", most=10_000, only=("gpu", "local", "remote")),
+    Question("gpu_memory", "resources", "number", most=10_000, only=("gpu", "local", "remote"), unit="GB"),
     Question("gpu_host", "resources", "host", most=200, only=("gpu", "remote")),
     Question("network", "resources", "yes_no"),
     Question("data_may_leave", "resources", "yes_no"),
@@ -64,7 +66,7 @@ QUESTIONS = (
     Question("threshold", "success", "share", most=100),
     Question("baseline", "success", "choice", ("none", *_BASELINES)),
     Question("baseline_score", "success", "share", most=100, only=("baseline", *_BASELINES)),
-    Question("latency", "success", "number", most=1e7),
+    Question("latency", "success", "number", most=1e7, unit="ms"),
     Question("iterations", "versions", "choice", ("once", "several")),
     Question("deploy", "versions", "choice", ("huggingface", "ollama", "api", "local")),
     Question("strategy", "versions", "choice", ("semantic", "date", "hybrid")),

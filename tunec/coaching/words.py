@@ -36,7 +36,8 @@ class Words:
         return str(text).format_map(values)
 
     def ask(self, question: Question) -> str:
-        return self.say(f"questions.{question.id}.ask")
+        unit = f" ({question.unit})" if question.unit else ""
+        return self.say(f"questions.{question.id}.ask") + unit
 
     def help(self, question: Question) -> str:
         return self.say(f"questions.{question.id}.help")

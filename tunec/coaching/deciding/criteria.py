@@ -17,6 +17,7 @@ _OTHER = "exact_match"  # where the usual one says nothing of this contract: it 
 _CALLED = {"f1": None, "bleu": "bleu", "rouge": "rouge_l", "rougel": "rouge_l", "acc": "accuracy", "em": "exact_match"}
 _CALLED |= {"準確率": "accuracy", "正確率": "accuracy", "macrof1": "macro_f1", "完全符合": "exact_match"}
 _ABOVE = 0.05
+_HASTY = 10  # milliseconds: who names fewer most likely means seconds
 
 
 def decide(case: Case) -> None:
@@ -27,6 +28,8 @@ def decide(case: Case) -> None:
     if (case.value("output_format.type") == "label") and case.value("training.method") == "sft":
         case.put("baselines.tfidf", True, "table", "tfidf")
     if (latency := case.said("latency")) and latency > 0:
+        if latency < _HASTY:
+            case.against("hasty", said=f"{latency:g}", seconds=f"{latency * 1000:g}")
         case.put("evaluation.latency", True, "answer", "timed")
         case.put("success_criteria.gates", {"latency_p95": latency / 1000}, "answer", "latency_gate")
 
