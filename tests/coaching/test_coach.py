@@ -394,6 +394,30 @@ def test_fields_that_were_named_are_held_against_those_of_the_rows(folder: Path)
     assert "colour" in told["fields_missing"] and "people" in told["fields_unknown"]
 
 
+@pytest.mark.parametrize(
+    ("slip", "few", "told"),
+    [
+        ("late_delivry", 3, True),
+        ("late_deliveryy", 3, True),
+        ("late_delivrey", 3, True),
+        ("late_dalivery", 3, True),
+        ("late_delivry", 20, False),  # both are in use
+        ("late_delivery2", 3, False),
+        ("early_delivery", 3, False),
+    ],
+)
+def test_a_label_that_is_a_letter_from_a_far_more_common_one_is_pointed_out(
+    slip: str, few: int, told: bool, folder: Path
+) -> None:
+    labels = ["late_delivery"] * 30 + ["refund"] * 30 + [slip] * few
+    rows = "".join(f'{{"text": "message number {n}", "label": "{one}"}}\n' for n, one in enumerate(labels))
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
+    found = coached(folder, "lang: en\n", "rows.jsonl").case
+    said = [one.said for one in found.contradictions if one.word == "labels_near"]
+    assert bool(said) is told and all(slip in one and "3 rows" in one and "late_delivery (30)" in one for one in said)
+    assert slip in found.value("output_format.schema")["enum"]
+
+
 def test_labels_of_a_task_that_writes_freely_are_a_contradiction_without_rows_too(folder: Path) -> None:
     found = coached(folder, "lang: en\ntask_type: generation\nlabels: a, b\n")
     assert [one.word for one in found.case.contradictions] == ["labels_free"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from stages.schemas import label_field
@@ -17,6 +19,8 @@ _NEEDS = {"classification": ("label", "json"), "policy": ("label", "json"), "ext
 _NEEDS |= {"structured": ("json",), "tool_calling": ("tool_call", "json"), "planning": ("json",)}
 _TAKEN = {"label": "classification", "json": "structured", "tool_call": "tool_calling", "text": "generation"}
 _FIELD = re.compile(r"\S(.{0,62}\S)?")
+_WORD = 5  # letters from which on two labels are hardly a letter apart by chance
+_FAR_RARER = 5  # times
 _PLACEHOLDERS = ("label_a", "label_b")
 
 
@@ -101,12 +105,44 @@ def _labels(case: Case, schema: dict[str, Any] | None) -> None:
     if said and (unknown := [name for name in counts if name not in said]):
         case.against("labels_unknown", data=True, labels=", ".join(unknown[:10]))
     labels = _apart([*schema["enum"], *said])
+    for slip, meant in _slips(counts):
+        told = {"slip": slip, "rows": Many(counts[slip]), "meant": meant, "many": f"{counts[meant]:,}"}
+        case.against("labels_near", data=True, **told)
     if len(counts) == 1:
         case.against("one_label", data=True, label=next(iter(counts)))
     rarest, fewest = case.seen.rarest or ("", 0)
     many = {"labels": Many(len(counts)), "rows": Many(case.seen.looked)}
     told = {**many, "rarest": rarest, "fewest": f"{fewest:,}"}
     case.put("output_format.schema", {"enum": labels}, "data", "counted", **told)
+
+
+def _slips(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """(label, the one that was most likely meant): a letter apart, and far rarer. Labels that both are in use, such as
+    singular and plural or v1 and v2, are no slips.
+    """
+    for slip, few in counts.items():
+        near = [one for one, many in counts.items() if many >= _FAR_RARER * few and _letter_apart(slip, one)]
+        if len(slip) >= _WORD and near:
+            yield slip, max(near, key=lambda one: counts[one])
+
+
+def _letter_apart(one: str, other: str) -> bool:
+    """Whether one letter that is too much, missing, another, or changed places with its neighbour is all the
+    difference.
+    """
+    if abs(len(one) - len(other)) > 1:
+        return False
+    same = _alike(one, other)
+    one, other = one[same:], other[same:]
+    same = _alike(one[::-1], other[::-1])
+    one, other = one[: len(one) - same], other[: len(other) - same]
+    swapped = len(one) == 2 and one == other[::-1]
+    return (one + other).isalpha() and (swapped or max(len(one), len(other)) == 1)
+
+
+def _alike(one: str, other: str) -> int:
+    """Signs that both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _apart(labels: list[str]) -> list[str]:
