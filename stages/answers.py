@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from stages.chat import ChatTemplate, Prompt
 from stages.diagnostics import fail
-from stages.rows import read_jsonl, write_jsonl
+from stages.rows import damaged, read_jsonl, write_jsonl
 
 _RARE = ("confidence", "margin")
 
@@ -96,10 +96,19 @@ def _written(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_answers(path: Path, contract: str | None = None) -> Iterator[Answer]:
-    """Raises T826 where they were given under another contract than `contract`, the digest of one."""
+    """Raises T826 where they were given under another contract than `contract`, the digest of one; T861 at a
+    line that is no answer.
+    """
     for item in read_jsonl(path):
         if "contract" not in item:
-            yield Answer(**item)
+            yield _answer(item, path)
         elif contract not in (None, item["contract"]):
             message = f"the answers in {path.as_posix()} were given under another contract"
             raise fail("T826", message, help="run `tunec build`: it asks for them again, and scores them then")
+
+
+def _answer(item: Any, path: Path) -> Answer:
+    try:
+        return Answer(**item)
+    except TypeError:
+        raise damaged(path, "a line of it is no answer") from None

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from stages.diagnostics import UserError, fail
 from stages.shapes import UNANSWERED
 
 _RARE = ("group", "tags", "rejected", "text", "when", "weight", "general", "parent")
@@ -76,11 +77,20 @@ def row_id(input: dict[str, Any], output: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+class Damaged(UserError, ValueError):
+    """T861: a file of a build is not what tunec wrote. Who can do without the file catches it as any ValueError."""
+
+
+def damaged(path: Path, why: str) -> Damaged:
+    help = "run `tunec build`: it restores what was changed or cut off, and writes an older version's reports anew"
+    return Damaged(*fail("T861", f"{path} is not what this version of tunec wrote: {why}", help=help).diagnostics)
+
+
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """The objects of a JSONL file that tunec itself wrote, one at a time."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+    """The objects of a JSONL file that tunec itself wrote, one at a time. Raises T861 at a line that is damaged."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            yield _object(line, path, f"line {number}: ")
 
 
 def write_jsonl(path: Path, objects: Iterable[Any]) -> int:
@@ -90,7 +100,13 @@ def write_jsonl(path: Path, objects: Iterable[Any]) -> int:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    return (Row(**{**item, "tags": tuple(item.get("tags", ()))}) for item in read_jsonl(path))
+    """Raises T861 at a line that is damaged, or that is no row."""
+    for number, item in enumerate(read_jsonl(path), 1):
+        try:
+            row = Row(**{**item, "tags": tuple(item.get("tags", ()))})
+        except (TypeError, AttributeError):
+            raise damaged(path, f"line {number} is no row") from None
+        yield row
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -104,7 +120,21 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A JSON file that tunec itself wrote. Raises T861 when it is damaged."""
+    return _object(path.read_bytes(), path)
+
+
+def _object(text: bytes, path: Path, place: str = "") -> Any:
+    """What the JSON says. Why it says nothing is told without a word of it: it may be a row, and personal."""
+    try:
+        return json.loads(text.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        why = f"{error.msg}, character {error.pos + 1:,}" if text.strip() else "it is empty"
+    except UnicodeDecodeError:
+        why = "it is no UTF-8"
+    except RecursionError:
+        why = "it is nested too deeply"
+    raise damaged(path, place + why)
 
 
 def read_yaml(path: Path) -> Any:

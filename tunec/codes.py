@@ -658,8 +658,8 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Run `tunec build`: what is finished is not done again.",
     ),
     "T861": (
-        "A report of the build is not what this version writes: it cannot be read, or lacks what is looked for.",
-        "Run `tunec build` with this version of tunec, which writes it anew.",
+        "A file of the build is not what this version writes: it cannot be read, or lacks what is looked for.",
+        "Run `tunec build` with this version of tunec: it restores what is damaged, and writes an old report anew.",
     ),
     "T862": (
         "task.yaml, or tunec itself, was changed since the build, so what is told is of the build as it was.",

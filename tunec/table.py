@@ -12,11 +12,12 @@ from rich.table import Table
 
 from stages.attack_figures import in_counts
 from stages.counting import counted
-from stages.rows import read_json
+from stages.rows import damaged, read_json
 from tunec import stopped
 
 REPORT = Path("build", "report", "report.json")
 PAGE = Path("build", "report", "report.html")
+TOLD = ("task_name", "verdict", "gates", "primary", "systems", "rows", "worth", "clusters")  # of every report
 SHARES = {"exact_match": "exact", "accuracy": "accuracy", "schema_validity": "valid", "free_validity": "free"}
 VERDICTS = {
     "ship": ("SHIP", "green"),
@@ -26,10 +27,14 @@ VERDICTS = {
 
 
 def read_report(root: Path) -> dict[str, Any]:
-    """The last build's report. Raises T407 when there is none."""
+    """The last build's report. Raises T407 when there is none, T861 when it is damaged or lacks what is told of it."""
     if not (root / REPORT).is_file():
         raise stopped.nothing_built(root)
-    return dict(read_json(root / REPORT))
+    report = read_json(root / REPORT)
+    lacking = [key for key in TOLD if not isinstance(report, dict) or key not in report]
+    if lacking:
+        raise damaged(REPORT, f"it lacks {', '.join(lacking)}")
+    return dict(report)
 
 
 def show(report: dict[str, Any], console: Console) -> None:

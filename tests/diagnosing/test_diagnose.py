@@ -157,6 +157,10 @@ def test_answers_to_other_rows_are_no_whole_build(tmp_path: Path) -> None:
         (f"build/train-{VARIANT}/report.json", '{"rows": 1}'),
         (f"build/train-{VARIANT}/curve.csv", "step,loss\n1,high\n"),
         (f"build/predict-{VARIANT}-tuned/predictions.jsonl", '{"id": "x", "words": 3}\n'),
+        (f"build/predict-{VARIANT}-tuned/predictions.jsonl", '{"id": "x", "te'),
+        ("build/splits/train.jsonl", '{"id": "x", "in'),
+        ("build/splits/train.jsonl", '{"a": 1}\n'),
+        ("build/data/rejected.jsonl", '{"file": '),
     ],
 )
 def test_a_report_of_another_version_is_named(path: str, content: str, tmp_path: Path) -> None:

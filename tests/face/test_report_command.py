@@ -18,7 +18,7 @@ from tests.face.test_cli import tunec
 from tests.stages.made_up_build import made_up, params
 from tunec.alone import ALONE
 from tunec.dvc import EVENTS
-from tunec.table import PAGE, REPORT
+from tunec.table import PAGE, REPORT, TOLD
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,20 @@ def printed(folder: Path, *arguments: str) -> str:
 def test_json_is_the_report_as_it_stands(reported: Path) -> None:
     assert json.loads(printed(reported, "--format", "json")) == read_json(reported / REPORT)
     assert printed(reported, "--json") == printed(reported, "--format", "json")
+
+
+@pytest.mark.parametrize("format", ["text", "md", "json"])
+@pytest.mark.parametrize("damage", ['{"a": 1}', "", '{"verdict": "sh', "[]", "null"])
+def test_a_damaged_report_is_named_and_how_it_comes_back(damage: str, format: str, tmp_path: Path) -> None:
+    (tmp_path / REPORT).parent.mkdir(parents=True)
+    (tmp_path / REPORT).write_text(damage, encoding="utf-8")
+    done = tunec(tmp_path, "report", "--format", format)
+    assert done.returncode == 1 and "error[T861]" in done.stderr
+    assert str(REPORT) in done.stderr and "`tunec build`" in done.stderr
+
+
+def test_every_report_holds_what_is_looked_for(reported: Path) -> None:
+    assert set(TOLD) <= set(read_json(reported / REPORT))
 
 
 def test_markdown_has_verdict_gates_systems_and_what_goes_wrong(reported: Path) -> None:

@@ -6,7 +6,6 @@ Nothing is run, no model is loaded, and of the test split only what the reports 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from stages.base import READ
 from stages.diagnostics import Diagnostic, UserError, fail
 from stages.failing import failure
 from stages.judging import Judged, judge
-from stages.rows import Row, read_jsonl, read_rows
+from stages.rows import Damaged, Row, damaged, read_json, read_jsonl, read_rows
 from stages.score import ScoreParams
 from stages.terms import NONE
 from tunec.compiling import compile_workspace, files
@@ -42,12 +41,12 @@ class Build:
     def report(self, path: str, *keys: str) -> Any:
         """A report of the build. Raises T861 when it is none, or lacks one of these keys, as an older version's may."""
         try:
-            found = json.loads((self.root / path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            raise _old(path, "it cannot be read") from None
+            found = read_json(self.root / path)
+        except OSError:
+            raise damaged(Path(path), "it cannot be read") from None
         missing = [key for key in keys if not isinstance(found, dict) or key not in found]
         if missing:
-            raise _old(path, f"it lacks {', '.join(missing)}")
+            raise damaged(Path(path), f"it lacks {', '.join(missing)}")
         return found
 
     @cached_property
@@ -103,7 +102,7 @@ class Build:
             try:
                 return [float(line[name]) for line in csv.DictReader(file) if line.get(name)]
             except ValueError:
-                raise _old(path, f"its column {name} holds no numbers") from None
+                raise damaged(Path(path), f"its column {name} holds no numbers") from None
 
     # ------------------------------------------------------------ what it was built of
 
@@ -155,10 +154,12 @@ class Build:
         try:
             terms = self.scoring.yardstick.terms or NONE
             return judge(self.dev, read_answers(path), self.contract, terms)
+        except Damaged:
+            raise
         except UserError:
             raise half(f"the answers in build/{path.parent.name} are not to the rows of build/splits") from None
         except (TypeError, ValueError, OSError):
-            raise _old(path.relative_to(self.root).as_posix(), "its lines are no answers") from None
+            raise damaged(path.relative_to(self.root), "its lines are no answers") from None
 
     @cached_property
     def chosen(self) -> list[Judged]:
@@ -213,8 +214,3 @@ def edited() -> Diagnostic:
 def half(why: str) -> UserError:
     help = "run `tunec build`: what is finished is not done again"
     return fail("T860", f"the last build did not come to its end: {why}", help=help)
-
-
-def _old(path: str, why: str) -> UserError:
-    help = "run `tunec build` with this version: it writes the report anew"
-    return fail("T861", f"{path} is not a report of this version: {why}", help=help)
