@@ -161,10 +161,16 @@ def _mixed(value: str, match: re.Match[str], regions: tuple[str, ...]) -> bool:
 
 
 def _word(value: str, match: re.Match[str], regions: tuple[str, ...]) -> bool:
-    """Whether what follows `password:` may be one, and is no placeholder."""
-    return len(value) >= 5 and not re.fullmatch(
-        r"(?i)[x*.<\[{_-]+.*|(?:your|the|my)\b.*|is|reset|change[sd]?|password", value
+    """Whether what follows `password:` or `password is` may be one: it is no placeholder, and goes on no sentence."""
+    return (
+        len(value) >= 5
+        and not re.fullmatch(r"(?i)[x*.<\[{_-]+.*|(?:your|the|my)\b.*|is|reset|change[sd]?|password", value)
+        and not (_IS.search(match[0][: match.start(1) - match.start()]) and _PLAIN.fullmatch(value))
     )
+
+
+_IS = re.compile(r"(?i)\bis\s{0,3}$")  # and no quote behind it
+_PLAIN = re.compile(r"[a-z]+[.!?:)]*")  # "my password is wrong."
 
 
 _Holds = Callable[[str, "re.Match[str]", tuple[str, ...]], bool]

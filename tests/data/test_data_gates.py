@@ -239,6 +239,12 @@ def test_the_names_that_a_task_may_use_are_those_that_are_looked_for() -> None:
         ("http://wiki.corp.internal/x", "private_url"),
         ("postgres://me:hunter22@db/x", "password"),
         ("xoxb-123456789012-abcdefghij", "slack_token"),
+        ("password: hunter2", "password"),
+        ("password: sunshine", "password"),
+        ("pwd=sunshine", "password"),
+        ("my password is hunter2.", "password"),
+        ("my password is Sunshine", "password"),
+        ("my password is 'sunshine'", "password"),
     ],
 )
 def test_a_kind_is_found(text: str, kind: str) -> None:
@@ -255,6 +261,9 @@ def test_a_kind_is_found(text: str, kind: str) -> None:
         "A123456780",
         "isbn 978-3-16-148410-0 is a book",
         "password reset",
+        "The app on my phone says my password is wrong.",
+        "my password is expired today",
+        "the password is incorrect!!",
         "pi is 3.14159265358979",
         "12:30:45",
         "a screen of 1920x1080, or 2560 x 1440",
