@@ -56,9 +56,9 @@ class Source(Section):
     )
     role: Literal["train", "dev", "test", "golden", "adversarial", "holdout"] | None = Field(
         default=None,
-        description="Puts all its rows into this split. golden: rows that a release must get right; adversarial: rows "
-        "that try to break it; holdout: rows kept apart for people. None of these is trained on, chosen by, or part "
-        "of test.",
+        description="Puts all its rows into this split; where every row is put into one and none into dev (or test), "
+        "that is drawn from train. golden: rows that a release must get right; adversarial: rows that try to break "
+        "it; holdout: rows kept apart for people. None of these three is trained on, chosen by, or part of test.",
     )
     license: Licence | None = Field(
         default=None, description="SPDX name in lower case that its rows are under; stands in card and release."

@@ -134,6 +134,12 @@ class Corpus:
         kept = self.kept()
         return kept[np.frombuffer(self.ranks, np.int8)[kept] >= TRAINABLE]
 
+    def splits(self) -> set[str | None]:
+        """The splits that rows which are kept are named for; None where one is still to be drawn."""
+        import numpy as np
+
+        return {KEEP_FIRST[rank] for rank in np.unique(np.frombuffer(self.ranks, np.int8)[self.kept()]).tolist()}
+
     def where(self, place: int) -> str:
         return f"{self.files[self.sources[place]]}:{self.lines[place]}"
 

@@ -129,9 +129,10 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
     out.near: JSONL of {"rows": ids, "how": alike, lineage or meaning}, of accepted rows that belong together.
     out.review: JSONL of {id, file, line, why, input, output}, of rows that wait for a person. out.facts: counts of the
     accepted rows. out.report, out.page, out.html: those, and what was read and rejected.
-    Raises T301 when no row is left, and T683 when more than half of them break the contract, with the most frequent
-    reasons; T352 when answers could not be held to the contract: better here than after the training. T894 and T895
-    when a decision cannot be read or taken, T748 and T720 to T722 when a judge cannot be asked.
+    Raises T301 when no row is left, T683 when more than half of them break the contract, with the most frequent
+    reasons, and T686 when none is left for a split that a source is there for; T352 when answers could not be held to
+    the contract: better here than after the training. T894 and T895 when a decision cannot be read or taken, T748 and
+    T720 to T722 when a judge cannot be asked.
     """
     params.making.contract.grammar()
     told = sort(params, out, inputs)
@@ -142,8 +143,8 @@ def run(inputs: Inputs, params: DataParams, out: Outputs) -> None:
 
 
 def sort(params: DataParams, out: Outputs, inputs: Inputs, *, refusing: bool = True) -> dict[str, Any]:
-    """Write everything but the audit log; returns what is written into out.report. Raises T301; and T683, if refusing,
-    before any gate compares rows or a judge is asked of them.
+    """Write everything but the audit log; returns what is written into out.report. Raises T301; if refusing, T683
+    before any gate compares rows or a judge is asked of them, and T686.
     """
     queue = Queue.of(params.review, inputs.decisions)
     spool = out.accepted.with_suffix(".spool")
@@ -175,6 +176,8 @@ def sort(params: DataParams, out: Outputs, inputs: Inputs, *, refusing: bool = T
         raise lost_rows.nothing_left(params, tally)
     lost_rows.tell(params, tally)
     queue.tell(len(waiting))
+    if refusing:
+        lost_rows.refuse_unfilled(params, tally, corpus.splits())
     return told
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from stages.counting import counted
 from stages.diagnostics import Diagnostic, UserError, fail
+from stages.hub_rows import files_of
 from stages.judging_rows import UNREADABLE
 from stages.making import NO_ANSWER
 from stages.progress import warn
@@ -22,6 +23,7 @@ TEACHABLE = (
     "`generate: {teacher: …, label: true}`, see docs/data.md"
 )
 _ALWAYS = (UNREADABLE, "row", "contract")  # what is no row of the task cannot be let through
+_DRAWN = ("dev", "test")  # splits that are drawn where nothing is named for them
 _NAMED = 10  # reasons that are told apart
 _BROKEN = 0.5  # share of all rows, above which rows that break the contract stop the build
 _WHERE = re.compile(r" at (?:column|byte) [\d,]+$")
@@ -62,6 +64,19 @@ def refuse(tally: Tally) -> None:
         f"`tunec data check {span.file}` counts every reason"
     )
     raise fail("T683", message, notes=_told(lost, tally), help=help, file=span.file, line=span.line)
+
+
+def refuse_unfilled(params: DataParams, tally: Tally, filled: Collection[str | None]) -> None:
+    """Raise T686 where a source is there for a split other than train, and no row is left for that split."""
+    for number, source in enumerate(params.sources):
+        if source.role in (None, "train", *filled):
+            continue
+        many = sum(tally.read[str(file)] for file in files_of(source))
+        drawn = (f"without it, {source.role} rows would be drawn from those to train on",)
+        notes = (f"{counted(many, 'row', 'was', 'were')} read from it", *(drawn if source.role in _DRAWN else ()))
+        help = "bring rows that the task can take, or remove this source"
+        message = f"no row is left for {source.role}, which {source.path} is there for"
+        raise fail("T686", message, notes=notes, help=help, key=f"data.sources.{number}.role")
 
 
 def nothing_left(params: DataParams, tally: Tally) -> UserError:

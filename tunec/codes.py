@@ -509,6 +509,13 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "The place where `tunec export-data` is to write is no folder, or not yours to write to, or full.",
         "Name another with `--out DIR`.",
     ),
+    "T686": (
+        "No row is left for a split that a source is there for by its `role`: its files are empty, or each of their "
+        "rows is rejected.",
+        "The build would go on without them: dev and test rows would be drawn from those to train on, and golden, "
+        "adversarial or holdout rows would be none. Bring rows that the task can take (T620 says why rows were "
+        "rejected), or remove the source.",
+    ),
     "T700": (
         "A metric or rule of the task's own raised on a row.",
         "Mend the function; the answers of models are kept, so only what it made is made again.",

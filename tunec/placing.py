@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from compiler.parse import Node, ParseError, parse
 from stages.diagnostics import Diagnostic, Span, UserError
@@ -23,8 +24,15 @@ def placed(found: Diagnostic, root: Path) -> Diagnostic:
 def _nearest(node: Node, path: list[str]) -> Span | None:
     place = None
     for part in path:
-        inner = node.value.get(part) if isinstance(node.value, dict) else None
+        inner = _inner(node.value, part)
         if inner is None:
             break
-        node, place = inner, inner.key
+        node, place = inner, inner.key or inner.span
     return node.span if place and not isinstance(node.value, dict | list) else place
+
+
+def _inner(value: Any, part: str) -> Node | None:
+    """What a key or, of a list, a number names."""
+    if isinstance(value, list):
+        return value[int(part)] if part.isdigit() and int(part) < len(value) else None
+    return value.get(part) if isinstance(value, dict) else None

@@ -331,6 +331,28 @@ def test_the_role_of_a_source_outweighs_its_split_column() -> None:
     assert read_jsonl([{**GOOD, "split": "train"}], task).rows[0]["split"] == "test"
 
 
+@pytest.mark.parametrize(
+    ("role", "lines", "notes"),
+    [
+        ("test", [], ["0 rows were read from it", "without it, test rows would be drawn from those to train on"]),
+        ("dev", [7], ["1 row was read from it", "without it, dev rows would be drawn from those to train on"]),
+        ("golden", [{"text": "a", "label": "Refund"}] * 2, ["2 rows were read from it"]),
+        ("holdout", [{"text": "b"}], ["1 row was read from it"]),
+    ],
+)
+def test_a_split_that_a_source_is_there_for_has_a_row(role: str, lines: list[Any], notes: list[str]) -> None:
+    sources = f"[{{path: data/raw/rows.jsonl, role: train}}, {{path: data/apart.jsonl, role: {role}}}]"
+    rows = [{"text": f"row {n}", "label": "refund"} for n in range(9)]
+    task = LABELS + f"data: {{sources: {sources}}}\n"
+    with pytest.raises(UserError) as refused:
+        read({"data/raw/rows.jsonl": jsonl(rows), "data/apart.jsonl": jsonl(lines)}, task)
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.key, list(found.notes)) == ("T686", "data.sources.1.role", notes)
+    assert found.message == f"no row is left for {role}, which data/apart.jsonl is there for"
+    beside = jsonl([*rows, {**GOOD, "split": role}])
+    assert read({"data/raw/rows.jsonl": beside, "data/apart.jsonl": jsonl(lines)}, task.replace(", role: train", ""))
+
+
 # What stands in the row -> the reason why it is rejected, or the answer that is read.
 ANSWERS: list[tuple[Any, Any]] = [
     ({"output": {"people": "2"}}, {"people": "2"}),

@@ -254,6 +254,14 @@ def test_a_key_that_a_preset_sets_is_told_at_the_nearest_that_task_yaml_has(tmp_
     assert placed(found._replace(key="data.judge.endpoint"), tmp_path).span is None
 
 
+def test_a_key_of_a_source_is_found_by_its_place_in_the_list(tmp_path: Path) -> None:
+    sources = "data:\n  sources:\n    - {path: a.jsonl}\n    - {path: b.jsonl, role: test}\n"
+    (tmp_path / "task.yaml").write_text(sources, encoding="utf-8")
+    found = Diagnostic("T686", "no row is left for test", key="data.sources.1.role")
+    assert placed(found, tmp_path).span == Span("task.yaml", 4, 29, 4)
+    assert placed(found._replace(key="data.sources.0.role"), tmp_path).span == Span("task.yaml", 3, 7, 1)
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_how_far_a_stage_is_on_one_line(tmp_path: Path, width: int) -> None:
     out = io.StringIO()
