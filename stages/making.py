@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,13 +13,12 @@ from stages.catalog import Shape
 from stages.contract import Contract
 from stages.row_shapes import Unshaped, columns
 from stages.rows import Row, dumps, row_id
-from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, UNANSWERED, VERDICT_COLUMNS
+from stages.shapes import ANSWER_COLUMNS, SPLIT_COLUMN, SPLITS, UNANSWERED, VERDICT_COLUMNS, unseen
 from stages.strict_json import strict_json
 
 NO_ANSWER = "the answer is missing"  # how the reason of such a row begins
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _GOOD = {"true": True, "1": True, "false": False, "0": False}
-_UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 
 
 class Source(Params):
@@ -197,7 +195,7 @@ def _tags(fields: dict[str, Any], column: str | None) -> list[str]:
 
 def _is_empty(value: Any) -> bool:
     if isinstance(value, str):
-        return not value.strip() or all(unicodedata.category(char) in _UNSEEN for char in value)
+        return unseen(value)
     return value in ([], {})
 
 

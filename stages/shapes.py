@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 COMPRESSED = ("gz", "bz2", "xz", "zst")
 _ENDINGS = {"jsonl": "jsonl", "json": "json", "csv": "csv", "tsv": "tsv", "parquet": "parquet", "xlsx": "xlsx"}
 _ENDINGS |= {"ndjson": "jsonl", "arrow": "arrow", "feather": "arrow"}
@@ -17,6 +19,7 @@ SPLITS |= {name: name for name in (*APART, HOLDOUT)}
 VERDICT_COLUMNS = ("completion", "output", "answer")  # where `label` says whether the answer is good
 GENERAL = "{prompt}"  # how a general row is asked: as a person would, without the task's words
 ANSWER_COLUMNS = ("output", "label", "answer")  # the first that a row has holds its answer
+_UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))  # Unicode's blanks, controls and zero-width marks
 
 
 def kind(name: str, format: str = "auto") -> str:
@@ -35,3 +38,8 @@ def _lined(ending: str) -> str:
 def readable(file: str) -> bool:
     """Whether a reader exists for a file's ending."""
     return bool(kind(file.rsplit("/", 1)[-1]))
+
+
+def unseen(text: str) -> bool:
+    """Whether nothing of a text can be seen: it is empty, or of blanks, controls and zero-width marks alone."""
+    return all(unicodedata.category(char) in _UNSEEN for char in text)

@@ -12,6 +12,7 @@ from compiler.metaschema import Path, flaws, unknown_words, words
 from compiler.resolve import did_you_mean
 from compiler.schema import is_shorthand, references
 from stages.schemas import label_field
+from stages.shapes import unseen
 
 _AT = "output_format.schema"
 _NAMED = 4  # labels without a row that are told one by one
@@ -196,9 +197,11 @@ def _labels(schema: dict[str, Any]) -> Iterator[Found]:
     if not (isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels)):
         help = "write the labels as `schema: {enum: [billing, refund]}`; quote those that look like numbers"
         yield Found("a label contract needs `enum`, a list of texts", _AT, help)
-    elif any(not label or label != label.strip() for label in labels):
+    elif any(unseen(label) for label in labels):
+        yield Found("a label is empty, or nothing of it can be seen", _AT, "write a word, or take it out")
+    elif any(label != label.strip() for label in labels):
         help = "an answer's outer blanks are dropped, so no answer could be this label"
-        yield Found("a label is empty, or begins or ends with blanks", _AT, help)
+        yield Found("a label begins or ends with blanks", _AT, help)
 
 
 def _place(look: Look, at: Path) -> str:
