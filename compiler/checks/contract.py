@@ -108,6 +108,18 @@ def schema_says_something(look: Look) -> Iterator[Found]:
         yield Found("any JSON fits this schema", _AT, "write its fields: {field: {type: string}}", key=True)
 
 
+@check("T687", "warning")
+def labels_leave_a_choice(look: Look) -> Iterator[Found]:
+    """A label contract with one label: every answer is right, and there is nothing to learn.
+
+    Write the other labels, one for what is none of them too; or, where a row may say anything, another contract.
+    """
+    labels = look.schema.get("enum")
+    if look.task.output_format.type == "label" and isinstance(labels, list) and len(labels) == 1:
+        help = "write the other labels beside it; where a row is none of them, that is a label as well"
+        yield Found(f"there is nothing to learn: '{labels[0]}' is the only label", f"{_AT}.enum", help)
+
+
 @check("T118", "warning")
 def every_label_has_a_row(look: Look) -> Iterator[Found]:
     """A label that no row of the data has: as the rows stand, or, of files too large to be looked through, as the last
