@@ -59,8 +59,10 @@ class Workspace(Protocol):
         """What stands in a file that people write. Raises NoText for one that is too large, or no UTF-8 text."""
         ...
 
-    def labels(self) -> Mapping[str, int] | None:
-        """How many rows have each label, as the last build counted them; None where nothing was built."""
+    def labels(self, files: list[str]) -> Mapping[str, int] | None:
+        """How many rows have each label, as the last build counted them; None where nothing was built, or of other
+        rows than those that stand in these files now.
+        """
         ...
 
     def weights(self, model: str) -> int | None:

@@ -32,7 +32,7 @@ class Memory:
     def text(self, file: str) -> str:
         return self.texts.get(file, "")
 
-    def labels(self) -> Mapping[str, int] | None:
+    def labels(self, files: list[str]) -> Mapping[str, int] | None:
         return self.counted
 
     def weights(self, model: str) -> int | None:

@@ -68,10 +68,12 @@ class Disk:
         except OSError as error:
             raise NoText(f"cannot be read: {error.strerror}", "name a file that you may read") from None
 
-    def labels(self) -> Mapping[str, int] | None:
+    def labels(self, files: list[str]) -> Mapping[str, int] | None:
+        from tunec.as_built import reads_these
+
         try:
             report = json.loads((self.root / DATA_REPORT).read_text(encoding="utf-8"))
-            return dict(report["labels"])
+            return dict(report["labels"]) if reads_these(self.root, files) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -123,7 +123,7 @@ def labels_leave_a_choice(look: Look) -> Iterator[Found]:
 @check("T118", "warning")
 def every_label_has_a_row(look: Look) -> Iterator[Found]:
     """A label that no row of the data has: as the rows stand, or, of files too large to be looked through, as the last
-    build counted them.
+    build counted them, while they are those that it read.
 
     A model cannot learn what it never sees. Bring rows of it, or take it out of the schema.
     """
@@ -131,7 +131,7 @@ def every_label_has_a_row(look: Look) -> Iterator[Found]:
     field = label_field(look.schema) if kind == "json" else None
     if kind != "label" and field is None:
         return
-    counted = _labels_that_stand(look, field) or look.workspace.labels()
+    counted = _labels_that_stand(look, field) or look.workspace.labels(_files(look))
     if not counted:
         return
     properties = look.schema.get("properties")
@@ -191,6 +191,12 @@ def _labels_that_stand(look: Look, field: str | None) -> set[str] | None:
             return None
         found |= {text for place in places for text in peek.said.get(place, ())}
     return found
+
+
+def _files(look: Look) -> list[str]:
+    """Sorted, and a list: what a workspace is asked is written down as JSON (tunec/sealing.py)."""
+    sources = [source for source in look.task.data.sources if not source.hub]
+    return sorted({file for source in sources for file in look.workspace.glob(source.path)})
 
 
 def _objects(schema: Any) -> Iterator[dict[str, Any]]:

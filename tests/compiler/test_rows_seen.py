@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compiler import compile_task
 from compiler.workspace import Peek
-from tests.compiling import told
+from stages import history
+from tests.compiling import told, workspace
 from tunec.peeking import peek
+from tunec.sealing import Asked
+from tunec.workspace import DATA_REPORT, Disk
 
 TASK = """\
 task_name: intents
@@ -38,6 +42,12 @@ def test_a_label_without_a_row_is_told_by_the_rows_as_they_stand_before_what_a_b
     assert said_of(peeks={FIRST: seen({})}, counted=counted) == lacking, "a file that was not seen whole says nothing"
     assert said_of(peeks={FIRST: seen({})}) == []
     assert said_of(peeks={FIRST: seen(ONE), SECOND: seen({})}) == []
+
+
+def test_what_a_workspace_is_asked_of_labels_can_be_sealed() -> None:
+    asked = Asked(workspace(FIRST, SECOND, peeks={FIRST: seen({})}, counted={"refund": 3}))
+    compile_task(TASK, asked)
+    assert ["labels", [[FIRST, SECOND]]] in [said[:2] for said in json.loads(json.dumps(asked.answers))]
 
 
 def test_many_labels_without_a_row_are_told_at_once() -> None:
@@ -78,3 +88,22 @@ def test_an_answer_that_is_written_as_json_in_a_table_shows_its_label(tmp_path: 
     file.write_text('text,output\nhello,"{""intent"": ""a""}"\n{no json},\n', encoding="utf-8")
     found = peek(file, "auto")
     assert found and found.said["output.intent"] == {"a"} and found.said["text"] == {"hello", "{no json}"}
+
+
+def test_what_a_build_counted_is_told_of_the_files_that_it_read_alone(tmp_path: Path) -> None:
+    file, disk = tmp_path / FIRST, Disk(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_text('{"text": "a", "label": "refund"}\n', encoding="utf-8")
+    (tmp_path / DATA_REPORT).parent.mkdir(parents=True)
+    (tmp_path / DATA_REPORT).write_text('{"labels": {"refund": 1}}', encoding="utf-8")
+    assert disk.labels([FIRST]) is None, "nobody knows of which rows the report is"
+    content = file.read_bytes()
+    dep = {"path": FIRST, "hash": "md5", "md5": history.md5(content), "size": len(content)}
+    params = {"params.yaml": {"data": {"sources": [{"files": [FIRST]}]}}}
+    lock = {"schema": "2.0", "stages": {"data": {"cmd": "x", "deps": [dep], "params": params}}}
+    (tmp_path / "dvc.lock").write_text(json.dumps(lock), encoding="utf-8")
+    assert disk.labels([FIRST]) == {"refund": 1}
+    assert disk.labels([FIRST, SECOND]) is None, "a file came"
+    assert disk.labels([]) is None, "a file went"
+    file.write_text('{"text": "b", "label": "refund"}\n', encoding="utf-8")
+    assert disk.labels([FIRST]) is None, "as long as before, and other rows"
