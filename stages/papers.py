@@ -53,6 +53,7 @@ class PapersParams(Params):
     confidence: Annotated[float, Key("evaluation.confidence")]
     deploy_target: Annotated[str, Key("versioning.deploy_target")]
     max_new_tokens: Annotated[int, Key("evaluation.max_new_tokens")]
+    decoding: Annotated[str, Key("evaluation.decoding")]
     gates: Annotated[dict[str, str], Key("data.gates")]
     wanted: Annotated[tuple[Wanted, ...] | None, Key("generate.rows", rare=True)] = None
     teacher: Annotated[str | None, Key("generate.teacher.model", rare=True)] = None
@@ -90,7 +91,7 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
         out.task: specs.task(about, prompting, contract, plan, gates, params.deploy_target),
         out.data_spec: specs.data_spec(about, read_rows(inputs.rows), reports["splits"], contract),
         out.quality_gates: specs.quality_gates(params.gates, gates),
-        out.eval_plan: specs.eval_plan(plan, table, gates, params.max_new_tokens),
+        out.eval_plan: specs.eval_plan(plan, table, gates, _answers(params)),
         out.generation_prompt: specs.generation_prompt(prompts, params.wanted or (), params.teacher),
         out.baseline_report: findings.baseline_report(table, params.primary),
         out.train_config: findings.train_config(variant, reports["model"]["model"], recipe),
@@ -121,3 +122,10 @@ STAGE = Stage(
     outputs=Outputs,
     made=_made,
 )
+
+
+def _answers(params: PapersParams) -> str:
+    """How an answer is come to."""
+    if params.decoding == "likelihood":
+        return "An answer is the label that the model gives the highest probability; no text is written."
+    return f"Answers are greedy (temperature 0) and have at most {params.max_new_tokens:,} tokens."

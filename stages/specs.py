@@ -142,9 +142,8 @@ def quality_gates(chosen: Mapping[str, str], release: Sequence[Mapping[str, Any]
         yield f"| {one['gate']} | {one['bound']:g} | {one['status']} | {cell(one['reason'])} |"
 
 
-def eval_plan(
-    plan: Plan, table: Mapping[str, Any], gates: Sequence[Mapping[str, Any]], max_new_tokens: int
-) -> Iterator[str]:
+def eval_plan(plan: Plan, table: Mapping[str, Any], gates: Sequence[Mapping[str, Any]], answers: str) -> Iterator[str]:
+    """answers: how they are come to."""
     rows = table["rows"]
     yield from ("# How it is measured", "")
     yield f"- Decides: {plan.primary}, at least {plan.threshold:g} on {counted(rows['test'], 'test row')}."
@@ -152,8 +151,8 @@ def eval_plan(
     yield f"- Slices: {', '.join(plan.slices) or 'none'}."
     yield f"- Intervals and gates at {plan.confidence:.0%} confidence."
     yield f"- Chosen on {counted(rows['dev'], 'dev row')}; the test rows have no part in any choice."
-    yield f"- Answers are greedy (temperature 0) and have at most {max_new_tokens:,} tokens."
-    yield "- Asked on test: the trained weights, their f16 file, and the file that is shipped, by llama.cpp."
+    yield f"- {answers}"
+    yield "- Asked on test: the trained weights, by transformers; their f16 file and the shipped one, by llama.cpp."
     beside = table["beside"]
     yield from (f"- Beside: {counted(many, f'{name} row')}." for name, many in sorted(beside.items()) if many)
     if not any(beside.values()):
