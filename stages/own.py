@@ -50,7 +50,7 @@ def load(reference: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise fail(
             "T702",
             f"{file} cannot be run: {type(error).__name__}: {error}",
@@ -85,7 +85,7 @@ def call(reference: str, id: str, *given: Any) -> Any:
     function = load(reference)
     try:
         return function(*given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         file = (split(reference) or ("",))[0]
         message = f"`{reference}` raised on row {id}: {_said(error, given)}"
         help = "mend the function; the answers of models are kept, so only what it made is made again"
@@ -103,7 +103,7 @@ def _figure(reference: str, judged: Judged) -> float | None:
     raise fail("T701", message, file=file, help="give a number from 0 to 1, or None for a row that does not count")
 
 
-def _said(error: Exception, given: Sequence[Any]) -> str:
+def _said(error: BaseException, given: Sequence[Any]) -> str:
     """The kind of error; its text too where that speaks of code, with no word of the row, which may be personal."""
     kind, text = type(error).__name__, str(error)
     tells = isinstance(error, _OF_CODE) and (_words(given) - _TELL_NOTHING).isdisjoint(_words(text))
@@ -118,7 +118,7 @@ def _words(of: Any) -> set[str]:
     return set(_WORD.findall(str(of).lower()))
 
 
-def _line(error: Exception, file: str) -> int:
+def _line(error: BaseException, file: str) -> int:
     """The last line of the file that the error passed through; of a file that is no Python, the line that is none."""
     trace, line = error.__traceback__, 1
     if isinstance(error, SyntaxError) and Path(error.filename or "").name == Path(file).name:

@@ -9,14 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
+from stages import own
 from stages.base import File, Key, Params, Read, Stage, Write
 from stages.clusters import clusters
 from stages.contract import Contract
 from stages.details import details
+from stages.diagnostics import Diagnostic
 from stages.hostile import Hostile
 from stages.judging import Judged
 from stages.metrics._words import spaceless
 from stages.metrics.runaway_rate import ran_away
+from stages.progress import warn
 from stages.remembering import recall
 from stages.rows import Row, dumps, read_json, read_jsonl, read_rows, sha256, write_json, write_jsonl
 from stages.scoring import Yardstick, chance, duel, figures, judged, lead
@@ -85,6 +88,7 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     systems = judged(rows, {**inputs.baselines, **chain}, params.contract, terms)
     systems[chosen] = _preferred(systems[chosen], inputs)
     scores = {name: figures(of, params.yardstick, params.contract) for name, of in systems.items()}
+    _say_what_is_silent(params.yardstick, scores[chosen])
     others = [name for name in systems if name != chosen]
     ahead = {name: _ahead(systems[chosen], systems[name], params) for name in others}
     report: dict[str, Any] = {"rows": len(rows), "chosen": chosen, "systems": scores, "ahead": ahead}
@@ -104,6 +108,14 @@ def run(inputs: Inputs, params: ScoreParams, out: Outputs) -> None:
     write_jsonl(out.flips, (flip for step in steps for flip in flips(rows, step)))
     write_json(out.details, details(systems[chosen], _labels(params.contract)))
     write_json(out.clusters, clusters(systems[chosen], {name: systems[name] for name in others}))
+
+
+def _say_what_is_silent(yardstick: Yardstick, found: Mapping[str, Any]) -> None:
+    """A metric of the task's own that counts no row stands in no table, and would be missed nowhere."""
+    for name in yardstick.others:
+        if own.split(name) and name not in found:
+            message, help = f"the metric `{name}` gave None for every row", "give a number for the rows that count"
+            warn(Diagnostic("T718", message, None, ("no table tells of it",), help, "warning"))
 
 
 def _ahead(a: Sequence[Judged], b: Sequence[Judged], params: ScoreParams) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from stages.base import File, Key, Params, Read, Stage, Write
 from stages.contract import Contract
+from stages.counting import counted
 from stages.judging import Judged
 from stages.rows import read_rows, write_json
 from stages.scoring import Yardstick, figures, judged, lead
@@ -79,7 +80,8 @@ def run(inputs: Inputs, params: SelectParams, out: Outputs) -> None:
     write_json(out.scores, {"rows": len(rows), "systems": scores})
     candidate = chosen.removeprefix(f"{variant}-")
     write_json(out.choice, {"chosen": chosen, "variant": variant, "candidate": candidate})
-    reason = _reason(params, drops[chosen]) + _among(variant, tuned, params)
+    smaller = {name.removeprefix(f"{variant}-"): drops[name] for name in own[variant] if sizes[name] < sizes[chosen]}
+    reason = _reason(params, drops[chosen]) + not_shown(params, smaller, len(rows)) + _among(variant, tuned, params)
     write_json(out.reason, {"reason": reason, "bytes": sizes, "drops": {name: drops[name] for name in own[variant]}})
     shutil.copyfile(files[chosen], out.gguf)
     shutil.copyfile(inputs.f16[variant], out.f16)
@@ -158,3 +160,12 @@ STAGE = Stage(
     outputs=Outputs,
     libraries=("numpy", "jsonschema", "rouge-score", "sacrebleu", "scipy"),
 )
+
+
+def not_shown(params: SelectParams, smaller: Mapping[str, Mapping[str, float]], rows: int) -> str:
+    """Of the smaller files, those that are near enough by their value, and not surely so."""
+    near = {name: drop["bound"] for name, drop in smaller.items() if drop["value"] <= params.max_drop + 1e-12}
+    if params.select != "smallest_within" or not near:
+        return ""
+    named = ", ".join(f"{name} (perhaps {bound:.3f} below)" for name, bound in sorted(near.items()))
+    return f"; {counted(rows, 'dev row', 'does', 'do')} not show it of {named}"

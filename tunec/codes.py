@@ -36,7 +36,22 @@ def codes() -> dict[str, Code]:
 
 
 _WARNINGS = {"T501", "T502", "T620", "T660", "T743", "T750", "T751", "T756"}
-_WARNINGS |= {"T680", "T682", "T684", "T775", "T806", "T825", "T845", "T846", "T862", "T880", "T896", "T897", "T898"}
+_WARNINGS |= {
+    "T680",
+    "T682",
+    "T684",
+    "T718",
+    "T775",
+    "T806",
+    "T825",
+    "T845",
+    "T846",
+    "T862",
+    "T880",
+    "T896",
+    "T897",
+    "T898",
+}
 _OTHERS: dict[str, tuple[str, str]] = {
     "T001": (
         "There is no task.yaml, or it cannot be read.",
@@ -532,6 +547,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
         "Write `evaluation: {decoding: constrained}`.",
     ),
     "T715": ("There is nothing to make an importance matrix of.", "Write `quantization: {imatrix: 0}`."),
+    "T718": (
+        "A metric of the task's own gives None for every row, so that no table tells of it.",
+        "Give a number from 0 to 1 for each row that counts, or take it out of `evaluation.metrics`.",
+    ),
     "T720": (
         "An endpoint cannot be asked: its key is not in the environment, or the client is not installed.",
         "Export the variable that `key_env` names; `pip install openai`.",

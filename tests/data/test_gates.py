@@ -10,7 +10,7 @@ import pytest
 
 from stages import gate
 from stages.catalog import Gate, members
-from stages.select import choose
+from stages.select import SelectParams, choose, not_shown
 
 GATES = members("stages.gates", "GATE", Gate)
 
@@ -198,6 +198,15 @@ DROPS = {"f16": (0.0, 0.0), "q8": (0.005, 0.018), "q4": (0.015, 0.04)}
 def test_a_file_is_chosen_by_what_the_rows_show_where_that_is_asked_for(how: str, chosen: str) -> None:
     drops = {name: {"value": value, "bound": bound} for name, (value, bound) in DROPS.items()}
     assert choose(how, drops, SIZES, max_drop=0.02) == chosen
+
+
+def test_a_smaller_file_of_which_the_rows_do_not_show_it_is_named() -> None:
+    yardstick = {"primary": "accuracy", "others": (), "confidence": 0.95, "resamples": 100}
+    contract = {"type": "label", "schema_": {"enum": ["a", "b"]}}
+    params = SelectParams(yardstick=yardstick, max_drop=0.02, select="smallest_within", contract=contract)
+    smaller = {"q8": {"value": 0.0, "bound": 0.145}, "q4": {"value": 0.1, "bound": 0.2}}
+    assert not_shown(params, smaller, 16) == "; 16 dev rows do not show it of q8 (perhaps 0.145 below)"
+    assert not_shown(params.model_copy(update={"select": "best"}), smaller, 16) == ""
 
 
 def test_a_gate_that_cannot_tell_says_how_many_rows_would(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ def test_one_that_throws_is_told_by_its_line_and_never_with_the_row() -> None:
     assert "row-1" in found.message and "private" not in found.message
 
 
+def test_one_that_ends_the_program_is_named() -> None:
+    assert "SystemExit" in failing("raise SystemExit(3)").message
+
+
 def test_what_python_says_of_the_code_is_told_and_nothing_that_the_row_says() -> None:
     assert "TypeError: unsupported operand" in failing("return expected + 1").message
     assert "KeyError" in failing("return answer['b']").message

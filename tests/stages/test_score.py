@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from stages import score
+from stages import own, score
 from stages.answers import Answer, write_answers
 from stages.contract import Contract
-from stages.diagnostics import UserError
+from stages.diagnostics import Diagnostic, UserError
+from stages.progress import heed
 from stages.rows import Row, read_json, read_jsonl, write_json, write_jsonl, write_rows
 from stages.score import Inputs, Outputs, ScoreParams
 from stages.scoring import Yardstick
@@ -96,6 +97,23 @@ def test_each_system_is_measured_and_the_chosen_file_is_held_against_the_others(
     assert found["ahead"]["rule"]["value"] == 0.25 and found["ahead"]["rule"]["duel"] == {"won": 1, "lost": 0, "p": 1.0}
     assert found["ahead"]["tuned"]["value"] == -0.25 and found["ahead"]["rule"]["detectable"] > 0.25
     assert len(found["versions"]["test"]) == 64
+
+
+@pytest.mark.parametrize(("gives", "codes"), [("None", ["T718"]), ("1.0 if row['text'] == '在這裡' else None", [])])
+def test_an_own_metric_that_counts_no_row_is_told(
+    gives: str, codes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(f"def fn(expected, answer, row):\n    return {gives}\n", encoding="utf-8")
+    own.load.cache_clear()
+    warned: list[Diagnostic] = []
+    heed(warned.append)
+    try:
+        said = {"tuned": RIGHT, "f16": RIGHT, "chosen": RIGHT}
+        found = scored(tmp_path, said, others=("python:mine.py:fn",))["scores"]["systems"]["q8_0"]
+    finally:
+        heed(lambda found: None)
+    assert [one.code for one in warned] == codes and ("python:mine.py:fn" in found) is not bool(codes)
 
 
 def test_each_step_lists_the_rows_that_it_changed(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from compiler import Compiled
 from stages.counting import counted
-from stages.diagnostics import UserError
+from stages.rows import read_json
 from tunec.advising.parting import ToTrain
 from tunec.coaching import answers as answering
 from tunec.observing import Observed
-from tunec.table import read_report
+from tunec.table import REPORT
 
 Source = Literal["data", "task.yaml", "answers", "build", "assumed"]
 _NARROW = ("label", "json", "tool_call")
@@ -130,12 +130,9 @@ def _teacher(compiled: Compiled, answers: answering.Answers) -> Signal:
 def _built(root: Path, compiled: Compiled) -> Iterator[Signal]:
     """What the last build tells; nothing, where there is none, or its report is not of this version."""
     try:
-        report = read_report(root)
-    except (UserError, ValueError, TypeError):
-        report = {}
-    try:
+        report = read_json(root / REPORT) if (root / REPORT).is_file() else {}
         yield from list(_reported(report, compiled))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
         old = "the report of the last build is not of this version: `tunec build` writes it anew"
         yield from (Signal(one.name, None, "assumed", old) for one in _reported({}, compiled))
 
