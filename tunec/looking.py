@@ -59,7 +59,7 @@ def asked(root: Path, overrides: list[str]) -> Iterator[tuple[Compiled, Mapping[
     try:
         for name in missing:
             write_if_changed(root / name, texts[name])
-        others = {name: text for name, text in there.items() if text != texts[name]}
+        others = {name: texts[name] for name, text in there.items() if text != texts[name]}
         yield compiled, others | dvc_lock.beside_a_build(root)
     finally:
         for name in missing if not is_taken(root) else ():

@@ -79,10 +79,7 @@ class _Look:
         if not before.entry:
             return ["never built"]
         changes = Changes(self.root, self.compiled, self.code)
-        told = changes.of(instance, before, self.status.changed.get(instance.name, []))
-        # A file that the task asks for only now may be unknown to DVC, which reads what was compiled last.
-        new = [path for path in instance.dependencies() if not _producer(path) and before.md5(path) is None]
-        return told + [f"{path} changed" for path in new if not any(path in one for one in told)]
+        return changes.of(instance, before, self.status.changed.get(instance.name, []))
 
     def _changed_inputs(self, instance: Instance, before: Before) -> list[str]:
         """What it reads of other stages that is not, or may not be, what it last read."""
