@@ -1,9 +1,10 @@
-"""Whether the rows that the last build read are still those that stand there."""
+"""Whether the files that the last build read are still those that stand there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from tunec import dvc_lock
 from tunec.dvc_cache import hash_now
@@ -23,4 +24,10 @@ def reads_these(root: Path, files: Collection[str]) -> bool:
     sizes = {file: (root / file).stat().st_size for file in files}
     if sum(sizes.values()) > _HASHED or any(read[file]["size"] != size for file, size in sizes.items()):
         return False
-    return all((now := hash_now(root / file)) and now["md5"] == read[file]["md5"] for file in files)
+    return unchanged(root, entry, files)
+
+
+def unchanged(root: Path, entry: Mapping[str, Any], files: Collection[str]) -> bool:
+    """Whether a stage last read these files as they are now. entry: its own in dvc.lock."""
+    read = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
+    return all((now := hash_now(root / file)) and now["md5"] == read.get(file) for file in files)

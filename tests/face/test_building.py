@@ -101,6 +101,15 @@ def test_a_plan_before_any_build_writes_nothing_that_a_build_beside_it_could_tak
     assert all((tmp_path / name).is_file() for name in dvc.COMPILED)
 
 
+def test_a_plan_lends_what_the_task_compiles_to_and_leaves_what_stands_there(tmp_path: Path) -> None:
+    make(tmp_path)
+    compile_here(tmp_path, [])
+    before = {name: (tmp_path / name).read_text(encoding="utf-8") for name in dvc.COMPILED}
+    with asked(tmp_path, ["training.epochs=7"]) as (compiled, texts):
+        assert texts["params.yaml"] == compiled.params_yaml != before["params.yaml"]
+    assert before == {name: (tmp_path / name).read_text(encoding="utf-8") for name in dvc.COMPILED}
+
+
 def test_a_plan_without_compiled_files_takes_back_what_it_lent_unless_a_build_has_it_by_then(tmp_path: Path) -> None:
     uncompiled(tmp_path)
     (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")

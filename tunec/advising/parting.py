@@ -12,7 +12,7 @@ from compiler import Compiled
 from compiler.plan import BUILD, Instance
 from stages.counting import counted
 from tunec import dvc_lock
-from tunec.dvc_cache import hash_now
+from tunec.as_built import unchanged
 from tunec.observing import Observed
 from tunec.observing.of_task import for_train
 
@@ -59,10 +59,8 @@ def _of_the_build(root: Path, compiled: Compiled) -> int | None:
 def _as_it_was(root: Path, stage: Instance, entry: Mapping[str, Any]) -> bool:
     """Whether the files of the user and the keys that a stage reads are those that it last read."""
     params = entry.get("params", {}).get("params.yaml", {}).get(stage.name)
-    read = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
     files = [path for path in stage.dependencies() if not path.startswith(f"{BUILD}/")]
-    now = {path: found["md5"] if (found := hash_now(root / path)) else None for path in files}
-    return params == _plain(stage.params) and all(md5 and read.get(path) == md5 for path, md5 in now.items())
+    return params == _plain(stage.params) and unchanged(root, entry, files)
 
 
 def _plain(value: Any) -> Any:
