@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler.licences import KNOWN
 from compiler.parse import ParseError, parse
@@ -92,12 +92,22 @@ def _family(name: str) -> Mapping[str, Any]:
     return next((facts for family, facts in families.items() if name.startswith(family)), {})
 
 
+class _Sizes(NamedTuple):
+    """weights: the model's. low, high: those that are usual for the task type. memory: bytes that training takes."""
+
+    weights: int
+    low: int
+    high: int
+    memory: int
+
+
 def _look(name: str, model: Mapping[str, Any], needs: Needs) -> Candidate:
     family, size = _family(name), int(model["parameters"])
     low, high = (round(1e9 * edge) for edge in table()["sizes"]["task_types"].get(needs.task_type, (1, 7)))
     adapter, memory = (needs.adapter, needs.held[name]) if name in needs.held else _adapter(size, needs)
-    against = dict(_against(name, model, family, needs, size, low, high, memory))
-    why = tuple(_for(name, model, family, needs, size, low, high, memory))
+    sizes = _Sizes(size, low, high, memory)
+    against = dict(_against(model, family, needs, sizes))
+    why = tuple(_for(name, model, family, needs, sizes))
     distance = abs(size - low) if size < low else size - low
     preferred = bool({needs.language} & set(family.get("strong", ())))
     rank = (_weight(against, needs.target), -preferred if needs.language != _ENGLISH else 0, distance)
@@ -150,15 +160,9 @@ def _memory(size: int, adapter: str, needs: Needs) -> int:
 
 
 def _against(
-    name: str,
-    model: Mapping[str, Any],
-    family: Mapping[str, Any],
-    needs: Needs,
-    size: int,
-    low: int,
-    high: int,
-    memory: int,
+    model: Mapping[str, Any], family: Mapping[str, Any], needs: Needs, sizes: _Sizes
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    size, low, high, memory = sizes
     away = model.get("source") == "hub" and not _fetched(model)
     if away and not needs.network:
         yield "offline", {}
@@ -198,15 +202,9 @@ def _speaks(language: str, languages: list[str]) -> bool:
 
 
 def _for(
-    name: str,
-    model: Mapping[str, Any],
-    family: Mapping[str, Any],
-    needs: Needs,
-    size: int,
-    low: int,
-    high: int,
-    memory: int,
+    name: str, model: Mapping[str, Any], family: Mapping[str, Any], needs: Needs, sizes: _Sizes
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    size, low, high, memory = sizes
     if 0.8 * low <= size <= high:
         yield "fits_task", {"size": _billions(size), "least": _billions(low), "most": _billions(high)}
     if needs.language in family.get("strong", ()):
