@@ -103,6 +103,13 @@ def run(inputs: Inputs, params: PapersParams, out: Outputs) -> None:
     write_json(out.output_schema, specs.output_schema(contract), sort_keys=False)
 
 
+def _answers(params: PapersParams) -> str:
+    """How an answer is come to."""
+    if params.decoding == "likelihood":
+        return "An answer is the label that the model gives the highest probability; no text is written."
+    return f"Answers are greedy (temperature 0) and have at most {params.max_new_tokens:,} tokens."
+
+
 def _made(at: At, params: Mapping[str, Any]) -> Made:
     """Of the gates of rows it tells name, summary and action alone, and looks at no row with them."""
     return Made(
@@ -122,10 +129,3 @@ STAGE = Stage(
     outputs=Outputs,
     made=_made,
 )
-
-
-def _answers(params: PapersParams) -> str:
-    """How an answer is come to."""
-    if params.decoding == "likelihood":
-        return "An answer is the label that the model gives the highest probability; no text is written."
-    return f"Answers are greedy (temperature 0) and have at most {params.max_new_tokens:,} tokens."

@@ -102,6 +102,15 @@ def test_the_task_says_which_mistakes_are_refused_where_it_goes_and_what_it_may_
     assert "95 of 100 answers come within 0.2 s." in text and "| goes to | ollama |" in text
 
 
+def test_how_answers_are_come_to_is_told_by_the_decoding(tmp_path: Path, given: Inputs) -> None:
+    written_out, scored = (
+        written(tmp_path / how, given, settings().model_copy(update={"decoding": how}))["eval_plan.md"]
+        for how in ("constrained", "likelihood")
+    )
+    assert "- Answers are greedy (temperature 0)" in written_out and "highest probability" not in written_out
+    assert "- An answer is the label that the model gives the highest probability" in scored and "greedy" not in scored
+
+
 def test_they_say_what_the_reports_say(papers: dict[str, str]) -> None:
     assert "6 rows are accepted." in papers["data_spec.md"] and "| train | 7,379 |" in papers["data_spec.md"]
     assert "| boundary | a case at the edge of what is allowed or asked for | 3 |" in papers["data_spec.md"]
